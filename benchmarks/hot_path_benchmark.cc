@@ -1,0 +1,337 @@
+// Copyright 2026 The flow authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// What a call costs when it does not block. Each figure (BM_...) stands beside
+// its limit (BM_..._Limit): the same work done by hand, without a flow, in the
+// same program. The counters are per iteration:
+//
+//   allocs  blocks from the heap
+//   copied  payload bytes that are elsewhere afterwards (testing/copied_bytes)
+//
+//   ./bazelw run -c opt //benchmarks:hot_path_benchmark
+
+#include <cstddef>
+#include <cstdint>
+#include <cstdlib>
+#include <cstring>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/log/absl_check.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/cord.h"
+#include "absl/strings/string_view.h"
+#include "absl/types/span.h"
+#include "benchmark/benchmark.h"
+#include "flow/copy.h"
+#include "flow/flow.h"
+#include "flow/function_flow.h"
+#include "flow/testing/allocation_counter.h"
+#include "flow/testing/copied_bytes.h"
+
+namespace flow {
+namespace {
+
+using ::flow::testing::AllocationCounter;
+using ::flow::testing::CopiedBytes;
+
+constexpr size_t kPieces = 16;  // the length of a gathered list
+
+// Sets the counter `allocs` when it goes out of scope.
+class CountAllocations {
+ public:
+  explicit CountAllocations(benchmark::State& state) : state_(state) {}
+  ~CountAllocations() {
+    state_.counters["allocs"] =
+        benchmark::Counter(static_cast<double>(counter_.blocks()),
+                           benchmark::Counter::kAvgIterations);
+  }
+
+ private:
+  benchmark::State& state_;
+  AllocationCounter counter_;
+};
+
+void SetCopied(benchmark::State& state, size_t bytes) {
+  state.counters["copied"] = static_cast<double>(bytes);
+}
+
+void SetBytes(benchmark::State& state, size_t bytes) {
+  state.SetBytesProcessed(state.iterations() * static_cast<int64_t>(bytes));
+}
+
+std::unique_ptr<Flow> FromInput(Input input) {
+  FunctionFlowOptions options;
+  options.input = std::move(input);
+  return MakeFunctionFlow(std::move(options));
+}
+
+std::unique_ptr<Flow> FromOutput(Output output) {
+  FunctionFlowOptions options;
+  options.output = std::move(output);
+  return MakeFunctionFlow(std::move(options));
+}
+
+// Memory that is overwritten from its start whenever it is full.
+class Memory {
+ public:
+  explicit Memory(size_t size) : bytes_(size) {}
+
+  void Append(const char* data, size_t size) {
+    if (used_ + size > bytes_.size()) used_ = 0;
+    std::memcpy(bytes_.data() + used_, data, size);
+    used_ += size;
+    benchmark::ClobberMemory();
+  }
+
+  Output AsOutput() {
+    return Output::Bytes(
+        [this](absl::Span<const char> bytes) -> absl::StatusOr<size_t> {
+          Append(bytes.data(), bytes.size());
+          return bytes.size();
+        });
+  }
+
+ private:
+  std::vector<char> bytes_;
+  size_t used_ = 0;
+};
+
+// --- An empty call
+
+void BM_EmptyWrite(benchmark::State& state) {
+  auto flow = FromOutput(Output());
+  CountAllocations count(state);
+  for (auto _ : state) benchmark::DoNotOptimize(flow->Write(""));
+}
+BENCHMARK(BM_EmptyWrite);
+
+// A write of one byte to an output that does nothing: what the contract costs.
+void BM_OneByte(benchmark::State& state) {
+  auto flow = FromOutput(
+      Output::Bytes([](absl::Span<const char> bytes) -> absl::StatusOr<size_t> {
+        return bytes.size();
+      }));
+  CountAllocations count(state);
+  for (auto _ : state) benchmark::DoNotOptimize(flow->Write("x"));
+}
+BENCHMARK(BM_OneByte);
+
+// --- Read by the byte: a copying read, as from a system call
+
+void BM_ReadByTheByte(benchmark::State& state) {
+  const std::string source(state.range(0), 'x');
+  auto flow = FromInput(
+      Input::Bytes([&](absl::Span<char> buffer) -> absl::StatusOr<size_t> {
+        std::memcpy(buffer.data(), source.data(), source.size());
+        return source.size();
+      }));
+  CountAllocations count(state);
+  for (auto _ : state) {
+    absl::StatusOr<absl::Cord> data = flow->Read();
+    benchmark::DoNotOptimize(data);
+  }
+  SetCopied(state, source.size());
+  SetBytes(state, source.size());
+}
+BENCHMARK(BM_ReadByTheByte)->Arg(16)->Arg(256)->Arg(1024)->Arg(4000);
+
+void BM_ReadByTheByte_Limit_MallocMemcpyFree(benchmark::State& state) {
+  const std::string source(state.range(0), 'x');
+  for (auto _ : state) {
+    void* block = std::malloc(source.size());
+    std::memcpy(block, source.data(), source.size());
+    benchmark::DoNotOptimize(block);
+    benchmark::ClobberMemory();
+    std::free(block);
+  }
+  SetCopied(state, source.size());
+  SetBytes(state, source.size());
+}
+BENCHMARK(BM_ReadByTheByte_Limit_MallocMemcpyFree)
+    ->Arg(16)
+    ->Arg(256)
+    ->Arg(1024)
+    ->Arg(4000);
+
+// --- Read by the buffer: a chunk is handed over
+
+void BM_ReadByTheBuffer(benchmark::State& state) {
+  const absl::Cord source(std::string(state.range(0), 'x'));
+  auto flow = FromInput(
+      Input::Buffers([&]() -> absl::StatusOr<absl::Cord> { return source; }));
+  SetCopied(state, CopiedBytes(source, flow->Read().value()));
+  CountAllocations count(state);
+  for (auto _ : state) {
+    absl::StatusOr<absl::Cord> data = flow->Read();
+    benchmark::DoNotOptimize(data);
+  }
+}
+BENCHMARK(BM_ReadByTheBuffer)->Arg(4 << 10)->Arg(1 << 20);
+
+void BM_ReadByTheBuffer_Limit_ShareACord(benchmark::State& state) {
+  const absl::Cord source(std::string(state.range(0), 'x'));
+  CountAllocations count(state);
+  for (auto _ : state) {
+    absl::Cord data = source;
+    benchmark::DoNotOptimize(data);
+  }
+}
+BENCHMARK(BM_ReadByTheBuffer_Limit_ShareACord)->Arg(4 << 10)->Arg(1 << 20);
+
+// --- Write
+
+void BM_WriteByTheByte(benchmark::State& state) {
+  const std::string data(state.range(0), 'x');
+  Memory memory(1 << 20);
+  auto flow = FromOutput(memory.AsOutput());
+  CountAllocations count(state);
+  for (auto _ : state) benchmark::DoNotOptimize(flow->Write(data));
+  SetCopied(state, data.size());
+  SetBytes(state, data.size());
+}
+BENCHMARK(BM_WriteByTheByte)->Arg(64)->Arg(4 << 10)->Arg(64 << 10);
+
+void BM_WriteByTheByte_Limit_Memcpy(benchmark::State& state) {
+  const std::string data(state.range(0), 'x');
+  Memory memory(1 << 20);
+  for (auto _ : state) memory.Append(data.data(), data.size());
+  SetCopied(state, data.size());
+  SetBytes(state, data.size());
+}
+BENCHMARK(BM_WriteByTheByte_Limit_Memcpy)->Arg(64)->Arg(4 << 10)->Arg(64 << 10);
+
+void BM_WriteByTheBuffer(benchmark::State& state) {
+  const absl::Cord data(std::string(state.range(0), 'x'));
+  absl::Cord last;
+  auto flow =
+      FromOutput(Output::Buffers([&](absl::Cord buffer) -> absl::Status {
+        last = std::move(buffer);
+        return absl::OkStatus();
+      }));
+  {
+    CountAllocations count(state);
+    for (auto _ : state) benchmark::DoNotOptimize(flow->Write(data));
+  }
+  SetCopied(state, CopiedBytes(data, last));
+}
+BENCHMARK(BM_WriteByTheBuffer)->Arg(4 << 10)->Arg(1 << 20);
+
+void BM_WriteByTheBuffer_Limit_MoveACord(benchmark::State& state) {
+  const absl::Cord data(std::string(state.range(0), 'x'));
+  absl::Cord last;
+  CountAllocations count(state);
+  for (auto _ : state) {
+    absl::Cord buffer = data;
+    last = std::move(buffer);
+    benchmark::DoNotOptimize(last);
+  }
+}
+BENCHMARK(BM_WriteByTheBuffer_Limit_MoveACord)->Arg(4 << 10)->Arg(1 << 20);
+
+// --- Writev
+
+void BM_Writev(benchmark::State& state) {
+  const std::string piece(state.range(0), 'x');
+  const std::vector<absl::string_view> list(kPieces, piece);
+  Memory memory(kPieces * piece.size());
+  auto flow = FromOutput(memory.AsOutput());
+  CountAllocations count(state);
+  for (auto _ : state) benchmark::DoNotOptimize(flow->Writev(list));
+  SetCopied(state, kPieces * piece.size());
+  SetBytes(state, kPieces * piece.size());
+}
+BENCHMARK(BM_Writev)->Arg(64)->Arg(1 << 10)->Arg(64 << 10);
+
+void BM_Writev_Limit_GatherLoop(benchmark::State& state) {
+  const std::string piece(state.range(0), 'x');
+  const std::vector<absl::string_view> list(kPieces, piece);
+  Memory memory(kPieces * piece.size());
+  for (auto _ : state) {
+    for (absl::string_view view : list) {
+      memory.Append(view.data(), view.size());
+    }
+  }
+  SetCopied(state, kPieces * piece.size());
+  SetBytes(state, kPieces * piece.size());
+}
+BENCHMARK(BM_Writev_Limit_GatherLoop)->Arg(64)->Arg(1 << 10)->Arg(64 << 10);
+
+void BM_WritevOfCords(benchmark::State& state) {
+  const absl::Cord piece(std::string(state.range(0), 'x'));
+  const std::vector<absl::Cord> list(kPieces, piece);
+  absl::Cord last;
+  auto flow =
+      FromOutput(Output::Buffers([&](absl::Cord buffer) -> absl::Status {
+        last = std::move(buffer);
+        return absl::OkStatus();
+      }));
+  {
+    CountAllocations count(state);
+    for (auto _ : state) benchmark::DoNotOptimize(flow->Writev(list));
+  }
+  SetCopied(state, CopiedBytes(piece, last));
+}
+BENCHMARK(BM_WritevOfCords)->Arg(64 << 10);
+
+void BM_WritevOfCords_Limit_MoveCords(benchmark::State& state) {
+  const absl::Cord piece(std::string(state.range(0), 'x'));
+  const std::vector<absl::Cord> list(kPieces, piece);
+  absl::Cord last;
+  CountAllocations count(state);
+  for (auto _ : state) {
+    for (const absl::Cord& cord : list) {
+      absl::Cord buffer = cord;
+      last = std::move(buffer);
+      benchmark::DoNotOptimize(last);
+    }
+  }
+}
+BENCHMARK(BM_WritevOfCords_Limit_MoveCords)->Arg(64 << 10);
+
+// --- Copy: one chunk a time, from a flow by the buffer to one by the buffer
+
+void BM_Copy(benchmark::State& state) {
+  const absl::Cord chunk(std::string(state.range(0), 'x'));
+  absl::Cord last;
+  auto source = FromInput(
+      Input::Buffers([&]() -> absl::StatusOr<absl::Cord> { return chunk; }));
+  auto sink =
+      FromOutput(Output::Buffers([&](absl::Cord buffer) -> absl::Status {
+        last = std::move(buffer);
+        return absl::OkStatus();
+      }));
+  CopyOptions options;
+  options.max_bytes = static_cast<int64_t>(kPieces * chunk.size());
+  {
+    CountAllocations count(state);
+    for (auto _ : state) {
+      ABSL_CHECK_OK(Copy(*source, *sink, options).status);
+    }
+  }
+  SetCopied(state, CopiedBytes(chunk, last));
+  SetBytes(state, kPieces * chunk.size());
+}
+BENCHMARK(BM_Copy)->Arg(4 << 10)->Arg(64 << 10);
+
+void BM_Copy_Limit_MoveCords(benchmark::State& state) {
+  const absl::Cord chunk(std::string(state.range(0), 'x'));
+  absl::Cord last;
+  CountAllocations count(state);
+  for (auto _ : state) {
+    for (size_t i = 0; i < kPieces; ++i) {
+      absl::Cord buffer = chunk;
+      benchmark::DoNotOptimize(buffer);
+      last = std::move(buffer);
+      benchmark::DoNotOptimize(last);
+    }
+  }
+  SetBytes(state, kPieces * chunk.size());
+}
+BENCHMARK(BM_Copy_Limit_MoveCords)->Arg(4 << 10)->Arg(64 << 10);
+
+}  // namespace
+}  // namespace flow

@@ -1,0 +1,76 @@
+// Copyright 2026 The flow authors
+// SPDX-License-Identifier: Apache-2.0
+
+#include "flow/copy.h"
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/cord.h"
+#include "absl/strings/str_format.h"
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
+#include "flow/flow.h"
+
+namespace flow {
+namespace {
+
+std::string FormatRate(double bytes_per_second) {
+  static constexpr const char* kUnits[] = {"B/s", "KiB/s", "MiB/s", "GiB/s"};
+  size_t unit = 0;
+  for (; bytes_per_second >= 1024 && unit < 3; ++unit) bytes_per_second /= 1024;
+  return absl::StrFormat("%.1f %s", bytes_per_second, kUnits[unit]);
+}
+
+}  // namespace
+
+double CopyStatistics::BytesPerSecond() const {
+  const double seconds = absl::ToDoubleSeconds(duration);
+  return seconds > 0 ? static_cast<double>(bytes) / seconds : 0;
+}
+
+std::string CopyStatistics::ToString() const {
+  return absl::StrFormat(
+      "%d bytes in %s (%s), %d reads, %d writes", bytes,
+      absl::FormatDuration(absl::Trunc(duration, absl::Microseconds(1))),
+      FormatRate(BytesPerSecond()), reads, writes);
+}
+
+CopyResult Copy(Flow& source, Flow& sink, const CopyOptions& options) {
+  CopyResult result;
+  CopyStatistics& statistics = result.statistics;
+  const absl::Time start = absl::Now();
+  const size_t max_read = std::max(options.max_read, size_t{1});
+  while (statistics.bytes < options.max_bytes) {
+    const auto remaining =
+        static_cast<uint64_t>(options.max_bytes - statistics.bytes);
+    absl::StatusOr<absl::Cord> data =
+        source.Read(std::min<uint64_t>(max_read, remaining));
+    if (!data.ok()) {
+      result.status = std::move(data).status();
+      result.failed = CopyResult::Side::kSource;
+      break;
+    }
+    if (data->empty()) break;
+    ++statistics.reads;
+    const size_t size = data->size();
+    absl::Status written = sink.WriteFrom(&*data);
+    ++statistics.writes;
+    statistics.bytes += static_cast<int64_t>(size - data->size());
+    if (!written.ok()) {
+      result.status = std::move(written);
+      result.failed = CopyResult::Side::kSink;
+      result.unwritten = *std::move(data);
+      break;
+    }
+  }
+  statistics.duration = absl::Now() - start;
+  return result;
+}
+
+}  // namespace flow

@@ -1,0 +1,177 @@
+// Copyright 2026 The flow authors
+// SPDX-License-Identifier: Apache-2.0
+
+#include "flow/copy.h"
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/status_matchers.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/cord.h"
+#include "absl/time/time.h"
+#include "absl/types/span.h"
+#include "flow/cord_flow.h"
+#include "flow/flow.h"
+#include "flow/function_flow.h"
+#include "flow/status.h"
+#include "flow/string_flow.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+
+namespace flow {
+namespace {
+
+using ::absl_testing::IsOk;
+using ::absl_testing::IsOkAndHolds;
+using ::absl_testing::StatusIs;
+using Side = CopyResult::Side;
+
+MATCHER(IsClosedError, "is Closed") { return IsClosed(arg); }
+
+std::unique_ptr<Flow> Source(std::vector<std::string> pieces) {
+  return MakeStringFlow(std::move(pieces), std::vector<absl::Span<char>>());
+}
+
+TEST(CopyTest, MovesEverythingAndCountsIt) {
+  auto source = Source({"one ", "two ", "three"});
+  std::string out;
+  auto sink = MakeStringFlow("", &out);
+  const CopyResult result = Copy(*source, *sink);
+  EXPECT_THAT(result.status, IsOk());
+  EXPECT_EQ(result.failed, Side::kNone);
+  EXPECT_EQ(out, "one two three");
+  EXPECT_EQ(result.statistics.bytes, 13);
+  EXPECT_EQ(result.statistics.reads, 3);
+  EXPECT_EQ(result.statistics.writes, 3);
+  EXPECT_EQ(result.unwritten, "");
+  EXPECT_GE(result.statistics.duration, absl::ZeroDuration());
+}
+
+TEST(CopyTest, AnEmptySourceIsNoOperationAtAll) {
+  auto source = Source({});
+  auto sink = MakeFunctionFlow({});  // any write would be Closed
+  const CopyResult result = Copy(*source, *sink);
+  EXPECT_THAT(result.status, IsOk());
+  EXPECT_EQ(result.statistics.bytes, 0);
+  EXPECT_EQ(result.statistics.reads, 0);
+  EXPECT_EQ(result.statistics.writes, 0);
+}
+
+TEST(CopyTest, ShutsNothingDown) {
+  auto source = Source({"x"});
+  std::string out;
+  auto sink = MakeStringFlow("answer", &out);
+  EXPECT_THAT(Copy(*source, *sink).status, IsOk());
+  EXPECT_THAT(sink->Write("y"), IsOk());
+  EXPECT_THAT(sink->Read(), IsOkAndHolds("answer"));
+  EXPECT_EQ(out, "xy");
+}
+
+TEST(CopyTest, ReadsWithTheLimit) {
+  auto source = Source({std::string(10, 'x')});
+  std::string out;
+  auto sink = MakeStringFlow("", &out);
+  CopyOptions options;
+  options.max_read = 4;
+  const CopyResult result = Copy(*source, *sink, options);
+  EXPECT_EQ(result.statistics.reads, 3);
+  EXPECT_EQ(out.size(), 10);
+}
+
+TEST(CopyTest, StopsAfterMaxBytesAndLeavesTheRestToBeRead) {
+  auto source = Source({"abcdef"});
+  std::string out;
+  auto sink = MakeStringFlow("", &out);
+  CopyOptions options;
+  options.max_bytes = 4;
+  const CopyResult result = Copy(*source, *sink, options);
+  EXPECT_THAT(result.status, IsOk());
+  EXPECT_EQ(out, "abcd");
+  EXPECT_THAT(source->Read(), IsOkAndHolds("ef"));
+}
+
+TEST(CopyTest, AFailingSourceIsNamedAndWhatCameBeforeIsDelivered) {
+  int calls = 0;
+  FunctionFlowOptions options;
+  options.input = Input::Buffers([&]() -> absl::StatusOr<absl::Cord> {
+    if (++calls <= 2) return absl::Cord("ab");
+    return absl::UnavailableError("reset");
+  });
+  auto source = MakeFunctionFlow(std::move(options));
+  std::string out;
+  auto sink = MakeStringFlow("", &out);
+  const CopyResult result = Copy(*source, *sink);
+  EXPECT_THAT(result.status, StatusIs(absl::StatusCode::kUnavailable));
+  EXPECT_EQ(result.failed, Side::kSource);
+  EXPECT_EQ(out, "abab");
+  EXPECT_EQ(result.statistics.bytes, 4);
+  EXPECT_EQ(result.unwritten, "");
+}
+
+// Upstream loses the statistics on an error.
+TEST(CopyTest, AFailingSinkIsNamedAndTheStatisticsAndTheRestAreKept) {
+  auto source = Source({"abcd", "efgh", "ijkl"});
+  std::string memory(6, '-');
+  auto sink = MakeStringFlow("", absl::MakeSpan(memory));
+  const CopyResult result = Copy(*source, *sink);
+  EXPECT_THAT(result.status, IsClosedError());
+  EXPECT_EQ(result.failed, Side::kSink);
+  EXPECT_EQ(memory, "abcdef");
+  EXPECT_EQ(result.unwritten, "gh");
+  EXPECT_EQ(result.statistics.bytes, 6);
+  EXPECT_EQ(result.statistics.reads, 2);
+  EXPECT_EQ(result.statistics.writes, 2);
+  EXPECT_THAT(source->Read(), IsOkAndHolds("ijkl"));
+}
+
+TEST(CopyTest, CanBeResumedAfterADeadline) {
+  auto source = Source({"abcd", "efgh"});
+  std::string out;
+  bool late = true;
+  FunctionFlowOptions options;
+  options.output = Output::Bytes(
+      [&](absl::Span<const char> bytes) -> absl::StatusOr<size_t> {
+        if (out.size() == 6 && std::exchange(late, false)) {
+          return absl::DeadlineExceededError("late");
+        }
+        const size_t n = std::min<size_t>(bytes.size(), 2);
+        out.append(bytes.data(), n);
+        return n;
+      });
+  auto sink = MakeFunctionFlow(std::move(options));
+  CopyResult result = Copy(*source, *sink);
+  EXPECT_THAT(result.status, StatusIs(absl::StatusCode::kDeadlineExceeded));
+  EXPECT_THAT(sink->WriteFrom(&result.unwritten), IsOk());
+  EXPECT_THAT(Copy(*source, *sink).status, IsOk());
+  EXPECT_EQ(out, "abcdefgh");
+}
+
+// Upstream divides by a zero duration.
+TEST(CopyStatisticsTest, ARateOverNoTimeIsZero) {
+  CopyStatistics statistics;
+  statistics.bytes = 100;
+  EXPECT_EQ(statistics.BytesPerSecond(), 0);
+  statistics.duration = absl::Seconds(2);
+  EXPECT_EQ(statistics.BytesPerSecond(), 50);
+}
+
+TEST(CopyStatisticsTest, PrintsOneLine) {
+  CopyStatistics statistics;
+  EXPECT_EQ(statistics.ToString(), "0 bytes in 0 (0.0 B/s), 0 reads, 0 writes");
+  statistics.bytes = 3 << 20;
+  statistics.reads = 12;
+  statistics.writes = 13;
+  statistics.duration = absl::Milliseconds(1500);
+  EXPECT_EQ(statistics.ToString(),
+            "3145728 bytes in 1.5s (2.0 MiB/s), 12 reads, 13 writes");
+}
+
+}  // namespace
+}  // namespace flow

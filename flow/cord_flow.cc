@@ -1,0 +1,75 @@
+// Copyright 2026 The flow authors
+// SPDX-License-Identifier: Apache-2.0
+
+#include "flow/cord_flow.h"
+
+#include <algorithm>
+#include <cstddef>
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "absl/log/absl_check.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/cord.h"
+#include "absl/strings/str_cat.h"
+#include "flow/flow.h"
+#include "flow/function_flow.h"
+#include "flow/internal/buffer_list.h"
+
+namespace flow {
+
+Input InputCord(absl::Cord data) {
+  return Input::Buffers(
+      [data = std::move(data)]() mutable -> absl::StatusOr<absl::Cord> {
+        return std::exchange(data, absl::Cord());
+      });
+}
+
+Input InputCords(std::vector<absl::Cord> data) {
+  return internal::InputList(std::move(data),
+                             [](absl::Cord&& cord) { return std::move(cord); });
+}
+
+Output OutputCord(absl::Cord* sink) {
+  ABSL_CHECK(sink != nullptr) << "OutputCord(nullptr)";
+  return Output::Buffers([sink](absl::Cord buffer) -> absl::Status {
+    sink->Append(std::move(buffer));
+    return absl::OkStatus();
+  });
+}
+
+std::unique_ptr<Flow> MakeCordFlow(absl::Cord input, absl::Cord* output) {
+  std::vector<absl::Cord> list;
+  list.push_back(std::move(input));
+  return MakeCordFlow(std::move(list), output);
+}
+
+std::unique_ptr<Flow> MakeCordFlow(std::vector<absl::Cord> input,
+                                   absl::Cord* output) {
+  FunctionFlowOptions options;
+  options.name = "cord";
+  options.input = InputCords(std::move(input));
+  options.output = OutputCord(output);
+  return MakeFunctionFlow(std::move(options));
+}
+
+absl::StatusOr<absl::Cord> ReadAll(Flow& flow, size_t limit) {
+  absl::Cord all;
+  while (true) {
+    // At the limit one byte more is asked for, to tell whether it is the end.
+    absl::StatusOr<absl::Cord> data =
+        flow.Read(std::max(limit - all.size(), size_t{1}));
+    if (!data.ok()) return data.status();
+    if (data->empty()) return all;
+    if (data->size() > limit - all.size()) {
+      return absl::ResourceExhaustedError(
+          absl::StrCat(flow.DebugString(), ": ReadAll with a limit of ", limit,
+                       " bytes, and there are more"));
+    }
+    all.Append(*std::move(data));
+  }
+}
+
+}  // namespace flow

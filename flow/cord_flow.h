@@ -1,0 +1,64 @@
+// Copyright 2026 The flow authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// File: cord_flow.h
+//
+// Cords as the two ends of a function flow: nothing is copied on the way in or
+// out, as Cords share their memory. And ReadAll(), which makes one Cord of a
+// whole flow.
+//
+//   absl::Cord out;
+//   std::unique_ptr<flow::Flow> flow = flow::MakeCordFlow(request, &out);
+//
+// When not to use it: to let two ends talk to each other; that is a pipe.
+//
+// Thread safety: as flow.h says. The Cord that an Output appends to must not be
+// used by others while a write is under way.
+
+#ifndef FLOW_CORD_FLOW_H_
+#define FLOW_CORD_FLOW_H_
+
+#include <cstddef>
+#include <memory>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/cord.h"
+#include "flow/flow.h"
+#include "flow/function_flow.h"
+
+namespace flow {
+
+// InputCord(), InputCords()
+//
+// Return an Input that yields `data`, then end-of-file. Each non-empty Cord is
+// one Read (if it is within the limit of that); empty ones are skipped.
+Input InputCord(absl::Cord data);
+Input InputCords(std::vector<absl::Cord> data);
+
+// OutputCord()
+//
+// Returns an Output that appends to `*sink` without a bound.
+//
+// Precondition: `sink` is not null, and lives until the flow is closed or
+// destroyed.
+Output OutputCord(absl::Cord* sink);
+
+// MakeCordFlow()
+//
+// Returns a flow that reads `input` and appends what is written to `*output`.
+std::unique_ptr<Flow> MakeCordFlow(absl::Cord input, absl::Cord* output);
+std::unique_ptr<Flow> MakeCordFlow(std::vector<absl::Cord> input,
+                                   absl::Cord* output);
+
+// ReadAll()
+//
+// Reads `flow` up to its end-of-file and returns all of it. If there are more
+// than `limit` bytes, returns kResourceExhausted: a limit keeps a remote from
+// filling your memory. On this and on an error of `flow` what was read is gone;
+// to keep it, Copy() into a MakeCordFlow().
+absl::StatusOr<absl::Cord> ReadAll(Flow& flow, size_t limit);
+
+}  // namespace flow
+
+#endif  // FLOW_CORD_FLOW_H_

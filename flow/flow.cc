@@ -1,0 +1,573 @@
+// Copyright 2026 The flow authors
+// SPDX-License-Identifier: Apache-2.0
+
+#include "flow/flow.h"
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <utility>
+
+#include "absl/algorithm/container.h"
+#include "absl/base/optimization.h"
+#include "absl/functional/function_ref.h"
+#include "absl/log/absl_check.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/cord.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
+#include "absl/types/span.h"
+#include "flow/status.h"
+
+namespace flow {
+namespace {
+
+// An address that no other living thread has.
+const void* ThisThread() {
+  static thread_local char tag;
+  return &tag;
+}
+
+template <typename Buffer>
+size_t TotalSize(absl::Span<const Buffer> buffers) {
+  size_t size = 0;
+  for (const Buffer& buffer : buffers) size += buffer.size();
+  return size;
+}
+
+}  // namespace
+
+// --- One direction
+
+inline uint32_t Flow::Direction::Take() {
+  uint32_t found = 0;
+  if (ABSL_PREDICT_TRUE(word.compare_exchange_strong(
+          found, kBusy, std::memory_order_acquire))) {
+    caller.store(ThisThread(), std::memory_order_relaxed);
+  }
+  return found;
+}
+
+inline bool Flow::Direction::Give() {
+  // Before giving back, so that a thread that finds itself here is inside.
+  caller.store(nullptr, std::memory_order_relaxed);
+  uint32_t expected = kBusy;
+  return word.compare_exchange_strong(expected, 0, std::memory_order_release,
+                                      std::memory_order_relaxed);
+}
+
+bool Flow::Direction::busy() const {
+  return (word.load(std::memory_order_acquire) & kBusy) != 0;
+}
+
+inline void Flow::Direction::Count(size_t n) {
+  bytes.store(bytes.load(std::memory_order_relaxed) + static_cast<int64_t>(n),
+              std::memory_order_relaxed);
+}
+
+// --- Reading and writing
+
+absl::StatusOr<absl::Cord> Flow::Read(size_t max_bytes) {
+  if (ABSL_PREDICT_FALSE(max_bytes == 0)) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(DebugString(), ": Read of at most 0 bytes"));
+  }
+  if (const uint32_t flags = in_.Take(); ABSL_PREDICT_FALSE(flags != 0)) {
+    return ReadRefused(flags);
+  }
+  absl::StatusOr<absl::Cord> result = DoRead(max_bytes);
+  // 1 to `max_bytes` bytes, and nothing has happened meanwhile?
+  if (ABSL_PREDICT_TRUE(result.ok() && result->size() - 1 < max_bytes &&
+                        in_.word.load(std::memory_order_relaxed) ==
+                            Direction::kBusy)) {
+    in_.Count(result->size());
+    if (ABSL_PREDICT_FALSE(!in_.Give())) GiveSlowly(in_);
+    return result;
+  }
+  return FinishRead(std::move(result), max_bytes);
+}
+
+template <typename Hook>
+inline absl::Status Flow::WriteWith(size_t size, size_t* accepted, Hook hook) {
+  if (ABSL_PREDICT_FALSE(size == 0)) return EmptyWrite();
+  if (const uint32_t flags = out_.Take(); ABSL_PREDICT_FALSE(flags != 0)) {
+    return WriteRefused(flags);
+  }
+  absl::Status status = hook(accepted);
+  if (ABSL_PREDICT_TRUE(status.ok())) {
+    out_.Count(size);
+    if (ABSL_PREDICT_FALSE(!out_.Give())) GiveSlowly(out_);
+    return status;
+  }
+  return FinishWrite(size, accepted, std::move(status));
+}
+
+absl::Status Flow::Write(absl::Cord buffer) {
+  size_t accepted = 0;
+  return WriteWith(buffer.size(), &accepted,
+                   [&](size_t* n) { return DoWrite(std::move(buffer), n); });
+}
+
+absl::Status Flow::Write(absl::string_view buffer) {
+  size_t accepted = 0;
+  return WriteWith(buffer.size(), &accepted,
+                   [&](size_t* n) { return DoWriteBorrowed(buffer, n); });
+}
+
+absl::Status Flow::Writev(absl::Span<const absl::Cord> buffers) {
+  size_t accepted = 0;
+  return WriteWith(TotalSize(buffers), &accepted,
+                   [&](size_t* n) { return DoWritev(buffers, n); });
+}
+
+absl::Status Flow::Writev(absl::Span<const absl::string_view> buffers) {
+  size_t accepted = 0;
+  return WriteWith(TotalSize(buffers), &accepted,
+                   [&](size_t* n) { return DoWritevBorrowed(buffers, n); });
+}
+
+absl::Status Flow::WriteFrom(absl::Cord* source) {
+  if (source == nullptr) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(DebugString(), ": WriteFrom(nullptr)"));
+  }
+  size_t accepted = 0;
+  absl::Status status = WriteWith(source->size(), &accepted, [&](size_t* n) {
+    return DoWrite(*source, n);
+  });
+  if (status.ok()) {
+    source->Clear();
+  } else {
+    source->RemovePrefix(accepted);
+  }
+  return status;
+}
+
+absl::StatusOr<absl::Cord> Flow::ReadRefused(uint32_t flags) const {
+  absl::MutexLock lock(&mu_);
+  if ((flags & Direction::kOver) == 0) {
+    return absl::FailedPreconditionError(
+        absl::StrCat(Describe(), ": Read while another Read is under way"));
+  }
+  absl::Status outcome = ReadOutcome();
+  if (!outcome.ok()) return outcome;
+  return absl::Cord();
+}
+
+absl::Status Flow::WriteRefused(uint32_t flags) const {
+  absl::MutexLock lock(&mu_);
+  if ((flags & Direction::kOver) == 0) {
+    return absl::FailedPreconditionError(
+        absl::StrCat(Describe(), ": Write while another write is under way"));
+  }
+  return WriteOutcome();
+}
+
+absl::Status Flow::EmptyWrite() const {
+  if ((out_.word.load(std::memory_order_acquire) & Direction::kOver) == 0) {
+    return absl::OkStatus();
+  }
+  absl::MutexLock lock(&mu_);
+  return WriteOutcome();
+}
+
+absl::StatusOr<absl::Cord> Flow::FinishRead(absl::StatusOr<absl::Cord> result,
+                                            size_t max_bytes) {
+  absl::MutexLock lock(&mu_);
+  if (aborted_ || in_.state != State::kOpen) {
+    // The outcome has been decided meanwhile; what came too late is discarded.
+    result = absl::Cord();
+    if (absl::Status outcome = ReadOutcome(); !outcome.ok()) result = outcome;
+  } else if (!result.ok()) {
+    absl::Status error =
+        InContext(absl::StrCat("Read at byte ", bytes_read()), result.status());
+    if (!absl::IsDeadlineExceeded(error)) Break(in_, error);
+    result = std::move(error);
+  } else if (result->size() > max_bytes) {
+    absl::Status error = absl::InternalError(
+        absl::StrCat(Describe(), ": Read of at most ", max_bytes,
+                     " bytes was given ", result->size()));
+    Break(in_, error);
+    result = std::move(error);
+  } else if (result->empty()) {
+    in_.state = State::kEnded;
+    in_.word.fetch_or(Direction::kOver, std::memory_order_relaxed);
+  } else {
+    in_.Count(result->size());
+  }
+  Release(in_);
+  return result;
+}
+
+absl::Status Flow::FinishWrite(size_t size, size_t* accepted,
+                               absl::Status status) {
+  absl::MutexLock lock(&mu_);
+  if (*accepted > size) {
+    status = absl::InternalError(
+        absl::StrCat("more accepted (", *accepted, ") than there was"));
+    *accepted = 0;
+  }
+  const std::string what =
+      absl::StrCat("Write of ", size, " bytes at byte ", bytes_written(), ", ",
+                   *accepted, " of them accepted");
+  out_.Count(*accepted);
+  if (aborted_) {
+    status = WriteOutcome();
+  } else {
+    status = InContext(what, status);
+    if (!absl::IsDeadlineExceeded(status)) {
+      Break(out_, status);
+    } else if (end_requested_) {
+      // The rest will never come, so the end must not look like one.
+      Break(out_, absl::AbortedError(absl::StrCat(
+                      Describe(), ": ended in the middle of a ", what)));
+    }
+  }
+  Release(out_);
+  return status;
+}
+
+void Flow::GiveSlowly(Direction& direction) {
+  absl::MutexLock lock(&mu_);
+  Release(direction);
+}
+
+// --- Outcomes
+
+absl::Status Flow::ReadOutcome() const {
+  if (in_.state == State::kBroken) return in_.error;
+  if (aborted_) return abort_reason_;
+  // Still open, yet over: Close() is about to free.
+  if (close_result_.has_value() || in_.state == State::kOpen) {
+    return ClosedError(absl::StrCat(Describe(), ": Read after Close()"));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Flow::WriteOutcome() const {
+  if (out_.state == State::kBroken) return out_.error;
+  if (aborted_) return abort_reason_;
+  return ClosedError(absl::StrCat(Describe(), ": Write after ",
+                                  closing_ ? "Close()" : "Shutdown(kWrite)"));
+}
+
+absl::Status Flow::CloseOutcome() const {
+  if (aborted_) return abort_reason_;
+  if (out_.state == State::kBroken) return out_.error;
+  return in_.error;
+}
+
+std::string Flow::DebugString() const {
+  absl::MutexLock lock(&mu_);
+  return Describe();
+}
+
+std::string Flow::Describe() const {
+  const auto state = [this](const Direction& direction) {
+    mu_.AssertHeld();
+    if (direction.state == State::kBroken) return "broken";
+    if (aborted_) return "aborted";
+    if (close_result_.has_value()) return "closed";
+    if (direction.state == State::kRefused) return "refused";
+    if (direction.state == State::kEnded) return "ended";
+    return "open";
+  };
+  return absl::StrCat(DoDescribe(), " [in: ", state(in_), ", ", bytes_read(),
+                      " bytes; out: ", state(out_), ", ", bytes_written(),
+                      " bytes]");
+}
+
+absl::Status Flow::InContext(absl::string_view what,
+                             const absl::Status& status) const {
+  absl::Status result(status.code(), absl::StrCat(Describe(), ": ", what, ": ",
+                                                  status.message()));
+  status.ForEachPayload(
+      [&result](absl::string_view type_url, const absl::Cord& payload) {
+        result.SetPayload(type_url, payload);
+      });
+  return result;
+}
+
+// --- Moves
+
+void Flow::Break(Direction& direction, absl::Status error) {
+  direction.state = State::kBroken;
+  direction.error = std::move(error);
+  direction.word.fetch_or(Direction::kOver, std::memory_order_relaxed);
+}
+
+// Ends the call that is under way, with all that waited for that.
+void Flow::Release(Direction& direction) {
+  direction.caller.store(nullptr, std::memory_order_relaxed);
+  direction.word.fetch_and(~Direction::kBusy, std::memory_order_release);
+  if (&direction == &out_ && !aborted_ &&
+      (end_requested_ || out_.state == State::kBroken)) {
+    SendEnd();
+  }
+  FreeIfLast();
+}
+
+absl::Status Flow::RefuseRead() {
+  if (aborted_) return abort_reason_;
+  if (in_.state == State::kOpen && !freed_) {
+    in_.state = State::kRefused;
+    in_.word.fetch_or(Direction::kOver, std::memory_order_relaxed);
+    CallHook([this] {
+      DoShutdownRead();
+      return absl::OkStatus();
+    }).IgnoreError();
+  }
+  return in_.error;
+}
+
+absl::Status Flow::EndWrite() {
+  if (aborted_) return abort_reason_;
+  if (out_.state == State::kOpen && !end_requested_) {
+    end_requested_ = true;
+    const uint32_t before =
+        out_.word.fetch_or(Direction::kOver, std::memory_order_acquire);
+    // A write that is under way sends the end when it is done.
+    if ((before & Direction::kBusy) == 0) SendEnd();
+  }
+  return out_.error;
+}
+
+void Flow::SendEnd() {
+  absl::Status error =
+      CallHook([this, outcome = out_.error] { return DoEndWrite(outcome); });
+  if (out_.state == State::kOpen) {
+    out_.state = State::kEnded;
+    if (!error.ok()) Break(out_, InContext("ending", error));
+  }
+  end_sent_ = true;
+}
+
+void Flow::AbortBoth(absl::Status local, const absl::Status& remote) {
+  aborted_ = true;
+  abort_reason_ = std::move(local);
+  in_.word.fetch_or(Direction::kOver, std::memory_order_relaxed);
+  out_.word.fetch_or(Direction::kOver, std::memory_order_relaxed);
+  // The last call under way frees, if there is one and nobody waits for it.
+  if (!Idle()) free_when_idle_ = true;
+  CallHook([this, &remote] {
+    DoAbort(remote);
+    return absl::OkStatus();
+  }).IgnoreError();
+}
+
+absl::Status Flow::Shutdown(ShutdownMode mode) {
+  absl::MutexLock lock(&mu_);
+  switch (mode) {
+    case ShutdownMode::kRead:
+      return RefuseRead();
+    case ShutdownMode::kWrite:
+      return EndWrite();
+    case ShutdownMode::kReadWrite: {
+      absl::Status refused = RefuseRead();
+      absl::Status ended = EndWrite();
+      return refused.ok() ? ended : refused;
+    }
+  }
+  return absl::InvalidArgumentError(absl::StrCat(
+      Describe(), ": Shutdown with the unknown mode ", static_cast<int>(mode)));
+}
+
+void Flow::Abort(absl::Status reason) {
+  if (reason.ok() || absl::IsDeadlineExceeded(reason)) {
+    reason = absl::AbortedError(reason.ok() ? "aborted" : reason.message());
+  }
+  absl::MutexLock lock(&mu_);
+  if (aborted_ || freed_ || close_result_.has_value()) return;
+  AbortBoth(reason, reason);
+}
+
+// --- Closing
+
+absl::Status Flow::Close(absl::Time deadline) {
+  absl::MutexLock lock(&mu_);
+  if (close_result_.has_value()) return *close_result_;
+  if (InsideHook()) {
+    absl::Status error = absl::FailedPreconditionError(absl::StrCat(
+        Describe(), ": Close() from inside one of the flow's own functions"));
+    if (freed_) return error;
+    close_result_ = aborted_ ? abort_reason_ : error;
+    free_when_idle_ = true;
+    if (!aborted_) AbortBoth(error, error);
+    return *close_result_;
+  }
+  if (!closing_) return RunClose(deadline);
+  const auto closed = [this] {
+    mu_.AssertReaderHeld();
+    return close_result_.has_value();
+  };
+  if (!mu_.AwaitWithDeadline(absl::Condition(&closed), deadline)) {
+    return GiveUpClose("another Close()");
+  }
+  return *close_result_;
+}
+
+absl::Status Flow::RunClose(absl::Time deadline) {
+  closing_ = true;
+
+  // Flush and signal. A write under way finishes first.
+  EndWrite().IgnoreError();  // CloseOutcome() has it.
+  const auto signaled = [this] {
+    mu_.AssertReaderHeld();
+    return aborted_ || (end_sent_ && !out_.busy());
+  };
+  if (!mu_.AwaitWithDeadline(absl::Condition(&signaled), deadline)) {
+    return GiveUpClose("a write that is under way");
+  }
+
+  // Wait for the remote.
+  absl::Status remote;
+  if (!aborted_ && in_.state == State::kOpen) {
+    remote = CallHook([&] { return DoAwaitRemoteEnd(deadline); });
+    if (close_result_.has_value()) return *close_result_;
+    if (!aborted_ && absl::IsDeadlineExceeded(remote)) {
+      return GiveUpClose("the remote to end its direction");
+    }
+  }
+
+  // Free, with no call under way. After an Abort() nothing more is waited for,
+  // and the last call frees.
+  in_.word.fetch_or(Direction::kOver, std::memory_order_relaxed);
+  const auto idle = [this] {
+    mu_.AssertReaderHeld();
+    return aborted_ || close_result_.has_value() || Idle();
+  };
+  if (!mu_.AwaitWithDeadline(absl::Condition(&idle), deadline)) {
+    return GiveUpClose("a read that is under way");
+  }
+  if (close_result_.has_value()) return *close_result_;
+  absl::Status freed;
+  if (!freed_ && Idle()) {
+    freed = Free();
+  } else {
+    free_when_idle_ = true;
+  }
+  absl::Status result = CloseOutcome();
+  if (result.ok() && !remote.ok()) {
+    result = InContext("waiting for the remote to end", remote);
+  }
+  if (result.ok() && !freed.ok()) result = InContext("closing", freed);
+  if (!close_result_.has_value()) close_result_ = std::move(result);
+  return *close_result_;
+}
+
+// The deadline of a Close() has passed: aborts, and decides the result of all.
+absl::Status Flow::GiveUpClose(absl::string_view waited_for) {
+  if (close_result_.has_value()) return *close_result_;
+  if (aborted_) {
+    close_result_ = abort_reason_;
+    return *close_result_;
+  }
+  const absl::Status result = absl::DeadlineExceededError(
+      absl::StrCat(Describe(), ": Close() has waited for ", waited_for,
+                   " until its deadline"));
+  close_result_ = result;
+  free_when_idle_ = true;
+  AbortBoth(ClosedError(absl::StrCat(
+                Describe(), ": after Close(), which passed its deadline")),
+            absl::AbortedError("the other end passed its deadline in Close()"));
+  return result;
+}
+
+bool Flow::Idle() const {
+  return !in_.busy() && !out_.busy() && hook_callers_.empty();
+}
+
+absl::Status Flow::Free() {
+  freed_ = true;
+  return CallHook([this] { return DoFree(); });
+}
+
+void Flow::FreeIfLast() {
+  if (free_when_idle_ && !freed_ && Idle()) Free().IgnoreError();
+}
+
+absl::Status Flow::CallHook(absl::FunctionRef<absl::Status()> hook) {
+  const void* const me = ThisThread();
+  hook_callers_.push_back(me);
+  mu_.Unlock();
+  absl::Status status = hook();
+  mu_.Lock();
+  hook_callers_.erase(absl::c_find(hook_callers_, me));
+  FreeIfLast();
+  return status;
+}
+
+bool Flow::InsideHook() const {
+  const void* const me = ThisThread();
+  return in_.caller.load(std::memory_order_relaxed) == me ||
+         out_.caller.load(std::memory_order_relaxed) == me ||
+         absl::c_linear_search(hook_callers_, me);
+}
+
+void Flow::Destroy() {
+  absl::MutexLock lock(&mu_);
+  ABSL_CHECK(Idle()) << Describe() << ": destroyed while a call is under way";
+  if (!aborted_ && !close_result_.has_value()) {
+    const absl::Status reason = absl::AbortedError(
+        absl::StrCat(Describe(), ": destroyed without Close()"));
+    AbortBoth(reason, reason);
+  }
+  if (!freed_) Free().IgnoreError();
+}
+
+Flow::~Flow() {
+  absl::MutexLock lock(&mu_);
+  ABSL_DCHECK(freed_) << "the destructor of a flow did not call Destroy()";
+}
+
+// --- Defaults of the hooks
+
+absl::Status Flow::DoWriteBorrowed(absl::string_view buffer, size_t* accepted) {
+  return DoWrite(absl::Cord(buffer), accepted);
+}
+
+absl::Status Flow::DoWritev(absl::Span<const absl::Cord> buffers,
+                            size_t* accepted) {
+  size_t total = 0;
+  for (const absl::Cord& buffer : buffers) {
+    if (buffer.empty()) continue;
+    size_t taken = 0;
+    absl::Status status = DoWrite(buffer, &taken);
+    if (!status.ok()) {
+      *accepted = total + taken;
+      return status;
+    }
+    total += buffer.size();
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Flow::DoWritevBorrowed(absl::Span<const absl::string_view> buffers,
+                                    size_t* accepted) {
+  size_t total = 0;
+  for (absl::string_view buffer : buffers) {
+    if (buffer.empty()) continue;
+    size_t taken = 0;
+    absl::Status status = DoWriteBorrowed(buffer, &taken);
+    if (!status.ok()) {
+      *accepted = total + taken;
+      return status;
+    }
+    total += buffer.size();
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Flow::DoEndWrite(const absl::Status&) { return absl::OkStatus(); }
+
+absl::Status Flow::DoAwaitRemoteEnd(absl::Time) { return absl::OkStatus(); }
+
+void Flow::DoAbort(const absl::Status&) {}
+
+absl::Status Flow::DoFree() { return absl::OkStatus(); }
+
+}  // namespace flow

@@ -1,0 +1,429 @@
+// Copyright 2026 The flow authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// File: flow.h
+//
+// `flow::Flow` is one end of a reliable, ordered stream of bytes in each of two
+// directions: a connection, an in-memory pipe, a pair of functions. Write your
+// protocol against it, test it on flows in memory, run it on sockets.
+//
+// The public functions keep the contract, once, for every kind of flow; an
+// implementation overrides the protected hooks at the end of this file. The
+// contract in full, with its state table and its sources, is
+// docs/semantics.md; "docs: X" below names a section of it.
+//
+// When not to use it: for messages (a flow keeps no boundaries between writes),
+// for random access, and for thousands of mostly idle streams on one thread
+// (calls block; a stream wants a thread while it is being read or written).
+//
+// Thread safety: one thread may read while another one writes. Shutdown(),
+// Close(), Abort(), the deadlines, the counters and DebugString() may be called
+// from any thread at any time. A second reader (or writer) that comes while the
+// first is under way gets kFailedPrecondition and disturbs nothing. Destroying
+// a flow requires that no call on it is under way.
+
+#ifndef FLOW_FLOW_H_
+#define FLOW_FLOW_H_
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <initializer_list>
+#include <limits>
+#include <optional>
+#include <string>
+#include <type_traits>
+#include <utility>
+
+#include "absl/base/optimization.h"
+#include "absl/base/thread_annotations.h"
+#include "absl/container/inlined_vector.h"
+#include "absl/functional/function_ref.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/cord.h"
+#include "absl/strings/string_view.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
+#include "absl/types/span.h"
+
+namespace flow {
+
+// "As much as there is", where a number of bytes is asked for.
+inline constexpr size_t kNoLimit = std::numeric_limits<size_t>::max();
+
+// Which direction of a flow Shutdown() ends: the one it reads from, the one it
+// writes to, or both.
+enum class ShutdownMode { kRead, kWrite, kReadWrite };
+
+// Flow
+//
+// Use it like this:
+//
+//   absl::Status Greet(flow::Flow& peer) {
+//     if (absl::Status s = peer.Write("hello\n"); !s.ok()) return s;
+//     absl::StatusOr<absl::Cord> answer = peer.Read();
+//     if (!answer.ok()) return answer.status();
+//     if (answer->empty()) return absl::DataLossError("no answer");
+//     return peer.Close(absl::Now() + absl::Seconds(5));
+//   }
+//
+// All the bytes written are guaranteed to have been handed on, and the remote
+// to see a clean end, only if Close() was called and returned Ok. A flow that
+// is destroyed without Close() is aborted.
+class Flow {
+ public:
+  Flow(const Flow&) = delete;
+  Flow& operator=(const Flow&) = delete;
+
+  // Precondition: no call on this flow is under way (checked; a violation ends
+  // the program). To stop calls on other threads: Abort(), join, destroy.
+  virtual ~Flow();
+
+  // Flow::Read()
+  //
+  // Waits until there is data and returns some of it. Outcomes:
+  //
+  //  * 1 to `max_bytes` bytes, in a size that suits the flow. The Cord is the
+  //    caller's and never changes afterwards.
+  //  * An empty Cord: end-of-file. The remote has ended its direction and
+  //    everything that it sent has been read; or this end has called
+  //    Shutdown(kRead). Every later Read says so again.
+  //  * kDeadlineExceeded: the read deadline has passed and nothing was lost.
+  //    The next Read goes on.
+  //  * Any other error: the direction is broken; every later Read returns the
+  //    same. Data that came before the error is delivered before it.
+  //  * After Close() has returned: Closed.
+  //
+  // `max_bytes` of 0 is kInvalidArgument, as the result could not be told from
+  // end-of-file.
+  absl::StatusOr<absl::Cord> Read(size_t max_bytes = kNoLimit);
+
+  // Flow::Write()
+  //
+  // Hands the bytes of `buffer` over; waits while the flow can take no more. A
+  // Cord (and a std::string given by value, which becomes one) is shared, never
+  // copied because it is large; a string_view is borrowed until the call
+  // returns. Outcomes:
+  //
+  //  * Ok: every byte was *accepted*. Accepted is not delivered: Close() tells.
+  //  * kDeadlineExceeded: the write deadline has passed. Some prefix was
+  //    accepted, see below. The flow still works.
+  //  * Closed (see status.h): the stream takes no more.
+  //  * Any other error: the direction is broken. It stays so, as does Closed.
+  //
+  // Whatever the outcome, what was accepted is a prefix of `buffer`, and
+  // bytes_written() has grown by exactly its length. An empty buffer reaches no
+  // implementation: it is Ok while the direction is open, and the error that a
+  // write would get otherwise.
+  //
+  //   // BUG: after kDeadlineExceeded a prefix may have been accepted, so this
+  //   // can send it twice. Use WriteFrom().
+  //   while (absl::IsDeadlineExceeded(flow.Write(message))) {
+  //     flow.SetWriteDeadline(absl::Now() + absl::Seconds(1));
+  //   }
+  absl::Status Write(absl::Cord buffer);
+  absl::Status Write(absl::string_view buffer);
+  template <typename T,
+            std::enable_if_t<std::is_same_v<T, std::string>, int> = 0>
+  absl::Status Write(T&& buffer) {
+    return Write(absl::Cord(std::move(buffer)));
+  }
+  absl::Status Write(std::nullptr_t) = delete;
+
+  // Flow::Writev()
+  //
+  // Writes the concatenation of `buffers`: same bytes, same outcomes, same
+  // counts as one Write() of it, without building it. Empty buffers are
+  // skipped; a list without a byte is an empty write.
+  absl::Status Writev(absl::Span<const absl::Cord> buffers);
+  absl::Status Writev(absl::Span<const absl::string_view> buffers);
+  absl::Status Writev(std::initializer_list<absl::string_view> buffers) {
+    return Writev(absl::Span<const absl::string_view>(buffers));
+  }
+  absl::Status Writev(std::initializer_list<absl::Cord> buffers) {
+    return Writev(absl::Span<const absl::Cord>(buffers));
+  }
+  // For containers of std::string.
+  template <
+      typename Strings,
+      std::enable_if_t<
+          std::is_same_v<typename Strings::value_type, std::string>, int> = 0>
+  absl::Status Writev(const Strings& buffers) {
+    absl::InlinedVector<absl::string_view, 16> views(buffers.begin(),
+                                                     buffers.end());
+    return Writev(absl::Span<const absl::string_view>(views));
+  }
+
+  // Flow::WriteFrom()
+  //
+  // Like Write(), and removes from `*source` what was accepted, so that the
+  // rest can be written later without loss or repetition:
+  //
+  //   flow.SetWriteDeadline(absl::Now() + absl::Seconds(1));
+  //   absl::Status status = flow.WriteFrom(&message);
+  //   if (absl::IsDeadlineExceeded(status)) ...  // `message` is what remains
+  absl::Status WriteFrom(absl::Cord* source);
+
+  // Flow::Shutdown()
+  //
+  // Ends a direction from this end; never blocks. Repeating it is Ok.
+  //
+  //  * kWrite: no more will be written (half-close). The remote reads what was
+  //    accepted, then end-of-file; this end may still read. A Write that is
+  //    under way is finished first and then sends the end; if it fails, the
+  //    remote does not see a clean end.
+  //  * kRead: no more will be read. What was not read is discarded, a blocked
+  //    Read and every later one return end-of-file, and the remote's writes
+  //    fail with Closed where the transport can tell it.
+  //
+  // Returns the error of the direction if it is broken already.
+  absl::Status Shutdown(ShutdownMode mode);
+
+  // Flow::Close()
+  //
+  // Shuts the write direction down, waits until the remote has ended its own
+  // direction too, then frees what the flow holds. Where there is no remote end
+  // (functions, files), it waits for calls under way only. Other threads may
+  // go on reading meanwhile; data that nobody reads keeps the remote waiting,
+  // so call Shutdown(kRead) first if you want none.
+  //
+  //  * Ok: every accepted byte was handed on, and neither direction was broken.
+  //  * kDeadlineExceeded: `deadline` passed first. The flow is now aborted and
+  //    the remote reads kAborted.
+  //  * Any other error: the first one of a direction, or the reason of Abort().
+  //
+  // Whatever it returns, the flow is closed, and everything is freed as soon as
+  // no call is under way. Every further Close() returns the same; of several at
+  // once the earliest deadline counts. Without a deadline it may wait for ever.
+  absl::Status Close(absl::Time deadline = absl::InfiniteFuture());
+
+  // Flow::Abort()
+  //
+  // Breaks both directions now, and wakes what is blocked; never blocks. From
+  // here on every operation of this end returns `reason` (an Ok or
+  // kDeadlineExceeded reason becomes kAborted); a direction that broke earlier
+  // keeps its own error. The remote reads what was accepted, then an error,
+  // where the transport can carry that: an aborted stream does not end in
+  // end-of-file. The first Abort() counts.
+  void Abort(absl::Status reason);
+
+  // Flow::SetReadDeadline(), Flow::SetWriteDeadline()
+  //
+  // Sets the time after which a Read (or a write of any form) gives up waiting,
+  // with kDeadlineExceeded. Holds until it is set anew, and applies to a call
+  // that is already blocked. What need not wait succeeds also after it.
+  //
+  // Default: absl::InfiniteFuture().
+  void SetReadDeadline(absl::Time deadline);
+  void SetWriteDeadline(absl::Time deadline);
+
+  // Flow::bytes_read(), Flow::bytes_written()
+  //
+  // Return how many bytes Read() has returned, and how many bytes writes have
+  // accepted (also those of a write that then failed).
+  int64_t bytes_read() const {
+    return in_.bytes.load(std::memory_order_relaxed);
+  }
+  int64_t bytes_written() const {
+    return out_.bytes.load(std::memory_order_relaxed);
+  }
+
+  // Flow::DebugString()
+  //
+  // Returns kind, name and state in one line for people; every error that this
+  // class makes begins with it. The format may change.
+  std::string DebugString() const;
+
+ protected:
+  Flow() = default;
+
+  // -------------------------------------------------------------------------
+  // For implementations
+  //
+  // A hook is called without a lock held. The base guarantees:
+  //
+  //  * at most one read hook and one write hook run at a time, and they run
+  //    only while their direction is open;
+  //  * DoEndWrite(), DoShutdownRead() and DoAbort() are each called at most
+  //    once; DoEndWrite() never while a write hook runs or before one;
+  //  * DoFree() is called exactly once, as the last, while no other hook runs
+  //    (the deadline hooks excepted).
+  //
+  // DoShutdownRead(), DoAbort(), DoAwaitRemoteEnd() and the deadline hooks may
+  // run while a read or write hook does. Statuses that hooks return are given
+  // their context (what was tried, on which flow, at which byte) by the base.
+  // kDeadlineExceeded is not sticky, every other error is. Hooks do not throw.
+
+  // Flow::Destroy()
+  //
+  // Aborts the flow if it was not closed and frees it. Every final class calls
+  // this in its destructor, as the hooks are gone when ~Flow() runs.
+  void Destroy();
+
+  // Flow::DoRead()
+  //
+  // Blocks until it can return 1 to `max_bytes` bytes, or nothing at
+  // end-of-file, or an error. More than `max_bytes` is kInternal and broken.
+  // Precondition (kept by the base): `max_bytes` > 0.
+  virtual absl::StatusOr<absl::Cord> DoRead(size_t max_bytes) = 0;
+
+  // Flow::DoWrite() and its variants
+  //
+  // Take all the bytes and return Ok, or return an error and store in
+  // `*accepted` how many were taken (it is 0 at the call and need not be
+  // touched on Ok). `buffer` is not empty; lists hold a byte at least, but
+  // possibly also empty buffers. Borrowed memory is valid until the return.
+  //
+  // Defaults: the borrowed forms copy, the lists write their elements in turn.
+  virtual absl::Status DoWrite(absl::Cord buffer, size_t* accepted) = 0;
+  virtual absl::Status DoWriteBorrowed(absl::string_view buffer,
+                                       size_t* accepted);
+  virtual absl::Status DoWritev(absl::Span<const absl::Cord> buffers,
+                                size_t* accepted);
+  virtual absl::Status DoWritevBorrowed(
+      absl::Span<const absl::string_view> buffers, size_t* accepted);
+
+  // Flow::DoEndWrite()
+  //
+  // Tells the remote how the outbound direction ended: in good order if
+  // `outcome` is Ok (then an error that this returns, such as that of a flush,
+  // becomes the direction's), otherwise broken, and it must not see a clean
+  // end. Not called after DoAbort(), which says it for both directions.
+  // Default: Ok.
+  virtual absl::Status DoEndWrite(const absl::Status& outcome);
+
+  // Flow::DoShutdownRead()
+  //
+  // Refuses and discards inbound data, and makes a blocked DoRead() return
+  // (whatever it returns is discarded).
+  virtual void DoShutdownRead() {}
+
+  // Flow::DoAwaitRemoteEnd()
+  //
+  // Blocks until the inbound direction is no longer open: Ok if it has ended
+  // or was refused, its reason if it was broken; kDeadlineExceeded when
+  // `deadline` has passed. DoShutdownRead() and DoAbort() make it return.
+  // Default: Ok, there is no remote end.
+  virtual absl::Status DoAwaitRemoteEnd(absl::Time deadline);
+
+  // Flow::DoAbort()
+  //
+  // Breaks both directions, tells the remote as well as it can, and makes
+  // blocked hooks return soon (whatever they return is discarded). Does not
+  // block itself.
+  virtual void DoAbort(const absl::Status& reason);
+
+  // Flow::DoFree()
+  //
+  // Releases what the flow holds. An error becomes that of Close().
+  virtual absl::Status DoFree();
+
+  // Flow::DoSetReadDeadline(), Flow::DoSetWriteDeadline()
+  //
+  // Store the deadline and make a blocked hook look at it again.
+  // Default: nothing, for flows that cannot interrupt what blocks them.
+  virtual void DoSetReadDeadline(absl::Time) {}
+  virtual void DoSetWriteDeadline(absl::Time) {}
+
+  // Flow::DoDescribe()
+  //
+  // Returns kind and name, such as `tcp 10.0.0.1:80`. May be called at any
+  // time, also while other hooks run, with a lock of the base held.
+  virtual std::string DoDescribe() const = 0;
+
+ private:
+  enum class State { kOpen, kEnded, kRefused, kBroken };
+
+  // One direction. `word` is 0 while it is open and idle, which is what makes a
+  // call cheap: one exchange takes the direction, one gives it back, and either
+  // fails when there is anything else to do.
+  //
+  // Two and not one: giving back must notice a Shutdown(), Close() or Abort()
+  // that came meanwhile, and a plain store could pass it unseen.
+  struct alignas(ABSL_CACHELINE_SIZE) Direction {
+    static constexpr uint32_t kBusy = 1;  // a call is under way
+    static constexpr uint32_t kOver = 2;  // no new call may begin
+
+    // Begins a call and returns 0; or returns the flags that forbid it.
+    uint32_t Take();
+    // Ends the call; false (and it has not ended) if `word` has other flags.
+    bool Give();
+    bool busy() const;
+    // Adds to `bytes`. Only the call under way does.
+    void Count(size_t n);
+
+    std::atomic<uint32_t> word{0};
+    std::atomic<int64_t> bytes{0};
+    // The thread whose call is under way; nullptr if there is none.
+    std::atomic<const void*> caller{nullptr};
+
+    // The outcome; changes only from kOpen. Guarded by `mu_`.
+    State state = State::kOpen;
+    absl::Status error;  // if kBroken
+  };
+
+  template <typename Hook>
+  absl::Status WriteWith(size_t size, size_t* accepted, Hook hook);
+
+  // The rare rest of a call: it was refused, is empty, has failed, or something
+  // happened to the direction meanwhile.
+  absl::StatusOr<absl::Cord> ReadRefused(uint32_t flags) const;
+  absl::Status WriteRefused(uint32_t flags) const;
+  absl::Status EmptyWrite() const;
+  absl::StatusOr<absl::Cord> FinishRead(absl::StatusOr<absl::Cord> result,
+                                        size_t max_bytes);
+  absl::Status FinishWrite(size_t size, size_t* accepted, absl::Status status);
+  void GiveSlowly(Direction& direction);
+
+  // What a call on a direction that is over returns (Ok: end-of-file), what
+  // Close() returns as far as the directions go, and texts for errors.
+  absl::Status ReadOutcome() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  absl::Status WriteOutcome() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  absl::Status CloseOutcome() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  std::string Describe() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  absl::Status InContext(absl::string_view what,
+                         const absl::Status& status) const
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+
+  // The moves. Those that call a hook give `mu_` up meanwhile.
+  void Break(Direction& direction, absl::Status error)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void Release(Direction& direction) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  absl::Status RefuseRead() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  absl::Status EndWrite() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void SendEnd() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void AbortBoth(absl::Status local, const absl::Status& remote)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  absl::Status RunClose(absl::Time deadline) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  absl::Status GiveUpClose(absl::string_view waited_for)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  absl::Status Free() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  bool Idle() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void FreeIfLast() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+
+  // Calls a hook other than those that read and write, without the lock.
+  absl::Status CallHook(absl::FunctionRef<absl::Status()> hook)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  bool InsideHook() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+
+  // All that is rare happens under this lock; a call that neither waits nor
+  // ends anything never takes it.
+  mutable absl::Mutex mu_;
+  Direction in_;
+  Direction out_;
+  bool end_requested_ ABSL_GUARDED_BY(mu_) = false;  // Shutdown(kWrite), Close
+  bool end_sent_ ABSL_GUARDED_BY(mu_) = false;       // DoEndWrite() returned
+  bool aborted_ ABSL_GUARDED_BY(mu_) = false;
+  absl::Status abort_reason_ ABSL_GUARDED_BY(mu_);
+  bool closing_ ABSL_GUARDED_BY(mu_) = false;  // a thread is in RunClose()
+  std::optional<absl::Status> close_result_ ABSL_GUARDED_BY(mu_);
+  bool free_when_idle_ ABSL_GUARDED_BY(mu_) = false;  // nobody waits to do it
+  bool freed_ ABSL_GUARDED_BY(mu_) = false;           // DoFree() was called
+  // The threads that are inside CallHook().
+  absl::InlinedVector<const void*, 2> hook_callers_ ABSL_GUARDED_BY(mu_);
+};
+
+}  // namespace flow
+
+#endif  // FLOW_FLOW_H_

@@ -1,0 +1,266 @@
+// Copyright 2026 The flow authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// File: function_flow.h
+//
+// A flow made of functions: one that produces what is read, one that consumes
+// what is written, one that cleans up. This is how to make a flow of anything
+// that is not one yet; string_flow.h, cord_flow.h and cstruct_flow.h hold
+// ready-made functions.
+//
+//   flow::FunctionFlowOptions options;
+//   options.name = "counter";
+//   options.input = flow::Input::Buffers([n = 0]() mutable {
+//     return absl::StatusOr<absl::Cord>(absl::Cord(absl::StrCat(n++, "\n")));
+//   });
+//   options.close = [] { LOG(INFO) << "closed"; };
+//   std::unique_ptr<flow::Flow> counter =
+//       flow::MakeFunctionFlow(std::move(options));
+//
+// When not to use it: to connect two threads, use a pipe. A function that
+// blocks cannot be interrupted, so deadlines have no effect here unless the
+// function itself returns kDeadlineExceeded, and Abort() and Shutdown() do not
+// wake it.
+//
+// Thread safety: as flow.h says. The input function and the output function may
+// be called at the same time by two threads; neither overlaps itself, and none
+// overlaps the close function. A function may call back into its own flow,
+// except to destroy it: a Read in the input function or a write in the output
+// function is kFailedPrecondition, and Close() in either would wait for itself,
+// so it aborts the flow with kFailedPrecondition instead.
+//
+// Functions must not throw; an exception that leaves one ends the program.
+// docs/semantics.md, "Function flows", has the rules.
+
+#ifndef FLOW_FUNCTION_FLOW_H_
+#define FLOW_FUNCTION_FLOW_H_
+
+#include <cstddef>
+#include <memory>
+#include <string>
+#include <type_traits>
+#include <utility>
+#include <variant>
+
+#include "absl/functional/any_invocable.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/cord.h"
+#include "absl/types/span.h"
+#include "flow/flow.h"
+
+namespace flow {
+
+namespace internal {
+
+// Makes an absl::AnyInvocable of `function` that is null if `function` is, also
+// if it is an empty std::function.
+template <typename AnyInvocable, typename Function>
+AnyInvocable Erase(Function function) {
+  if constexpr (std::is_constructible_v<Function, std::nullptr_t>) {
+    if (function == nullptr) return nullptr;
+  }
+  return AnyInvocable(std::move(function));
+}
+
+}  // namespace internal
+
+// Input
+//
+// A function that produces what a flow reads, in one of two shapes. Move-only.
+// A default Input produces nothing: Read is end-of-file at once.
+class Input {
+ public:
+  Input() = default;
+
+  // Input::Bytes()
+  //
+  // Reads by the byte: the flow owns the memory, `fill` writes into it.
+  //
+  //   absl::StatusOr<size_t> fill(absl::Span<char> buffer);
+  //
+  // `fill` returns how many bytes it has put at the front of `buffer`, which is
+  // never empty; 0 is end-of-file. An error becomes the flow's error, and stays
+  // (kDeadlineExceeded does not). More than `buffer.size()` is a mistake that
+  // breaks the flow with kInternal.
+  template <typename Fill>
+  static Input Bytes(Fill fill) {
+    static_assert(
+        std::is_same_v<std::invoke_result_t<Fill&, absl::Span<char>>,
+                       absl::StatusOr<size_t>>,
+        "Input::Bytes() takes a function that is called with an "
+        "absl::Span<char> and returns exactly absl::StatusOr<size_t>; give a "
+        "lambda its return type: [](absl::Span<char> buffer) -> "
+        "absl::StatusOr<size_t> { ... }");
+    return Input(internal::Erase<BytesFunction>(std::move(fill)));
+  }
+
+  // Input::Buffers()
+  //
+  // Reads by the buffer: `next` hands over memory that exists already, and
+  // nothing is copied.
+  //
+  //   absl::StatusOr<absl::Cord> next();
+  //
+  // An empty Cord is end-of-file, errors are as above. A buffer longer than a
+  // Read asks for is returned over several.
+  template <typename Next>
+  static Input Buffers(Next next) {
+    static_assert(
+        std::is_same_v<std::invoke_result_t<Next&>, absl::StatusOr<absl::Cord>>,
+        "Input::Buffers() takes a function that is called with nothing and "
+        "returns exactly absl::StatusOr<absl::Cord>; give a lambda its return "
+        "type: []() -> absl::StatusOr<absl::Cord> { ... }");
+    return Input(internal::Erase<BuffersFunction>(std::move(next)));
+  }
+
+ private:
+  friend class FunctionFlow;
+  using BytesFunction =
+      absl::AnyInvocable<absl::StatusOr<size_t>(absl::Span<char>)>;
+  using BuffersFunction = absl::AnyInvocable<absl::StatusOr<absl::Cord>()>;
+
+  explicit Input(BytesFunction fill) : function_(std::move(fill)) {}
+  explicit Input(BuffersFunction next) : function_(std::move(next)) {}
+
+  std::variant<std::monostate, BytesFunction, BuffersFunction> function_;
+};
+
+// Output
+//
+// A function that consumes what is written to a flow, in one of two shapes.
+// Move-only. A default Output takes nothing: Write is Closed.
+class Output {
+ public:
+  using EndFunction = absl::AnyInvocable<absl::Status()>;
+
+  Output() = default;
+
+  // Output::Bytes()
+  //
+  // Writes by the byte: `consume` takes a prefix of what it is shown.
+  //
+  //   absl::StatusOr<size_t> consume(absl::Span<const char> bytes);
+  //
+  // `consume` returns how many bytes it took from the front of `bytes`, which
+  // are never none and are valid until it returns; it is called again with the
+  // rest. 0 means that it will take no more: the write is Closed. An error
+  // becomes the flow's error, and stays (kDeadlineExceeded does not). More than
+  // `bytes.size()` is a mistake that breaks the flow with kInternal.
+  //
+  // `end`, if given, is called once when the direction has ended in good order,
+  // after the last `consume`: by Shutdown(kWrite) or Close(), never after an
+  // error or Abort(). Its error (that of a flush, say) becomes the flow's.
+  template <typename Consume>
+  static Output Bytes(Consume consume, EndFunction end = nullptr) {
+    static_assert(
+        std::is_same_v<std::invoke_result_t<Consume&, absl::Span<const char>>,
+                       absl::StatusOr<size_t>>,
+        "Output::Bytes() takes a function that is called with an "
+        "absl::Span<const char> and returns exactly absl::StatusOr<size_t>; "
+        "give a lambda its return type: [](absl::Span<const char> bytes) -> "
+        "absl::StatusOr<size_t> { ... }");
+    return Output(internal::Erase<BytesFunction>(std::move(consume)),
+                  std::move(end));
+  }
+
+  // Output::Buffers()
+  //
+  // Writes by the buffer: `take` is given the memory itself, and nothing is
+  // copied that was written as a Cord.
+  //
+  //   absl::Status take(absl::Cord buffer);
+  //
+  // All or nothing: an error means that none of `buffer`, which is never empty,
+  // was taken. ClosedError() says that no more will be. `end` is as above.
+  template <typename Take>
+  static Output Buffers(Take take, EndFunction end = nullptr) {
+    static_assert(
+        std::is_same_v<std::invoke_result_t<Take&, absl::Cord>, absl::Status>,
+        "Output::Buffers() takes a function that is called with an absl::Cord "
+        "and returns exactly absl::Status; give a lambda its return type: "
+        "[](absl::Cord buffer) -> absl::Status { ... }");
+    return Output(internal::Erase<BuffersFunction>(std::move(take)),
+                  std::move(end));
+  }
+
+ private:
+  friend class FunctionFlow;
+  using BytesFunction =
+      absl::AnyInvocable<absl::StatusOr<size_t>(absl::Span<const char>)>;
+  using BuffersFunction = absl::AnyInvocable<absl::Status(absl::Cord)>;
+
+  Output(BytesFunction consume, EndFunction end)
+      : function_(std::move(consume)), end_(std::move(end)) {}
+  Output(BuffersFunction take, EndFunction end)
+      : function_(std::move(take)), end_(std::move(end)) {}
+
+  std::variant<std::monostate, BytesFunction, BuffersFunction> function_;
+  EndFunction end_;
+};
+
+// CloseFunction
+//
+// A function without arguments that returns absl::Status, or nothing, which is
+// then always Ok.
+class CloseFunction {
+ public:
+  CloseFunction() = default;
+
+  template <typename F,
+            std::enable_if_t<!std::is_same_v<std::decay_t<F>, CloseFunction> &&
+                                 std::is_invocable_v<std::decay_t<F>&>,
+                             int> = 0>
+  CloseFunction(F&& f) {  // NOLINT: implicit on purpose
+    using Result = std::invoke_result_t<std::decay_t<F>&>;
+    static_assert(
+        std::is_void_v<Result> || std::is_same_v<Result, absl::Status>,
+        "a close function returns absl::Status or nothing");
+    if constexpr (std::is_void_v<Result>) {
+      function_ = [f = std::forward<F>(f)]() mutable {
+        f();
+        return absl::OkStatus();
+      };
+    } else {
+      function_ = std::forward<F>(f);
+    }
+  }
+
+  explicit operator bool() const { return function_ != nullptr; }
+  absl::Status operator()() { return function_(); }
+
+ private:
+  absl::AnyInvocable<absl::Status()> function_;
+};
+
+// FunctionFlowOptions
+//
+// Every part may be left out.
+struct FunctionFlowOptions {
+  // What is read. None: end-of-file.
+  Input input;
+
+  // What takes the writes. None: Closed.
+  Output output;
+
+  // Cleans up. Called exactly once, when no other function is running and none
+  // will be called any more: in Close(), which waits for them; after an Abort()
+  // or a Close() whose deadline has passed, by the last of them to return; in
+  // the destructor at the latest. Its error is returned by Close(). After it,
+  // the functions themselves are destroyed.
+  CloseFunction close;
+
+  // What DebugString() and errors call the flow.
+  std::string name;
+};
+
+// MakeFunctionFlow()
+//
+// Returns a flow that reads from `options.input` and writes to
+// `options.output`. What the functions refer to must live until the flow is
+// closed or destroyed.
+std::unique_ptr<Flow> MakeFunctionFlow(FunctionFlowOptions options);
+
+}  // namespace flow
+
+#endif  // FLOW_FUNCTION_FLOW_H_

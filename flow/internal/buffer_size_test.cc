@@ -1,0 +1,54 @@
+// Copyright 2026 The flow authors
+// SPDX-License-Identifier: Apache-2.0
+
+#include "flow/internal/buffer_size.h"
+
+#include <cstddef>
+
+#include "gtest/gtest.h"
+
+namespace flow::internal {
+namespace {
+
+// The payload of a block is a little less than the block.
+constexpr size_t kHeader = 13;
+
+void FillWhole(BlockSize& size, int times) {
+  for (int i = 0; i < times; ++i) {
+    size.Update(size.get() - kHeader, size.get() - kHeader);
+  }
+}
+
+TEST(BlockSizeTest, GrowsWhileBlocksAreFilledUpToTheMaximum) {
+  BlockSize size;
+  EXPECT_EQ(size.get(), kMinBlock);
+  FillWhole(size, 1);
+  EXPECT_EQ(size.get(), 2 * kMinBlock);
+  FillWhole(size, 10);
+  EXPECT_EQ(size.get(), kMaxBlock);
+}
+
+TEST(BlockSizeTest, ShrinksOverShortFillsDownToTheMinimum) {
+  BlockSize size;
+  FillWhole(size, 10);
+  size.Update(100, kMaxBlock - kHeader);
+  EXPECT_EQ(size.get(), kMaxBlock / 2);
+  for (int i = 0; i < 10; ++i) size.Update(100, size.get() - kHeader);
+  EXPECT_EQ(size.get(), kMinBlock);
+}
+
+TEST(BlockSizeTest, KeepsItsSizeWhenBlocksAreWellUsed) {
+  BlockSize size;
+  FillWhole(size, 2);
+  size.Update(size.get() / 2, size.get() - kHeader);
+  EXPECT_EQ(size.get(), 4 * kMinBlock);
+}
+
+TEST(BlockSizeTest, AReadWithASmallLimitDoesNotMakeItGrow) {
+  BlockSize size;
+  size.Update(5, 5);
+  EXPECT_EQ(size.get(), kMinBlock);
+}
+
+}  // namespace
+}  // namespace flow::internal

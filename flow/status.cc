@@ -1,0 +1,29 @@
+// Copyright 2026 The flow authors
+// SPDX-License-Identifier: Apache-2.0
+
+#include "flow/status.h"
+
+#include "absl/status/status.h"
+#include "absl/strings/cord.h"
+#include "absl/strings/string_view.h"
+
+namespace flow {
+namespace {
+
+// The payload says all by being there; its value is empty.
+constexpr absl::string_view kClosedPayload = "flow/closed";
+
+}  // namespace
+
+absl::Status ClosedError(absl::string_view what) {
+  absl::Status status = absl::FailedPreconditionError(what);
+  status.SetPayload(kClosedPayload, absl::Cord());
+  return status;
+}
+
+bool IsClosed(const absl::Status& status) {
+  return absl::IsFailedPrecondition(status) &&
+         status.GetPayload(kClosedPayload).has_value();
+}
+
+}  // namespace flow

@@ -1,0 +1,77 @@
+// Copyright 2026 The flow authors
+// SPDX-License-Identifier: Apache-2.0
+
+#include "flow/string_flow.h"
+
+#include <cstddef>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/log/absl_check.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/cord.h"
+#include "absl/types/span.h"
+#include "flow/flow.h"
+#include "flow/function_flow.h"
+#include "flow/internal/buffer_list.h"
+
+namespace flow {
+namespace {
+
+std::unique_ptr<Flow> Make(Input input, Output output) {
+  FunctionFlowOptions options;
+  options.name = "string";
+  options.input = std::move(input);
+  options.output = std::move(output);
+  return MakeFunctionFlow(std::move(options));
+}
+
+}  // namespace
+
+Input InputString(std::string data) {
+  std::vector<std::string> list;
+  list.push_back(std::move(data));
+  return InputStrings(std::move(list));
+}
+
+Input InputStrings(std::vector<std::string> data) {
+  return internal::InputList(std::move(data), [](std::string&& string) {
+    return absl::Cord(std::move(string));
+  });
+}
+
+Output OutputBytes(absl::Span<char> memory) {
+  return OutputBytes(std::vector<absl::Span<char>>{memory});
+}
+
+Output OutputBytes(std::vector<absl::Span<char>> memory) {
+  return internal::OutputList(std::move(memory),
+                              [](absl::Span<char> span) { return span; });
+}
+
+Output OutputString(std::string* sink) {
+  ABSL_CHECK(sink != nullptr) << "OutputString(nullptr)";
+  return Output::Bytes(
+      [sink](absl::Span<const char> bytes) -> absl::StatusOr<size_t> {
+        sink->append(bytes.data(), bytes.size());
+        return bytes.size();
+      });
+}
+
+std::unique_ptr<Flow> MakeStringFlow(std::string input,
+                                     absl::Span<char> output) {
+  return Make(InputString(std::move(input)), OutputBytes(output));
+}
+
+std::unique_ptr<Flow> MakeStringFlow(std::vector<std::string> input,
+                                     std::vector<absl::Span<char>> output) {
+  return Make(InputStrings(std::move(input)), OutputBytes(std::move(output)));
+}
+
+std::unique_ptr<Flow> MakeStringFlow(std::string input, std::string* output) {
+  return Make(InputString(std::move(input)), OutputString(output));
+}
+
+}  // namespace flow

@@ -1,0 +1,175 @@
+// Copyright 2026 The flow authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// The adapters for strings. The tests named Original repeat what the tests of
+// the original project (MirageOS) observe.
+
+#include "flow/string_flow.h"
+
+#include <array>
+#include <cstddef>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status_matchers.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/cord.h"
+#include "absl/types/span.h"
+#include "flow/flow.h"
+#include "flow/function_flow.h"
+#include "flow/status.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+
+namespace flow {
+namespace {
+
+using ::absl_testing::IsOk;
+using ::absl_testing::IsOkAndHolds;
+using ::testing::ElementsAre;
+
+MATCHER(IsClosedError, "is Closed") { return IsClosed(arg); }
+MATCHER(IsEof, "is end-of-file") { return arg.ok() && arg->empty(); }
+
+std::unique_ptr<Flow> InputOnly(Input input) {
+  FunctionFlowOptions options;
+  options.input = std::move(input);
+  return MakeFunctionFlow(std::move(options));
+}
+
+std::unique_ptr<Flow> OutputOnly(Output output) {
+  FunctionFlowOptions options;
+  options.output = std::move(output);
+  return MakeFunctionFlow(std::move(options));
+}
+
+TEST(OriginalTest, AStringIsReadWholeThenEndOfFileAndAWriteIsClosed) {
+  auto flow = InputOnly(InputString("xxxxxxxxxx"));
+  EXPECT_THAT(flow->Read(), IsOkAndHolds("xxxxxxxxxx"));
+  EXPECT_THAT(flow->Read(), IsEof());
+  EXPECT_THAT(flow->Write("y"), IsClosedError());
+}
+
+TEST(OriginalTest, ThreeWritesIntoTenBytesTheThirdClosed) {
+  std::array<char, 10> memory{};
+  auto flow = OutputOnly(OutputBytes(absl::MakeSpan(memory)));
+  EXPECT_THAT(flow->Read(), IsEof());
+  EXPECT_THAT(flow->Write("hell"), IsOk());
+  EXPECT_THAT(flow->Write("o! "), IsOk());
+  EXPECT_THAT(flow->Write("world"), IsClosedError());
+  EXPECT_EQ(std::string(memory.data(), memory.size()), "hello! wor");
+  EXPECT_EQ(flow->bytes_written(), 10);
+}
+
+TEST(OriginalTest, AListOfStringsGivesOneReadForEachThatIsNotEmpty) {
+  auto flow = InputOnly(InputStrings({"", "123", "45", "6789", "0"}));
+  EXPECT_THAT(flow->Read(), IsOkAndHolds("123"));
+  EXPECT_THAT(flow->Read(), IsOkAndHolds("45"));
+  EXPECT_THAT(flow->Read(), IsOkAndHolds("6789"));
+  EXPECT_THAT(flow->Read(), IsOkAndHolds("0"));
+  EXPECT_THAT(flow->Read(), IsEof());
+  EXPECT_THAT(flow->Write("y"), IsClosedError());
+}
+
+TEST(OriginalTest, AListOfOutputsIsFilledInTurnAndEmptyOnesAreSkipped) {
+  std::array<std::string, 4> memory = {
+      std::string(3, '-'), "", std::string(2, '-'), std::string(3, '-')};
+  std::vector<absl::Span<char>> spans;
+  for (std::string& string : memory) spans.push_back(absl::MakeSpan(string));
+  auto flow = OutputOnly(OutputBytes(std::move(spans)));
+  EXPECT_THAT(flow->Write("hell"), IsOk());
+  EXPECT_THAT(flow->Write("o! "), IsOk());
+  EXPECT_THAT(flow->Write("world"), IsClosedError());
+  EXPECT_THAT(memory, ElementsAre("hel", "", "lo", "! w"));
+  EXPECT_EQ(flow->bytes_written(), 8);
+}
+
+TEST(InputStringTest, AnEmptyOneIsEndOfFileAtOnce) {
+  EXPECT_THAT(InputOnly(InputString(""))->Read(), IsEof());
+  EXPECT_THAT(InputOnly(InputStrings({}))->Read(), IsEof());
+  EXPECT_THAT(InputOnly(InputStrings({"", ""}))->Read(), IsEof());
+}
+
+TEST(InputStringTest, KeepsNulBytes) {
+  const std::string data("a\0b", 3);
+  EXPECT_THAT(InputOnly(InputString(data))->Read(), IsOkAndHolds(data));
+}
+
+// Upstream concatenates what is left on every refill: O(n^2).
+TEST(InputStringsTest, ManyOneByteStringsAreOneCallEach) {
+  constexpr int kMany = 200000;
+  auto flow = InputOnly(InputStrings(std::vector<std::string>(kMany, "x")));
+  int reads = 0;
+  while (true) {
+    absl::StatusOr<absl::Cord> data = flow->Read();
+    ASSERT_THAT(data, IsOk());
+    if (data->empty()) break;
+    ASSERT_EQ(data->size(), 1);
+    ++reads;
+  }
+  EXPECT_EQ(reads, kMany);
+}
+
+TEST(OutputBytesTest, AWriteThatFitsExactlyIsOkAndTheNextClosed) {
+  std::array<char, 4> memory{};
+  auto flow = OutputOnly(OutputBytes(absl::MakeSpan(memory)));
+  EXPECT_THAT(flow->Write("abcd"), IsOk());
+  EXPECT_THAT(flow->Write(""), IsOk());
+  EXPECT_THAT(flow->Write("e"), IsClosedError());
+  EXPECT_THAT(flow->Write(""), IsClosedError());
+}
+
+TEST(OutputBytesTest, OfNoSizeIsClosedAtTheFirstByte) {
+  EXPECT_THAT(OutputOnly(OutputBytes(absl::Span<char>()))->Write("x"),
+              IsClosedError());
+  EXPECT_THAT(
+      OutputOnly(OutputBytes(std::vector<absl::Span<char>>()))->Write("x"),
+      IsClosedError());
+}
+
+TEST(OutputBytesTest, OneWritevCanSpanManyOutputs) {
+  std::string a(2, '-'), b(1, '-'), c(4, '-');
+  auto flow = OutputOnly(
+      OutputBytes({absl::MakeSpan(a), absl::MakeSpan(b), absl::MakeSpan(c)}));
+  EXPECT_THAT(flow->Writev({"12345", "6789"}), IsClosedError());
+  EXPECT_EQ(a + b + c, "1234567");
+  EXPECT_EQ(flow->bytes_written(), 7);
+}
+
+TEST(OutputStringTest, AppendsWithoutABound) {
+  std::string sink = "already here, ";
+  auto flow = OutputOnly(OutputString(&sink));
+  EXPECT_THAT(flow->Write(std::string(100000, 'x')), IsOk());
+  EXPECT_EQ(sink, "already here, " + std::string(100000, 'x'));
+}
+
+TEST(OutputStringDeathTest, NullEndsTheProgramAtOnce) {
+  EXPECT_DEATH(OutputString(nullptr), "OutputString");
+}
+
+TEST(MakeStringFlowTest, ReadsOneAndWritesTheOther) {
+  std::array<char, 4> memory{};
+  auto flow = MakeStringFlow("question", absl::MakeSpan(memory));
+  EXPECT_THAT(flow->Read(), IsOkAndHolds("question"));
+  EXPECT_THAT(flow->Write("answer"), IsClosedError());
+  EXPECT_EQ(std::string(memory.data(), 4), "answ");
+
+  std::string sink;
+  auto unbounded = MakeStringFlow("question", &sink);
+  EXPECT_THAT(unbounded->Write("answer"), IsOk());
+  EXPECT_EQ(sink, "answer");
+
+  std::string a(3, '-'), b(3, '-');
+  auto lists =
+      MakeStringFlow({"1", "", "2"}, {absl::MakeSpan(a), absl::MakeSpan(b)});
+  EXPECT_THAT(lists->Read(), IsOkAndHolds("1"));
+  EXPECT_THAT(lists->Read(), IsOkAndHolds("2"));
+  EXPECT_THAT(lists->Read(), IsEof());
+  EXPECT_THAT(lists->Write("abcde"), IsOk());
+  EXPECT_EQ(a + b, "abcde-");
+}
+
+}  // namespace
+}  // namespace flow
