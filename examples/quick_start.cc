@@ -37,8 +37,8 @@ int main() {
   // A server that breaks in the middle of its answer.
   flow::FunctionFlowOptions options;
   options.name = "broken server";
-  options.input = flow::Input::Buffers(
-      [calls = 0]() mutable -> absl::StatusOr<absl::Cord> {
+  options.input =
+      flow::Input::Buffers([calls = 0]() mutable -> absl::StatusOr<absl::Cord> {
         if (calls++ == 0) return absl::Cord("forty-");
         return absl::UnavailableError("connection reset");
       });

@@ -23,12 +23,10 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
+#include "flow/internal/buffer_size.h"
 
 namespace flow {
 namespace {
-
-// A Cord copies up to as many bytes by itself rather than share them.
-constexpr size_t kMaxBytesToCopy = 511;
 
 constexpr size_t kHexDumpLine = 16;
 
@@ -150,7 +148,7 @@ absl::Cord Cstruct::ToCord() const& { return absl::Cord(view()); }
 
 absl::Cord Cstruct::ToCord() && {
   Cstruct self = std::move(*this);
-  if (self.size_ <= kMaxBytesToCopy || !self.IsSoleOwner()) {
+  if (self.size_ <= internal::kMaxCopied || !self.IsSoleOwner()) {
     return absl::Cord(self.view());
   }
   const absl::string_view bytes = self.view();

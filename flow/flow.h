@@ -399,7 +399,7 @@ class Flow {
   absl::Status GiveUpClose(absl::string_view waited_for)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   absl::Status Free() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  bool Idle() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  bool Idle() const ABSL_SHARED_LOCKS_REQUIRED(mu_);
   void FreeIfLast() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
   // Calls a hook other than those that read and write, without the lock.

@@ -1,0 +1,54 @@
+// Copyright 2026 The flow authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// File: flowcat_fixture.h
+//
+// Runs the program flowcat the way that a user does: by a shell, in a directory
+// of the test's own.
+
+#ifndef EXAMPLES_FLOWCAT_FIXTURE_H_
+#define EXAMPLES_FLOWCAT_FIXTURE_H_
+
+#include <string>
+
+#include "absl/strings/string_view.h"
+#include "gtest/gtest.h"
+
+namespace flowcat {
+
+// What a command has left behind.
+struct Outcome {
+  int exit_code = -1;  // 128 + n if signal n ended it
+  std::string out;     // standard output
+  std::string err;     // standard error
+};
+
+class FlowcatFixture : public ::testing::Test {
+ protected:
+  // Makes an empty directory. Ends the test program if it cannot.
+  FlowcatFixture();
+
+  // Runs `command` by /bin/sh in directory(); `flowcat` in it is our program.
+  // Its standard input is empty, unless redirected in `command`.
+  Outcome Run(absl::string_view command) const;
+
+  // Returns what to give to a shell for that, with no redirection.
+  std::string ShellCommand(absl::string_view command) const;
+
+  // Both take a name in directory().
+  void WriteFile(absl::string_view name, absl::string_view content) const;
+  std::string FileContent(absl::string_view name) const;
+
+  const std::string& directory() const { return directory_; }
+
+ private:
+  std::string directory_;
+  std::string outcomes_;  // where Run() has the output go
+};
+
+// Returns the exit code that a shell would make of what wait(2) reports.
+int ExitCode(int wait_status);
+
+}  // namespace flowcat
+
+#endif  // EXAMPLES_FLOWCAT_FIXTURE_H_
