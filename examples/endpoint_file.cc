@@ -78,7 +78,7 @@ flow::Output WriteTo(int fd, const std::string& name) {
       });
 }
 
-flow::CloseFunction CloseOf(int fd, const std::string& name) {
+flow::EndFunction CloseOf(int fd, const std::string& name) {
   return [fd, name]() -> absl::Status {
     // After EINTR the descriptor is gone on Linux, and must not be closed
     // again: https://man7.org/linux/man-pages/man2/close.2.html

@@ -57,6 +57,14 @@ TEST(MakeCordFlowTest, AppendsWhatIsWritten) {
   EXPECT_EQ(out, "already here, one two three");
 }
 
+TEST(OutputCordTest, MayBeTheSourceOfTheWrite) {
+  absl::Cord cord("hello");
+  auto flow = MakeCordFlow(absl::Cord(), &cord);
+  EXPECT_THAT(flow->WriteFrom(&cord), IsOk());
+  EXPECT_EQ(cord, "hello");
+  EXPECT_EQ(flow->bytes_written(), 5);
+}
+
 TEST(OutputCordDeathTest, NullEndsTheProgramAtOnce) {
   EXPECT_DEATH(OutputCord(nullptr), "OutputCord");
 }

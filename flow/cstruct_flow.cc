@@ -29,9 +29,7 @@ Input InputCstruct(Cstruct data) {
 
 Input InputCstructs(std::vector<Cstruct> data) {
   return internal::InputList(std::move(data), [](Cstruct&& window) {
-    // Moved out of the list, so that it can be the last owner.
-    Cstruct last = std::move(window);
-    return std::move(last).ToCord();
+    return std::move(window).ToCord();
   });
 }
 

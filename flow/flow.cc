@@ -6,6 +6,7 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <string>
 #include <utility>
 
@@ -19,6 +20,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "absl/synchronization/mutex.h"
+#include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "absl/types/span.h"
 #include "flow/status.h"
@@ -32,11 +34,26 @@ const void* ThisThread() {
   return &tag;
 }
 
+// The most that one call can write, so that counts cannot overflow.
+constexpr size_t kMaxWrite = std::numeric_limits<int64_t>::max();
+
+// More than kMaxWrite if the sum overflows.
 template <typename Buffer>
 size_t TotalSize(absl::Span<const Buffer> buffers) {
   size_t size = 0;
-  for (const Buffer& buffer : buffers) size += buffer.size();
-  return size;
+  bool overflow = false;
+  for (const Buffer& buffer : buffers) {
+    size += buffer.size();
+    overflow |= size < buffer.size();
+  }
+  return overflow ? kNoLimit : size;
+}
+
+// kDeadlineExceeded always means the deadline of the call that returns it;
+// where an error must last, it becomes another one.
+absl::Status Lasting(absl::Status status) {
+  if (!absl::IsDeadlineExceeded(status)) return status;
+  return absl::AbortedError(status.message());
 }
 
 }  // namespace
@@ -93,15 +110,20 @@ absl::StatusOr<absl::Cord> Flow::Read(size_t max_bytes) {
 
 template <typename Hook>
 inline absl::Status Flow::WriteWith(size_t size, size_t* accepted, Hook hook) {
-  if (ABSL_PREDICT_FALSE(size == 0)) return EmptyWrite();
+  if (ABSL_PREDICT_FALSE(size - 1 >= kMaxWrite)) return OddWrite(size);
   if (const uint32_t flags = out_.Take(); ABSL_PREDICT_FALSE(flags != 0)) {
     return WriteRefused(flags);
   }
   absl::Status status = hook(accepted);
   if (ABSL_PREDICT_TRUE(status.ok())) {
-    out_.Count(size);
-    if (ABSL_PREDICT_FALSE(!out_.Give())) GiveSlowly(out_);
-    return status;
+    *accepted = size;
+    // Nothing has happened meanwhile?
+    if (ABSL_PREDICT_TRUE(out_.word.load(std::memory_order_relaxed) ==
+                          Direction::kBusy)) {
+      out_.Count(size);
+      if (ABSL_PREDICT_FALSE(!out_.Give())) GiveSlowly(out_);
+      return status;
+    }
   }
   return FinishWrite(size, accepted, std::move(status));
 }
@@ -139,11 +161,8 @@ absl::Status Flow::WriteFrom(absl::Cord* source) {
   absl::Status status = WriteWith(source->size(), &accepted, [&](size_t* n) {
     return DoWrite(*source, n);
   });
-  if (status.ok()) {
-    source->Clear();
-  } else {
-    source->RemovePrefix(accepted);
-  }
+  // Not Clear(): the implementation may have appended to `*source`.
+  source->RemovePrefix(accepted);
   return status;
 }
 
@@ -167,7 +186,12 @@ absl::Status Flow::WriteRefused(uint32_t flags) const {
   return WriteOutcome();
 }
 
-absl::Status Flow::EmptyWrite() const {
+absl::Status Flow::OddWrite(size_t size) const {
+  if (size != 0) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        DebugString(), ": Write of more than ", kMaxWrite, " bytes"));
+  }
+  // An empty one.
   if ((out_.word.load(std::memory_order_acquire) & Direction::kOver) == 0) {
     return absl::OkStatus();
   }
@@ -217,7 +241,7 @@ absl::Status Flow::FinishWrite(size_t size, size_t* accepted,
   out_.Count(*accepted);
   if (aborted_) {
     status = WriteOutcome();
-  } else {
+  } else if (!status.ok()) {
     status = InContext(what, status);
     if (!absl::IsDeadlineExceeded(status)) {
       Break(out_, status);
@@ -333,17 +357,19 @@ absl::Status Flow::EndWrite() {
     // A write that is under way sends the end when it is done.
     if ((before & Direction::kBusy) == 0) SendEnd();
   }
-  return out_.error;
+  return aborted_ ? abort_reason_ : out_.error;
 }
 
 void Flow::SendEnd() {
   absl::Status error =
       CallHook([this, outcome = out_.error] { return DoEndWrite(outcome); });
-  if (out_.state == State::kOpen) {
-    out_.state = State::kEnded;
-    if (!error.ok()) Break(out_, InContext("ending", error));
-  }
   end_sent_ = true;
+  if (aborted_ || out_.state != State::kOpen) return;  // the first move wins
+  if (error.ok()) {
+    out_.state = State::kEnded;
+  } else {
+    Break(out_, InContext("ending", Lasting(error)));
+  }
 }
 
 void Flow::AbortBoth(absl::Status local, const absl::Status& remote) {
@@ -377,12 +403,29 @@ absl::Status Flow::Shutdown(ShutdownMode mode) {
 }
 
 void Flow::Abort(absl::Status reason) {
-  if (reason.ok() || absl::IsDeadlineExceeded(reason)) {
-    reason = absl::AbortedError(reason.ok() ? "aborted" : reason.message());
-  }
+  if (reason.ok()) reason = absl::AbortedError("aborted");
+  reason = Lasting(std::move(reason));
   absl::MutexLock lock(&mu_);
   if (aborted_ || freed_ || close_result_.has_value()) return;
   AbortBoth(reason, reason);
+}
+
+void Flow::SetReadDeadline(absl::Time deadline) {
+  absl::MutexLock lock(&mu_);
+  if (freed_) return;
+  CallHook([&] {
+    DoSetReadDeadline(deadline);
+    return absl::OkStatus();
+  }).IgnoreError();
+}
+
+void Flow::SetWriteDeadline(absl::Time deadline) {
+  absl::MutexLock lock(&mu_);
+  if (freed_) return;
+  CallHook([&] {
+    DoSetWriteDeadline(deadline);
+    return absl::OkStatus();
+  }).IgnoreError();
 }
 
 // --- Closing
@@ -394,87 +437,97 @@ absl::Status Flow::Close(absl::Time deadline) {
     absl::Status error = absl::FailedPreconditionError(absl::StrCat(
         Describe(), ": Close() from inside one of the flow's own functions"));
     if (freed_) return error;
-    close_result_ = aborted_ ? abort_reason_ : error;
-    free_when_idle_ = true;
-    if (!aborted_) AbortBoth(error, error);
-    return *close_result_;
+    if (aborted_) return LatchClose(abort_reason_);
+    close_result_ = error;
+    AbortBoth(error, error);
+    return LatchClose(error);
   }
-  if (!closing_) return RunClose(deadline);
-  const auto closed = [this] {
-    mu_.AssertReaderHeld();
-    return close_result_.has_value();
-  };
-  if (!mu_.AwaitWithDeadline(absl::Condition(&closed), deadline)) {
-    return GiveUpClose("another Close()");
-  }
-  return *close_result_;
+  ++closers_;
+  absl::Status result = closing_ ? JoinClose(deadline) : RunClose(deadline);
+  --closers_;
+  return result;
 }
 
 absl::Status Flow::RunClose(absl::Time deadline) {
   closing_ = true;
 
   // Flush and signal. A write under way finishes first.
+  close_waits_for_ = "a write or the end function";
   EndWrite().IgnoreError();  // CloseOutcome() has it.
   const auto signaled = [this] {
     mu_.AssertReaderHeld();
     return aborted_ || (end_sent_ && !out_.busy());
   };
   if (!mu_.AwaitWithDeadline(absl::Condition(&signaled), deadline)) {
-    return GiveUpClose("a write that is under way");
+    return GiveUpClose();
   }
 
   // Wait for the remote.
   absl::Status remote;
   if (!aborted_ && in_.state == State::kOpen) {
+    close_waits_for_ = "the remote to end its direction";
     remote = CallHook([&] { return DoAwaitRemoteEnd(deadline); });
-    if (close_result_.has_value()) return *close_result_;
-    if (!aborted_ && absl::IsDeadlineExceeded(remote)) {
-      return GiveUpClose("the remote to end its direction");
+    if (absl::IsDeadlineExceeded(remote) && absl::Now() >= deadline) {
+      return GiveUpClose();
     }
   }
 
   // Free, with no call under way. After an Abort() nothing more is waited for,
   // and the last call frees.
+  close_waits_for_ = "a call that is under way";
   in_.word.fetch_or(Direction::kOver, std::memory_order_relaxed);
   const auto idle = [this] {
     mu_.AssertReaderHeld();
-    return aborted_ || close_result_.has_value() || Idle();
+    return aborted_ || Idle();
   };
   if (!mu_.AwaitWithDeadline(absl::Condition(&idle), deadline)) {
-    return GiveUpClose("a read that is under way");
+    return GiveUpClose();
   }
-  if (close_result_.has_value()) return *close_result_;
-  absl::Status freed;
-  if (!freed_ && Idle()) {
-    freed = Free();
-  } else {
-    free_when_idle_ = true;
-  }
+  if (aborted_) return LatchClose(abort_reason_);
   absl::Status result = CloseOutcome();
   if (result.ok() && !remote.ok()) {
-    result = InContext("waiting for the remote to end", remote);
+    result = InContext("waiting for the remote to end", Lasting(remote));
   }
-  if (result.ok() && !freed.ok()) result = InContext("closing", freed);
-  if (!close_result_.has_value()) close_result_ = std::move(result);
+  const absl::Status freed = Free();
+  if (result.ok() && !freed.ok()) {
+    result = InContext("closing", Lasting(freed));
+  }
+  return LatchClose(std::move(result));
+}
+
+absl::Status Flow::JoinClose(absl::Time deadline) {
+  const auto closed = [this] {
+    mu_.AssertReaderHeld();
+    return close_result_.has_value();
+  };
+  if (!mu_.AwaitWithDeadline(absl::Condition(&closed), deadline)) {
+    if (!freed_ || aborted_) return GiveUpClose();
+    // All is done but for the clean-up, which nothing can interrupt.
+    mu_.Await(absl::Condition(&closed));
+  }
   return *close_result_;
 }
 
 // The deadline of a Close() has passed: aborts, and decides the result of all.
-absl::Status Flow::GiveUpClose(absl::string_view waited_for) {
-  if (close_result_.has_value()) return *close_result_;
-  if (aborted_) {
-    close_result_ = abort_reason_;
-    return *close_result_;
-  }
+absl::Status Flow::GiveUpClose() {
+  if (aborted_) return LatchClose(abort_reason_);
   const absl::Status result = absl::DeadlineExceededError(
-      absl::StrCat(Describe(), ": Close() has waited for ", waited_for,
+      absl::StrCat(Describe(), ": Close() has waited for ", close_waits_for_,
                    " until its deadline"));
   close_result_ = result;
-  free_when_idle_ = true;
   AbortBoth(ClosedError(absl::StrCat(
                 Describe(), ": after Close(), which passed its deadline")),
             absl::AbortedError("the other end passed its deadline in Close()"));
-  return result;
+  return LatchClose(result);
+}
+
+// The way out of every Close(): its result is that of the first, and what is
+// not freed yet will be as soon as no call is under way.
+absl::Status Flow::LatchClose(absl::Status result) {
+  if (!close_result_.has_value()) close_result_ = std::move(result);
+  free_when_idle_ = true;
+  FreeIfLast();
+  return *close_result_;
 }
 
 bool Flow::Idle() const {
@@ -510,7 +563,8 @@ bool Flow::InsideHook() const {
 
 void Flow::Destroy() {
   absl::MutexLock lock(&mu_);
-  ABSL_CHECK(Idle()) << Describe() << ": destroyed while a call is under way";
+  ABSL_CHECK(Idle() && closers_ == 0)
+      << Describe() << ": destroyed while a call is under way";
   if (!aborted_ && !close_result_.has_value()) {
     const absl::Status reason = absl::AbortedError(
         absl::StrCat(Describe(), ": destroyed without Close()"));
@@ -521,7 +575,7 @@ void Flow::Destroy() {
 
 Flow::~Flow() {
   absl::MutexLock lock(&mu_);
-  ABSL_DCHECK(freed_) << "the destructor of a flow did not call Destroy()";
+  ABSL_CHECK(freed_) << "the destructor of a flow did not call Destroy()";
 }
 
 // --- Defaults of the hooks

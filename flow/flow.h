@@ -88,7 +88,8 @@ class Flow {
   //    caller's and never changes afterwards.
   //  * An empty Cord: end-of-file. The remote has ended its direction and
   //    everything that it sent has been read; or this end has called
-  //    Shutdown(kRead). Every later Read says so again.
+  //    Shutdown(kRead). Every later Read says so again, until Abort() or
+  //    Close().
   //  * kDeadlineExceeded: the read deadline has passed and nothing was lost.
   //    The next Read goes on.
   //  * Any other error: the direction is broken; every later Read returns the
@@ -102,15 +103,16 @@ class Flow {
   // Flow::Write()
   //
   // Hands the bytes of `buffer` over; waits while the flow can take no more. A
-  // Cord (and a std::string given by value, which becomes one) is shared, never
-  // copied because it is large; a string_view is borrowed until the call
-  // returns. Outcomes:
+  // Cord is shared, and so is a std::string that is moved in (it becomes a
+  // Cord, as absl::Cord(std::string&&) does: small ones, and those that leave
+  // much of their capacity unused, are copied); a string_view is borrowed until
+  // the call returns. Outcomes:
   //
   //  * Ok: every byte was *accepted*. Accepted is not delivered: Close() tells.
   //  * kDeadlineExceeded: the write deadline has passed. Some prefix was
   //    accepted, see below. The flow still works.
   //  * Closed (see status.h): the stream takes no more.
-  //  * Any other error: the direction is broken. It stays so, as does Closed.
+  //  * Any other error: the direction is broken, and stays so.
   //
   // Whatever the outcome, what was accepted is a prefix of `buffer`, and
   // bytes_written() has grown by exactly its length. An empty buffer reaches no
@@ -130,6 +132,8 @@ class Flow {
     return Write(absl::Cord(std::move(buffer)));
   }
   absl::Status Write(std::nullptr_t) = delete;
+  // Did you mean Writev()?
+  absl::Status Write(std::initializer_list<absl::string_view>) = delete;
 
   // Flow::Writev()
   //
@@ -141,14 +145,17 @@ class Flow {
   absl::Status Writev(std::initializer_list<absl::string_view> buffers) {
     return Writev(absl::Span<const absl::string_view>(buffers));
   }
-  absl::Status Writev(std::initializer_list<absl::Cord> buffers) {
+  template <typename T,
+            std::enable_if_t<std::is_same_v<T, absl::Cord>, int> = 0>
+  absl::Status Writev(std::initializer_list<T> buffers) {
     return Writev(absl::Span<const absl::Cord>(buffers));
   }
-  // For containers of std::string.
-  template <
-      typename Strings,
-      std::enable_if_t<
-          std::is_same_v<typename Strings::value_type, std::string>, int> = 0>
+  // For containers of what converts to a string_view, such as std::string.
+  template <typename Strings, typename String = typename Strings::value_type,
+            std::enable_if_t<
+                std::is_convertible_v<const String&, absl::string_view> &&
+                    !std::is_same_v<String, absl::string_view>,
+                int> = 0>
   absl::Status Writev(const Strings& buffers) {
     absl::InlinedVector<absl::string_view, 16> views(buffers.begin(),
                                                      buffers.end());
@@ -167,7 +174,8 @@ class Flow {
 
   // Flow::Shutdown()
   //
-  // Ends a direction from this end; never blocks. Repeating it is Ok.
+  // Ends a direction from this end. Never blocks (a function flow calls the end
+  // function of its output here). Repeating it is Ok.
   //
   //  * kWrite: no more will be written (half-close). The remote reads what was
   //    accepted, then end-of-file; this end may still read. A Write that is
@@ -196,6 +204,7 @@ class Flow {
   // Whatever it returns, the flow is closed, and everything is freed as soon as
   // no call is under way. Every further Close() returns the same; of several at
   // once the earliest deadline counts. Without a deadline it may wait for ever.
+  // The deadline limits waiting; the clean-up itself, once begun, is finished.
   absl::Status Close(absl::Time deadline = absl::InfiniteFuture());
 
   // Flow::Abort()
@@ -205,7 +214,10 @@ class Flow {
   // kDeadlineExceeded reason becomes kAborted); a direction that broke earlier
   // keeps its own error. The remote reads what was accepted, then an error,
   // where the transport can carry that: an aborted stream does not end in
-  // end-of-file. The first Abort() counts.
+  // end-of-file. The first Abort() counts, and none after Close() has returned.
+  //
+  // It does not free: Close() or the destructor still has to. (If a call is
+  // under way, the last one to return does, which may be this one.)
   void Abort(absl::Status reason);
 
   // Flow::SetReadDeadline(), Flow::SetWriteDeadline()
@@ -243,17 +255,22 @@ class Flow {
   //
   // A hook is called without a lock held. The base guarantees:
   //
-  //  * at most one read hook and one write hook run at a time, and they run
-  //    only while their direction is open;
+  //  * At most one read hook and one write hook run at a time. They begin only
+  //    if their direction was open just before.
   //  * DoEndWrite(), DoShutdownRead() and DoAbort() are each called at most
-  //    once; DoEndWrite() never while a write hook runs or before one;
-  //  * DoFree() is called exactly once, as the last, while no other hook runs
-  //    (the deadline hooks excepted).
+  //    once; DoEndWrite() never while a write hook runs or before one.
+  //  * DoFree() is called exactly once, as the last, while no other hook runs.
   //
-  // DoShutdownRead(), DoAbort(), DoAwaitRemoteEnd() and the deadline hooks may
-  // run while a read or write hook does. Statuses that hooks return are given
-  // their context (what was tried, on which flow, at which byte) by the base.
-  // kDeadlineExceeded is not sticky, every other error is. Hooks do not throw.
+  // Otherwise hooks may run while others do. So DoAbort() and DoShutdownRead()
+  // must leave a mark: a hook that was about to begin may begin after them, and
+  // must then return at once. In particular DoEndWrite() must not send a clean
+  // end after DoAbort().
+  //
+  // Statuses that hooks return are given their context (what was tried, on
+  // which flow, at which byte) by the base. kDeadlineExceeded of a read or a
+  // write is not sticky; every other error is. What a hook returns after its
+  // direction was aborted or refused is discarded, but for the count of what a
+  // write has taken. Hooks do not throw.
 
   // Flow::Destroy()
   //
@@ -289,14 +306,12 @@ class Flow {
   // Tells the remote how the outbound direction ended: in good order if
   // `outcome` is Ok (then an error that this returns, such as that of a flush,
   // becomes the direction's), otherwise broken, and it must not see a clean
-  // end. Not called after DoAbort(), which says it for both directions.
-  // Default: Ok.
+  // end. Default: Ok.
   virtual absl::Status DoEndWrite(const absl::Status& outcome);
 
   // Flow::DoShutdownRead()
   //
-  // Refuses and discards inbound data, and makes a blocked DoRead() return
-  // (whatever it returns is discarded).
+  // Refuses and discards inbound data, and makes a blocked DoRead() return.
   virtual void DoShutdownRead() {}
 
   // Flow::DoAwaitRemoteEnd()
@@ -310,8 +325,7 @@ class Flow {
   // Flow::DoAbort()
   //
   // Breaks both directions, tells the remote as well as it can, and makes
-  // blocked hooks return soon (whatever they return is discarded). Does not
-  // block itself.
+  // blocked hooks return soon. Does not block itself.
   virtual void DoAbort(const absl::Status& reason);
 
   // Flow::DoFree()
@@ -366,11 +380,11 @@ class Flow {
   template <typename Hook>
   absl::Status WriteWith(size_t size, size_t* accepted, Hook hook);
 
-  // The rare rest of a call: it was refused, is empty, has failed, or something
-  // happened to the direction meanwhile.
+  // The rare rest of a call: it was refused, is empty or much too large, has
+  // failed, or something happened to the direction meanwhile.
   absl::StatusOr<absl::Cord> ReadRefused(uint32_t flags) const;
   absl::Status WriteRefused(uint32_t flags) const;
-  absl::Status EmptyWrite() const;
+  absl::Status OddWrite(size_t size) const;
   absl::StatusOr<absl::Cord> FinishRead(absl::StatusOr<absl::Cord> result,
                                         size_t max_bytes);
   absl::Status FinishWrite(size_t size, size_t* accepted, absl::Status status);
@@ -396,7 +410,10 @@ class Flow {
   void AbortBoth(absl::Status local, const absl::Status& remote)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   absl::Status RunClose(absl::Time deadline) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  absl::Status GiveUpClose(absl::string_view waited_for)
+  absl::Status JoinClose(absl::Time deadline)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  absl::Status GiveUpClose() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  absl::Status LatchClose(absl::Status result)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   absl::Status Free() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   bool Idle() const ABSL_SHARED_LOCKS_REQUIRED(mu_);
@@ -416,7 +433,9 @@ class Flow {
   bool end_sent_ ABSL_GUARDED_BY(mu_) = false;       // DoEndWrite() returned
   bool aborted_ ABSL_GUARDED_BY(mu_) = false;
   absl::Status abort_reason_ ABSL_GUARDED_BY(mu_);
-  bool closing_ ABSL_GUARDED_BY(mu_) = false;  // a thread is in RunClose()
+  int closers_ ABSL_GUARDED_BY(mu_) = 0;       // threads that are in Close()
+  bool closing_ ABSL_GUARDED_BY(mu_) = false;  // RunClose() has begun
+  absl::string_view close_waits_for_ ABSL_GUARDED_BY(mu_);
   std::optional<absl::Status> close_result_ ABSL_GUARDED_BY(mu_);
   bool free_when_idle_ ABSL_GUARDED_BY(mu_) = false;  // nobody waits to do it
   bool freed_ ABSL_GUARDED_BY(mu_) = false;           // DoFree() was called

@@ -123,6 +123,7 @@ TEST(WritevOverloadsTest, TakesEveryUsualList) {
   expect(flow.Writev(std::vector<std::string>{"ab", "cd"}), "string_views");
   expect(flow.Writev(std::list<std::string>{"ab", "cd"}), "string_views");
   expect(flow.Writev(std::array<std::string, 2>{"ab", "cd"}), "string_views");
+  expect(flow.Writev(std::vector<const char*>{"ab", "cd"}), "string_views");
   expect(flow.Writev(std::vector<absl::string_view>{"ab", "cd"}),
          "string_views");
   const absl::string_view views[] = {"ab", "cd"};
@@ -133,6 +134,20 @@ TEST(WritevOverloadsTest, TakesEveryUsualList) {
   std::vector<absl::Cord> mutable_cords = cords;
   expect(flow.Writev(absl::MakeSpan(mutable_cords)), "Cords");
 }
+
+TEST(WritevOverloadsTest, TakesNothing) {
+  RecordingFlow flow;
+  EXPECT_TRUE(flow.Writev({}).ok());
+  EXPECT_TRUE(flow.Writev(std::vector<std::string>()).ok());
+  EXPECT_EQ(flow.hook, "");
+}
+
+template <typename T, typename = void>
+struct CanWriteBraced : std::false_type {};
+template <typename T>
+struct CanWriteBraced<T, std::void_t<decltype(std::declval<Flow&>().Write(
+                             {std::declval<T>(), std::declval<T>()}))>>
+    : std::true_type {};
 
 template <typename T, typename = void>
 struct CanWrite : std::false_type {};
@@ -146,6 +161,8 @@ TEST(WriteOverloadsTest, RejectsWhatIsAMistake) {
   static_assert(!CanWrite<std::nullptr_t>::value, "Write(nullptr)");
   static_assert(!CanWrite<int>::value, "Write(0)");
   static_assert(!CanWrite<char>::value, "Write('x')");
+  // Since C++20 two literals could be taken for a pair of iterators.
+  static_assert(!CanWriteBraced<const char*>::value, "Write({a, b})");
   static_assert(!CanWrite<std::vector<char>>::value, "Write(vector)");
   static_assert(!std::is_copy_constructible_v<RecordingFlow>, "copy");
   static_assert(!std::is_move_constructible_v<RecordingFlow>, "move");

@@ -70,6 +70,7 @@ class HookFlow final : public Flow {
   };
   std::function<void()> abort = [] {};
   std::function<absl::Status()> free = [] { return absl::OkStatus(); };
+  std::function<void(absl::Time)> read_deadline = [](absl::Time) {};
   // Outlives the flow, unlike log().
   std::function<void(std::string)> also_log = [](const std::string&) {};
 
@@ -106,6 +107,11 @@ class HookFlow final : public Flow {
     Log("free");
     return free();
   }
+  void DoSetReadDeadline(absl::Time deadline) override {
+    Log("read deadline");
+    read_deadline(deadline);
+  }
+  void DoSetWriteDeadline(absl::Time) override { Log("write deadline"); }
   std::string DoDescribe() const override { return "hook flow"; }
 
   mutable absl::Mutex log_mu_;
@@ -310,6 +316,19 @@ TEST(WriteTest, WritevByDefaultWritesTheElementsInTurnAndSkipsEmptyOnes) {
   EXPECT_EQ(flow.bytes_written(), 5);
 }
 
+TEST(WriteTest, OfMoreThanCanBeCountedIsInvalid) {
+  HookFlow flow;
+  // Nobody looks at these bytes.
+  const absl::string_view huge("x", size_t{1} << 63);
+  EXPECT_THAT(flow.Write(huge), StatusIs(absl::StatusCode::kInvalidArgument));
+  EXPECT_THAT(flow.Writev({huge, huge}),
+              StatusIs(absl::StatusCode::kInvalidArgument));
+  EXPECT_THAT(flow.Writev({huge, huge, "x"}),
+              StatusIs(absl::StatusCode::kInvalidArgument));
+  EXPECT_EQ(flow.bytes_written(), 0);
+  EXPECT_THAT(flow.Write("x"), IsOk());
+}
+
 TEST(WriteTest, OutcomesAreStickyPerDirection) {
   HookFlow flow;
   flow.write = [](absl::Cord, size_t*) { return absl::DataLossError("x"); };
@@ -319,6 +338,52 @@ TEST(WriteTest, OutcomesAreStickyPerDirection) {
   other.read = [](size_t) { return absl::DataLossError("x"); };
   EXPECT_THAT(other.Read(), Not(IsOk()));
   EXPECT_THAT(other.Write("a"), IsOk());
+}
+
+// --- Deadlines
+
+TEST(DeadlineTest, ReachTheImplementationAlsoUnderACallButNotOnceFreed) {
+  HookFlow flow;
+  Blocker blocker;
+  flow.read = [&](size_t) {
+    blocker.Block();
+    return absl::DeadlineExceededError("");
+  };
+  flow.read_deadline = [&](absl::Time deadline) {
+    EXPECT_EQ(deadline, absl::UnixEpoch());
+    blocker.Leave();
+  };
+  std::thread reader([&] {
+    EXPECT_THAT(flow.Read(), StatusIs(absl::StatusCode::kDeadlineExceeded));
+  });
+  blocker.WaitUntilEntered();
+  flow.SetReadDeadline(absl::UnixEpoch());
+  reader.join();
+  flow.SetWriteDeadline(absl::InfinitePast());
+  EXPECT_THAT(flow.log(), ElementsAre("read deadline", "write deadline"));
+  EXPECT_THAT(flow.Close(), IsOk());
+  flow.SetReadDeadline(absl::InfiniteFuture());
+  flow.SetWriteDeadline(absl::InfiniteFuture());
+  EXPECT_THAT(flow.log(), ElementsAre("read deadline", "write deadline", "end",
+                                      "await remote end", "free"));
+}
+
+TEST(DeadlineTest, AnErrorThatLastsIsNeverDeadlineExceeded) {
+  HookFlow flush;
+  flush.end_write = [] { return absl::DeadlineExceededError("late"); };
+  EXPECT_THAT(flush.Shutdown(ShutdownMode::kWrite),
+              StatusIs(absl::StatusCode::kAborted, HasSubstr("late")));
+  EXPECT_THAT(flush.Write("x"), StatusIs(absl::StatusCode::kAborted));
+  EXPECT_THAT(flush.Close(), StatusIs(absl::StatusCode::kAborted));
+  HookFlow cleanup;
+  cleanup.free = [] { return absl::DeadlineExceededError("late"); };
+  EXPECT_THAT(cleanup.Close(), StatusIs(absl::StatusCode::kAborted));
+  HookFlow remote;
+  remote.await_remote_end = [](absl::Time) {
+    return absl::DeadlineExceededError("the remote's reason");
+  };
+  EXPECT_THAT(remote.Close(), StatusIs(absl::StatusCode::kAborted));
+  EXPECT_THAT(remote.log(), ElementsAre("end", "await remote end", "free"));
 }
 
 // --- Threads
@@ -641,14 +706,15 @@ TEST(CloseTest, PastItsDeadlineUnderAWriteTheWriteFrees) {
     blocker.Block();
     return absl::OkStatus();
   };
-  std::thread writer([&] { EXPECT_THAT(flow.Write("abc"), IsOk()); });
+  std::thread writer([&] { EXPECT_THAT(flow.Write("abc"), IsClosedError()); });
   blocker.WaitUntilEntered();
   EXPECT_THAT(flow.Close(absl::Now() + kShort),
               StatusIs(absl::StatusCode::kDeadlineExceeded,
-                       HasSubstr("a write that is under way")));
+                       HasSubstr("has waited for a write")));
   EXPECT_THAT(flow.log(), ElementsAre("abort ABORTED"));
   blocker.Leave();
   writer.join();
+  EXPECT_EQ(flow.bytes_written(), 3);
   EXPECT_THAT(flow.log(), ElementsAre("abort ABORTED", "free"));
 }
 
@@ -707,6 +773,26 @@ TEST(CloseTest, OfSeveralTheEarliestDeadlineCounts) {
   patient.join();
   EXPECT_THAT(flow.log(),
               ElementsAre("end", "await remote end", "abort ABORTED", "free"));
+}
+
+TEST(CloseTest, JoinedDuringTheCleanUpItWaitsForThatPastItsDeadline) {
+  HookFlow flow;
+  Blocker blocker;
+  flow.free = [&] {
+    blocker.Block();
+    return absl::DataLossError("not flushed");
+  };
+  std::vector<absl::Status> results(2);
+  std::thread first([&] { results[0] = flow.Close(); });
+  blocker.WaitUntilEntered();
+  std::thread second([&] { results[1] = flow.Close(absl::InfinitePast()); });
+  absl::SleepFor(kShort);
+  blocker.Leave();
+  first.join();
+  second.join();
+  EXPECT_THAT(results[0], StatusIs(absl::StatusCode::kDataLoss));
+  EXPECT_EQ(results[0], results[1]);
+  EXPECT_THAT(flow.log(), ElementsAre("end", "await remote end", "free"));
 }
 
 TEST(CloseTest, FromInsideAHookItAbortsInsteadOfWaitingForItself) {
@@ -836,6 +922,31 @@ TEST(AbortTest, AfterCloseItChangesNothing) {
   EXPECT_THAT(flow.Close(), IsOk());
   EXPECT_THAT(flow.Read().status(), IsClosedError());
   EXPECT_THAT(flow.log(), ElementsAre("end", "await remote end", "free"));
+}
+
+TEST(AbortTest, AWriteThatIsUnderWayReturnsTheReasonAndCountsWhatItTook) {
+  HookFlow flow;
+  const absl::Status reason = absl::CancelledError("stop");
+  flow.write = [&](absl::Cord, size_t*) {
+    flow.Abort(reason);
+    return absl::OkStatus();
+  };
+  absl::Cord source("abc");
+  EXPECT_EQ(flow.WriteFrom(&source), reason);
+  EXPECT_TRUE(source.empty());
+  EXPECT_EQ(flow.bytes_written(), 3);
+}
+
+TEST(AbortTest, WhileTheEndIsSentIsTheFirstAndOnlyError) {
+  HookFlow flow;
+  const absl::Status reason = absl::CancelledError("stop");
+  flow.end_write = [&] {
+    flow.Abort(reason);
+    return absl::DataLossError("second");
+  };
+  EXPECT_EQ(flow.Shutdown(ShutdownMode::kWrite), reason);
+  EXPECT_EQ(flow.Write("x"), reason);
+  EXPECT_EQ(flow.Close(), reason);
 }
 
 // --- Destruction

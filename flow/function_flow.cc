@@ -4,6 +4,7 @@
 #include "flow/function_flow.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cstddef>
 #include <cstring>
 #include <memory>
@@ -47,13 +48,17 @@ class Consumer {
   using Function =
       absl::AnyInvocable<absl::StatusOr<size_t>(absl::Span<const char>)>;
 
-  // What is taken is added to `*accepted`.
-  Consumer(Function& consume, size_t* accepted)
-      : consume_(consume), accepted_(accepted) {}
+  // What is taken is added to `*accepted`. Stops when `aborted`.
+  Consumer(Function& consume, const std::atomic<bool>& aborted,
+           size_t* accepted)
+      : consume_(consume), aborted_(aborted), accepted_(accepted) {}
 
   // Shows `bytes` until all of them are taken.
   absl::Status Consume(absl::string_view bytes) {
     while (!bytes.empty()) {
+      if (ABSL_PREDICT_FALSE(aborted_.load(std::memory_order_relaxed))) {
+        return absl::AbortedError("aborted");
+      }
       const absl::StatusOr<size_t> taken =
           Call(consume_, absl::MakeConstSpan(bytes.data(), bytes.size()));
       if (ABSL_PREDICT_FALSE(!taken.ok())) return taken.status();
@@ -92,6 +97,7 @@ class Consumer {
 
  private:
   Function& consume_;
+  const std::atomic<bool>& aborted_;
   size_t* const accepted_;
   size_t used_ = 0;
   char gathered_[4096];
@@ -112,6 +118,9 @@ class FunctionFlow final : public Flow {
 
  private:
   absl::StatusOr<absl::Cord> DoRead(size_t max_bytes) override {
+    if (ABSL_PREDICT_FALSE(aborted_.load(std::memory_order_relaxed))) {
+      return absl::AbortedError("aborted");
+    }
     if (!pending_.empty()) return TakePending(max_bytes);
     if (auto* next = std::get_if<Input::BuffersFunction>(&input_.function_)) {
       if (*next == nullptr) return Missing("input");
@@ -170,6 +179,9 @@ class FunctionFlow final : public Flow {
   absl::Status DoWrite(absl::Cord buffer, size_t* accepted) override {
     if (auto* take = std::get_if<Output::BuffersFunction>(&output_.function_)) {
       if (*take == nullptr) return Missing("output");
+      if (ABSL_PREDICT_FALSE(aborted_.load(std::memory_order_relaxed))) {
+        return absl::AbortedError("aborted");
+      }
       return Call(*take, std::move(buffer));
     }
     return DoWritev(absl::MakeConstSpan(&buffer, 1), accepted);
@@ -182,7 +194,7 @@ class FunctionFlow final : public Flow {
     }
     absl::StatusOr<Output::BytesFunction*> consume = OutputByTheByte();
     if (!consume.ok()) return std::move(consume).status();
-    return Consumer(**consume, accepted).Consume(buffer);
+    return Consumer(**consume, aborted_, accepted).Consume(buffer);
   }
 
   absl::Status DoWritev(absl::Span<const absl::Cord> buffers,
@@ -198,7 +210,7 @@ class FunctionFlow final : public Flow {
     }
     absl::StatusOr<Output::BytesFunction*> consume = OutputByTheByte();
     if (!consume.ok()) return std::move(consume).status();
-    Consumer consumer(**consume, accepted);
+    Consumer consumer(**consume, aborted_, accepted);
     for (const absl::Cord& buffer : buffers) {
       for (absl::string_view chunk : buffer.Chunks()) {
         absl::Status status = consumer.Add(chunk);
@@ -213,7 +225,7 @@ class FunctionFlow final : public Flow {
     if (takes_buffers()) return GatherAndTake(buffers, accepted);
     absl::StatusOr<Output::BytesFunction*> consume = OutputByTheByte();
     if (!consume.ok()) return std::move(consume).status();
-    Consumer consumer(**consume, accepted);
+    Consumer consumer(**consume, aborted_, accepted);
     for (absl::string_view buffer : buffers) {
       absl::Status status = consumer.Add(buffer);
       if (ABSL_PREDICT_FALSE(!status.ok())) return status;
@@ -264,15 +276,19 @@ class FunctionFlow final : public Flow {
   }
 
   absl::Status DoEndWrite(const absl::Status& outcome) override {
-    if (!outcome.ok() || output_.end_ == nullptr) return absl::OkStatus();
+    if (!outcome.ok() || aborted_.load() || !output_.end_) {
+      return absl::OkStatus();
+    }
     return Call(output_.end_);
   }
+
+  void DoAbort(const absl::Status&) override { aborted_.store(true); }
 
   absl::Status DoFree() override {
     absl::Status status = close_ ? Call(close_) : absl::OkStatus();
     input_ = Input();
     output_ = Output();
-    close_ = CloseFunction();
+    close_ = EndFunction();
     pending_.Clear();
     spare_ = absl::CordBuffer();
     return status;
@@ -294,7 +310,10 @@ class FunctionFlow final : public Flow {
   // Writing.
   Output output_;
 
-  CloseFunction close_;
+  EndFunction close_;
+
+  // No function begins any more (but for `close_`).
+  std::atomic<bool> aborted_{false};
 };
 
 std::unique_ptr<Flow> MakeFunctionFlow(FunctionFlowOptions options) {

@@ -53,17 +53,62 @@ namespace flow {
 
 namespace internal {
 
-// Makes an absl::AnyInvocable of `function` that is null if `function` is, also
-// if it is an empty std::function.
+// Whether a Function can be null, as pointers and std::function can.
+template <typename Function, typename = void>
+struct IsNullable : std::false_type {};
+template <typename Function>
+struct IsNullable<Function,
+                  std::void_t<decltype(std::declval<Function&>() == nullptr)>>
+    : std::is_constructible<Function, std::nullptr_t> {};
+
+// Makes an absl::AnyInvocable of `function` that is null if `function` is.
 template <typename AnyInvocable, typename Function>
 AnyInvocable Erase(Function function) {
-  if constexpr (std::is_constructible_v<Function, std::nullptr_t>) {
+  if constexpr (IsNullable<Function>::value) {
     if (function == nullptr) return nullptr;
   }
   return AnyInvocable(std::move(function));
 }
 
 }  // namespace internal
+
+// EndFunction
+//
+// A function that is called when something ends: an output, a flow. It takes
+// nothing and returns absl::Status, or nothing, which is then always Ok. A null
+// one is as none.
+class EndFunction {
+ public:
+  EndFunction() = default;
+  EndFunction(std::nullptr_t) {}  // NOLINT: implicit on purpose
+
+  template <typename F,
+            std::enable_if_t<!std::is_same_v<std::decay_t<F>, EndFunction> &&
+                                 std::is_invocable_v<std::decay_t<F>&>,
+                             int> = 0>
+  EndFunction(F&& f)  // NOLINT: implicit on purpose
+      : function_(WithStatus(
+            internal::Erase<
+                absl::AnyInvocable<std::invoke_result_t<std::decay_t<F>&>()>>(
+                std::decay_t<F>(std::forward<F>(f))))) {}
+
+  explicit operator bool() const { return function_ != nullptr; }
+  absl::Status operator()() { return function_(); }
+
+ private:
+  using Function = absl::AnyInvocable<absl::Status()>;
+
+  static Function WithStatus(Function f) { return f; }
+  static Function WithStatus(absl::AnyInvocable<void()> f) {
+    if (f == nullptr) return nullptr;
+    return [f = std::move(f)]() mutable {
+      f();
+      return absl::OkStatus();
+    };
+  }
+
+  Function function_;
+};
 
 // Input
 //
@@ -132,8 +177,6 @@ class Input {
 // Move-only. A default Output takes nothing: Write is Closed.
 class Output {
  public:
-  using EndFunction = absl::AnyInvocable<absl::Status()>;
-
   Output() = default;
 
   // Output::Bytes()
@@ -149,8 +192,9 @@ class Output {
   // `bytes.size()` is a mistake that breaks the flow with kInternal.
   //
   // `end`, if given, is called once when the direction has ended in good order,
-  // after the last `consume`: by Shutdown(kWrite) or Close(), never after an
-  // error or Abort(). Its error (that of a flush, say) becomes the flow's.
+  // after the last `consume`: by Shutdown(kWrite) or Close() (or by the write
+  // that was under way then), never after an error or Abort(). Its error (that
+  // of a flush, say) becomes the flow's.
   template <typename Consume>
   static Output Bytes(Consume consume, EndFunction end = nullptr) {
     static_assert(
@@ -199,40 +243,6 @@ class Output {
   EndFunction end_;
 };
 
-// CloseFunction
-//
-// A function without arguments that returns absl::Status, or nothing, which is
-// then always Ok.
-class CloseFunction {
- public:
-  CloseFunction() = default;
-
-  template <typename F,
-            std::enable_if_t<!std::is_same_v<std::decay_t<F>, CloseFunction> &&
-                                 std::is_invocable_v<std::decay_t<F>&>,
-                             int> = 0>
-  CloseFunction(F&& f) {  // NOLINT: implicit on purpose
-    using Result = std::invoke_result_t<std::decay_t<F>&>;
-    static_assert(
-        std::is_void_v<Result> || std::is_same_v<Result, absl::Status>,
-        "a close function returns absl::Status or nothing");
-    if constexpr (std::is_void_v<Result>) {
-      function_ = [f = std::forward<F>(f)]() mutable {
-        f();
-        return absl::OkStatus();
-      };
-    } else {
-      function_ = std::forward<F>(f);
-    }
-  }
-
-  explicit operator bool() const { return function_ != nullptr; }
-  absl::Status operator()() { return function_(); }
-
- private:
-  absl::AnyInvocable<absl::Status()> function_;
-};
-
 // FunctionFlowOptions
 //
 // Every part may be left out.
@@ -244,11 +254,15 @@ struct FunctionFlowOptions {
   Output output;
 
   // Cleans up. Called exactly once, when no other function is running and none
-  // will be called any more: in Close(), which waits for them; after an Abort()
-  // or a Close() whose deadline has passed, by the last of them to return; in
-  // the destructor at the latest. Its error is returned by Close(). After it,
-  // the functions themselves are destroyed.
-  CloseFunction close;
+  // will be called any more:
+  //
+  //  * by Close(), which waits for them, and returns the error of this one;
+  //  * if one of them is running after an Abort(), or after a Close() whose
+  //    deadline has passed: by the call that returns last, on its thread;
+  //  * by the destructor at the latest. Abort() alone does not call it.
+  //
+  // After it, the functions themselves are destroyed.
+  EndFunction close;
 
   // What DebugString() and errors call the flow.
   std::string name;

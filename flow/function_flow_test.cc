@@ -115,6 +115,35 @@ TEST(FunctionFlowTest, AnEmptyFunctionIsInvalidArgumentAndNoCrash) {
   EXPECT_THAT(flow->Write("x"), StatusIs(absl::StatusCode::kInvalidArgument));
 }
 
+TEST(FunctionFlowTest, ANullEndOrCloseFunctionIsAsNone) {
+  FunctionFlowOptions options;
+  options.output = Output::Buffers(
+      [](absl::Cord) -> absl::Status { return absl::OkStatus(); },
+      std::function<absl::Status()>());
+  options.close = std::function<void()>();
+  EXPECT_THAT(MakeFunctionFlow(std::move(options))->Close(), IsOk());
+  FunctionFlowOptions pointers;
+  pointers.output = Output::Buffers(
+      [](absl::Cord) -> absl::Status { return absl::OkStatus(); },
+      static_cast<void (*)()>(nullptr));
+  pointers.close = nullptr;
+  EXPECT_THAT(MakeFunctionFlow(std::move(pointers))->Close(), IsOk());
+}
+
+// A functor that could be made of a null pointer, but is none.
+struct FromPointer {
+  explicit FromPointer(const char* text) : text(text) {}
+  absl::StatusOr<absl::Cord> operator()() {
+    return absl::Cord(std::exchange(text, ""));
+  }
+  const char* text;
+};
+
+TEST(FunctionFlowTest, TakesFunctorsMadeOfPointers) {
+  auto flow = FromInput(Input::Buffers(FromPointer("abc")));
+  EXPECT_THAT(flow->Read(), IsOkAndHolds("abc"));
+}
+
 // --- Reading by the byte
 
 TEST(ReadByTheByteTest, ReturnsEachFillAsItIsThenEndOfFile) {
@@ -452,6 +481,41 @@ TEST(EndTest, ItsErrorIsTheErrorOfTheDirection) {
   EXPECT_THAT(flow->Shutdown(ShutdownMode::kWrite),
               StatusIs(absl::StatusCode::kDataLoss, HasSubstr("flush")));
   EXPECT_THAT(flow->Close(), StatusIs(absl::StatusCode::kDataLoss));
+}
+
+TEST(EndTest, MayReturnNothing) {
+  int ends = 0;
+  auto flow = FromOutput(Output::Buffers(
+      [](absl::Cord) -> absl::Status { return absl::OkStatus(); },
+      [&] { ++ends; }));
+  EXPECT_THAT(flow->Shutdown(ShutdownMode::kWrite), IsOk());
+  EXPECT_EQ(ends, 1);
+}
+
+// --- Abort
+
+TEST(AbortTest, TheOutputIsNotCalledAgainByAWriteThatIsUnderWay) {
+  for (const bool close : {false, true}) {
+    Flow* self = nullptr;
+    int calls = 0;
+    auto flow = FromOutput(
+        Output::Bytes([&](absl::Span<const char>) -> absl::StatusOr<size_t> {
+          if (++calls == 2) {
+            if (close) {
+              self->Close().IgnoreError();
+            } else {
+              self->Abort(absl::CancelledError("stop"));
+            }
+          }
+          return size_t{1};
+        }));
+    self = flow.get();
+    EXPECT_THAT(flow->Write("abcdef"),
+                StatusIs(close ? absl::StatusCode::kFailedPrecondition
+                               : absl::StatusCode::kCancelled));
+    EXPECT_EQ(calls, 2);
+    EXPECT_EQ(flow->bytes_written(), 2);
+  }
 }
 
 // --- Close

@@ -197,7 +197,12 @@ TEST(RaceTest, AnyOrderOfEndsRunsCloseOnceAndAlone) {
       }
     });
     threads.emplace_back([&] {
-      while (flow->Write("x").ok()) ++written;
+      absl::Status status;
+      while (status.ok()) {
+        absl::Cord source("x");
+        status = flow->WriteFrom(&source);
+        if (source.empty()) ++written;
+      }
     });
     for (int i = 0; i < 2; ++i) {
       threads.emplace_back([&, i] {

@@ -4,6 +4,7 @@
 #include "flow/string_flow.h"
 
 #include <cstddef>
+#include <initializer_list>
 #include <memory>
 #include <string>
 #include <utility>
@@ -12,6 +13,7 @@
 #include "absl/log/absl_check.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/cord.h"
+#include "absl/strings/string_view.h"
 #include "absl/types/span.h"
 #include "flow/flow.h"
 #include "flow/function_flow.h"
@@ -72,6 +74,24 @@ std::unique_ptr<Flow> MakeStringFlow(std::vector<std::string> input,
 
 std::unique_ptr<Flow> MakeStringFlow(std::string input, std::string* output) {
   return Make(InputString(std::move(input)), OutputString(output));
+}
+
+std::unique_ptr<Flow> MakeStringFlow(std::vector<std::string> input,
+                                     std::string* output) {
+  return Make(InputStrings(std::move(input)), OutputString(output));
+}
+
+std::unique_ptr<Flow> MakeStringFlow(
+    std::initializer_list<absl::string_view> input,
+    std::vector<absl::Span<char>> output) {
+  return MakeStringFlow(std::vector<std::string>(input.begin(), input.end()),
+                        std::move(output));
+}
+
+std::unique_ptr<Flow> MakeStringFlow(
+    std::initializer_list<absl::string_view> input, std::string* output) {
+  return MakeStringFlow(std::vector<std::string>(input.begin(), input.end()),
+                        output);
 }
 
 }  // namespace flow

@@ -22,10 +22,13 @@
 #ifndef FLOW_STRING_FLOW_H_
 #define FLOW_STRING_FLOW_H_
 
+#include <cstddef>
+#include <initializer_list>
 #include <memory>
 #include <string>
 #include <vector>
 
+#include "absl/strings/string_view.h"
 #include "absl/types/span.h"
 #include "flow/flow.h"
 #include "flow/function_flow.h"
@@ -36,8 +39,10 @@ namespace flow {
 //
 // Return an Input that yields `data`, then end-of-file. Each non-empty string
 // is one Read (if it is within the limit of that); empty ones are skipped. A
-// string is adopted, not copied, unless it is small (up to 511 bytes).
+// string is adopted, not copied, as absl::Cord(std::string&&) does: unless it
+// is small (up to 511 bytes) or leaves much of its capacity unused.
 Input InputString(std::string data);
+Input InputString(std::initializer_list<absl::string_view>) = delete;
 Input InputStrings(std::vector<std::string> data);
 
 // OutputBytes()
@@ -68,6 +73,17 @@ std::unique_ptr<Flow> MakeStringFlow(std::string input,
 std::unique_ptr<Flow> MakeStringFlow(std::vector<std::string> input,
                                      std::vector<absl::Span<char>> output);
 std::unique_ptr<Flow> MakeStringFlow(std::string input, std::string* output);
+std::unique_ptr<Flow> MakeStringFlow(std::vector<std::string> input,
+                                     std::string* output);
+std::unique_ptr<Flow> MakeStringFlow(std::string input,
+                                     std::nullptr_t) = delete;
+
+// Lists in braces, which could otherwise be taken for a pair of iterators.
+std::unique_ptr<Flow> MakeStringFlow(
+    std::initializer_list<absl::string_view> input,
+    std::vector<absl::Span<char>> output);
+std::unique_ptr<Flow> MakeStringFlow(
+    std::initializer_list<absl::string_view> input, std::string* output);
 
 }  // namespace flow
 

@@ -169,6 +169,21 @@ TEST(MakeStringFlowTest, ReadsOneAndWritesTheOther) {
   EXPECT_THAT(lists->Read(), IsEof());
   EXPECT_THAT(lists->Write("abcde"), IsOk());
   EXPECT_EQ(a + b, "abcde-");
+
+  std::vector<std::string> list = {"3", "4"};
+  auto vector = MakeStringFlow(std::move(list), &sink);
+  EXPECT_THAT(vector->Read(), IsOkAndHolds("3"));
+}
+
+// Two literals in braces are a list, and never a std::string made of a pair of
+// iterators.
+TEST(MakeStringFlowTest, TwoLiteralsInBracesAreAList) {
+  std::string sink;
+  auto flow = MakeStringFlow({"hello", "world"}, &sink);
+  EXPECT_THAT(flow->Read(), IsOkAndHolds("hello"));
+  EXPECT_THAT(flow->Read(), IsOkAndHolds("world"));
+  auto bounded = MakeStringFlow({"a", "b"}, std::vector<absl::Span<char>>());
+  EXPECT_THAT(bounded->Read(), IsOkAndHolds("a"));
 }
 
 }  // namespace

@@ -33,8 +33,10 @@ Input InputList(std::vector<Buffer> buffers, ToCord to_cord) {
   return Input::Buffers([buffers = std::move(buffers), next = size_t{0},
                          to_cord]() mutable -> absl::StatusOr<absl::Cord> {
     while (next < buffers.size()) {
-      absl::Cord buffer = to_cord(std::move(buffers[next++]));
-      if (!buffer.empty()) return buffer;
+      // Taken out of the list, so that it is gone once it was copied.
+      Buffer buffer = std::move(buffers[next++]);
+      absl::Cord cord = to_cord(std::move(buffer));
+      if (!cord.empty()) return cord;
     }
     buffers.clear();
     next = 0;
