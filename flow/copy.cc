@@ -4,8 +4,10 @@
 #include "flow/copy.h"
 
 #include <algorithm>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <iterator>
 #include <string>
 #include <utility>
 
@@ -13,7 +15,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/cord.h"
 #include "absl/strings/str_format.h"
-#include "absl/time/clock.h"
+#include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "flow/flow.h"
 
@@ -21,10 +23,17 @@ namespace flow {
 namespace {
 
 std::string FormatRate(double bytes_per_second) {
-  static constexpr const char* kUnits[] = {"B/s", "KiB/s", "MiB/s", "GiB/s"};
+  static constexpr const char* kUnits[] = {"B/s", "KiB/s", "MiB/s", "GiB/s",
+                                           "TiB/s"};
   size_t unit = 0;
-  for (; bytes_per_second >= 1024 && unit < 3; ++unit) bytes_per_second /= 1024;
+  for (; bytes_per_second >= 1024 && unit + 1 < std::size(kUnits); ++unit) {
+    bytes_per_second /= 1024;
+  }
   return absl::StrFormat("%.1f %s", bytes_per_second, kUnits[unit]);
+}
+
+std::string Count(int64_t n, absl::string_view noun) {
+  return absl::StrFormat("%d %s%s", n, noun, n == 1 ? "" : "s");
 }
 
 }  // namespace
@@ -36,15 +45,17 @@ double CopyStatistics::BytesPerSecond() const {
 
 std::string CopyStatistics::ToString() const {
   return absl::StrFormat(
-      "%d bytes in %s (%s), %d reads, %d writes", bytes,
+      "%s in %s (%s), %s, %s", Count(bytes, "byte"),
       absl::FormatDuration(absl::Trunc(duration, absl::Microseconds(1))),
-      FormatRate(BytesPerSecond()), reads, writes);
+      FormatRate(BytesPerSecond()), Count(reads, "read"),
+      Count(writes, "write"));
 }
 
 CopyResult Copy(Flow& source, Flow& sink, const CopyOptions& options) {
   CopyResult result;
   CopyStatistics& statistics = result.statistics;
-  const absl::Time start = absl::Now();
+  // Not the wall clock, which can be set meanwhile.
+  const auto start = std::chrono::steady_clock::now();
   const size_t max_read = std::max(options.max_read, size_t{1});
   while (statistics.bytes < options.max_bytes) {
     const auto remaining =
@@ -69,7 +80,8 @@ CopyResult Copy(Flow& source, Flow& sink, const CopyOptions& options) {
       break;
     }
   }
-  statistics.duration = absl::Now() - start;
+  statistics.duration =
+      absl::FromChrono(std::chrono::steady_clock::now() - start);
   return result;
 }
 

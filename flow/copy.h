@@ -6,12 +6,13 @@
 // Copy() moves bytes from one flow to another, in one direction, until the
 // source ends or either of them fails, and says in every case how far it came.
 //
-// When not to use it: to connect two flows both ways, as a relay does; that is
-// Proxy. To get a flow as one Cord: ReadAll() in cord_flow.h.
+// When not to use it: to connect two flows both ways, as a relay does. To get a
+// flow as one Cord: ReadAll() in cord_flow.h.
 //
 // Thread safety: Copy() is the one reader of `source` and the one writer of
 // `sink` while it runs. To watch it from another thread, look at
-// `sink.bytes_written()`; to stop it, Abort() either flow.
+// `sink.bytes_written()`, which grows write by write; to stop it, Abort()
+// either flow.
 
 #ifndef FLOW_COPY_H_
 #define FLOW_COPY_H_
@@ -40,10 +41,10 @@ struct CopyOptions {
 
 // CopyStatistics
 struct CopyStatistics {
-  int64_t bytes = 0;   // accepted by the sink
-  int64_t reads = 0;   // Reads that returned data
-  int64_t writes = 0;  // writes, also one that failed
-  absl::Duration duration;
+  int64_t bytes = 0;        // accepted by the sink
+  int64_t reads = 0;        // Reads that returned data
+  int64_t writes = 0;       // writes, also one that failed
+  absl::Duration duration;  // of Copy() itself, not of a Close() after it
 
   // CopyStatistics::BytesPerSecond()
   //

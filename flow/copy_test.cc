@@ -165,6 +165,8 @@ TEST(CopyStatisticsTest, ARateOverNoTimeIsZero) {
 TEST(CopyStatisticsTest, PrintsOneLine) {
   CopyStatistics statistics;
   EXPECT_EQ(statistics.ToString(), "0 bytes in 0 (0.0 B/s), 0 reads, 0 writes");
+  statistics.bytes = statistics.reads = statistics.writes = 1;
+  EXPECT_EQ(statistics.ToString(), "1 byte in 0 (0.0 B/s), 1 read, 1 write");
   statistics.bytes = 3 << 20;
   statistics.reads = 12;
   statistics.writes = 13;

@@ -10,7 +10,7 @@
 //   absl::Cord out;
 //   std::unique_ptr<flow::Flow> flow = flow::MakeCordFlow(request, &out);
 //
-// When not to use it: to let two ends talk to each other; that is a pipe.
+// When not to use it: to let two ends talk to each other.
 //
 // Thread safety: as flow.h says. The Cord that an Output appends to must not be
 // used by others while a write is under way.
@@ -50,6 +50,7 @@ Output OutputCord(absl::Cord* sink);
 std::unique_ptr<Flow> MakeCordFlow(absl::Cord input, absl::Cord* output);
 std::unique_ptr<Flow> MakeCordFlow(std::vector<absl::Cord> input,
                                    absl::Cord* output);
+std::unique_ptr<Flow> MakeCordFlow(absl::Cord input, std::nullptr_t) = delete;
 
 // ReadAll()
 //

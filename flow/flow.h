@@ -60,12 +60,18 @@ enum class ShutdownMode { kRead, kWrite, kReadWrite };
 //
 // Use it like this:
 //
-//   absl::Status Greet(flow::Flow& peer) {
-//     if (absl::Status s = peer.Write("hello\n"); !s.ok()) return s;
-//     absl::StatusOr<absl::Cord> answer = peer.Read();
-//     if (!answer.ok()) return answer.status();
-//     if (answer->empty()) return absl::DataLossError("no answer");
-//     return peer.Close(absl::Now() + absl::Seconds(5));
+//   // Asks, and returns the whole answer.
+//   absl::StatusOr<absl::Cord> Ask(flow::Flow& peer, absl::Cord question) {
+//     if (absl::Status s = peer.Write(question); !s.ok()) return s;
+//     absl::Status s = peer.Shutdown(flow::ShutdownMode::kWrite);
+//     if (!s.ok()) return s;
+//     absl::Cord answer;
+//     while (true) {  // a Read returns what has come, not what was written
+//       absl::StatusOr<absl::Cord> data = peer.Read();
+//       if (!data.ok()) return data.status();
+//       if (data->empty()) return answer;
+//       answer.Append(*std::move(data));
+//     }
 //   }
 //
 // All the bytes written are guaranteed to have been handed on, and the remote
@@ -88,8 +94,8 @@ class Flow {
   //    caller's and never changes afterwards.
   //  * An empty Cord: end-of-file. The remote has ended its direction and
   //    everything that it sent has been read; or this end has called
-  //    Shutdown(kRead). Every later Read says so again, until Abort() or
-  //    Close().
+  //    Shutdown(kRead), which a reader cannot tell apart: to stop a reader,
+  //    Abort(). Every later Read says so again, until Abort() or Close().
   //  * kDeadlineExceeded: the read deadline has passed and nothing was lost.
   //    The next Read goes on.
   //  * Any other error: the direction is broken; every later Read returns the
@@ -103,10 +109,9 @@ class Flow {
   // Flow::Write()
   //
   // Hands the bytes of `buffer` over; waits while the flow can take no more. A
-  // Cord is shared, and so is a std::string that is moved in (it becomes a
-  // Cord, as absl::Cord(std::string&&) does: small ones, and those that leave
-  // much of their capacity unused, are copied); a string_view is borrowed until
-  // the call returns. Outcomes:
+  // Cord is shared. A std::string that is moved in becomes a Cord, which copies
+  // it only if it is small or leaves much of its capacity unused. A string_view
+  // is borrowed until the call returns. Outcomes:
   //
   //  * Ok: every byte was *accepted*. Accepted is not delivered: Close() tells.
   //  * kDeadlineExceeded: the write deadline has passed. Some prefix was
@@ -115,15 +120,18 @@ class Flow {
   //  * Any other error: the direction is broken, and stays so.
   //
   // Whatever the outcome, what was accepted is a prefix of `buffer`, and
-  // bytes_written() has grown by exactly its length. An empty buffer reaches no
-  // implementation: it is Ok while the direction is open, and the error that a
-  // write would get otherwise.
+  // bytes_written() has grown by exactly its length. An empty write does
+  // nothing; it returns Ok while the direction is open, else the error of a
+  // write.
   //
   //   // BUG: after kDeadlineExceeded a prefix may have been accepted, so this
   //   // can send it twice. Use WriteFrom().
   //   while (absl::IsDeadlineExceeded(flow.Write(message))) {
   //     flow.SetWriteDeadline(absl::Now() + absl::Seconds(1));
   //   }
+  //
+  // Who does not want to write the rest calls Abort(): Close() and
+  // Shutdown(kWrite) would send a clean end in the middle of the message.
   absl::Status Write(absl::Cord buffer);
   absl::Status Write(absl::string_view buffer);
   template <typename T,
@@ -139,7 +147,8 @@ class Flow {
   //
   // Writes the concatenation of `buffers`: same bytes, same outcomes, same
   // counts as one Write() of it, without building it. Empty buffers are
-  // skipped; a list without a byte is an empty write.
+  // skipped; a list without a byte is an empty write. A list is of Cords or of
+  // strings; in one of Cords, wrap a header as absl::Cord(header).
   absl::Status Writev(absl::Span<const absl::Cord> buffers);
   absl::Status Writev(absl::Span<const absl::string_view> buffers);
   absl::Status Writev(std::initializer_list<absl::string_view> buffers) {
@@ -196,7 +205,8 @@ class Flow {
   // go on reading meanwhile; data that nobody reads keeps the remote waiting,
   // so call Shutdown(kRead) first if you want none.
   //
-  //  * Ok: every accepted byte was handed on, and neither direction was broken.
+  //  * Ok: every accepted byte was handed on, neither direction was broken, and
+  //    no write has failed (one that the remote or a full output Closed has).
   //  * kDeadlineExceeded: `deadline` passed first. The flow is now aborted and
   //    the remote reads kAborted.
   //  * Any other error: the first one of a direction, or the reason of Abort().
@@ -216,15 +226,19 @@ class Flow {
   // where the transport can carry that: an aborted stream does not end in
   // end-of-file. The first Abort() counts, and none after Close() has returned.
   //
-  // It does not free: Close() or the destructor still has to. (If a call is
-  // under way, the last one to return does, which may be this one.)
+  // `reason` is returned as it is, without the name of the flow. A function
+  // flow cannot wake a function that blocks (function_flow.h).
+  //
+  // It does not free: Close() or the destructor still has to. If calls are
+  // under way, the last of them to return frees; that can be Abort() itself.
   void Abort(absl::Status reason);
 
   // Flow::SetReadDeadline(), Flow::SetWriteDeadline()
   //
   // Sets the time after which a Read (or a write of any form) gives up waiting,
   // with kDeadlineExceeded. Holds until it is set anew, and applies to a call
-  // that is already blocked. What need not wait succeeds also after it.
+  // that is already blocked. What need not wait succeeds also after it. Flows
+  // that cannot be interrupted ignore it and say so (function_flow.h).
   //
   // Default: absl::InfiniteFuture().
   void SetReadDeadline(absl::Time deadline);
@@ -244,7 +258,8 @@ class Flow {
   // Flow::DebugString()
   //
   // Returns kind, name and state in one line for people; every error that this
-  // class makes begins with it. The format may change.
+  // class makes begins with it, as it was when the error happened. The format
+  // may change.
   std::string DebugString() const;
 
  protected:
@@ -267,10 +282,10 @@ class Flow {
   // end after DoAbort().
   //
   // Statuses that hooks return are given their context (what was tried, on
-  // which flow, at which byte) by the base. kDeadlineExceeded of a read or a
-  // write is not sticky; every other error is. What a hook returns after its
-  // direction was aborted or refused is discarded, but for the count of what a
-  // write has taken. Hooks do not throw.
+  // which flow, at which byte) by the base; code and payloads are kept.
+  // kDeadlineExceeded of a read or a write is not sticky; every other error is.
+  // What a hook returns after its direction was aborted or refused is
+  // discarded, but for the count of what a write has taken. Hooks do not throw.
 
   // Flow::Destroy()
   //

@@ -17,7 +17,7 @@
 //   std::unique_ptr<flow::Flow> counter =
 //       flow::MakeFunctionFlow(std::move(options));
 //
-// When not to use it: to connect two threads, use a pipe. A function that
+// When not to use it: to connect two threads. A function that
 // blocks cannot be interrupted, so deadlines have no effect here unless the
 // function itself returns kDeadlineExceeded, and Abort() and Shutdown() do not
 // wake it.
@@ -31,6 +31,14 @@
 //
 // Functions must not throw; an exception that leaves one ends the program.
 // docs/semantics.md, "Function flows", has the rules.
+//
+// Functions around system calls: map what absl::ErrnoToStatus() does not mean
+// here. EPIPE is ClosedError(), and ETIMEDOUT is kUnavailable, since
+// kDeadlineExceeded says that the call may be tried again:
+//
+//   if (errno == EPIPE) return flow::ClosedError("the reader is gone");
+//   if (errno == ETIMEDOUT) return absl::UnavailableError("timed out");
+//   return absl::ErrnoToStatus(errno, "write");
 
 #ifndef FLOW_FUNCTION_FLOW_H_
 #define FLOW_FUNCTION_FLOW_H_

@@ -6,12 +6,13 @@
 // The one error of this library that absl::StatusCode has no code for:
 // *Closed*.
 //
-// A write is Closed when its stream has ended in good order and can therefore
-// take no more: this end has called Shutdown(kWrite) or Close(), the remote has
-// refused the direction, or a bounded output is full. A caller often treats
-// that as the end of its work and every other error as a failure, so the two
-// must never be confused; hence a payload and not a code. See "Closed" in
-// docs/semantics.md.
+// A write is Closed when the stream takes no more and nothing is broken: this
+// end has called Shutdown(kWrite) or Close(), the remote has refused the
+// direction, or a bounded output is full. A caller often treats that
+// differently from a failure, so the two must not be confused; hence a payload.
+// Test with IsClosed(), never with the code. Part of the buffer may have been
+// accepted (bytes_written() tells): Closed in the middle of a message is a lost
+// message. See "Closed" in docs/semantics.md.
 //
 // These functions are thread-safe.
 

@@ -13,7 +13,10 @@
 // The adapters can also be combined by hand, with each other and with functions
 // of your own, in FunctionFlowOptions.
 //
-// When not to use it: to let two ends talk to each other; that is a pipe. For
+// To read only, set nothing but FunctionFlowOptions::input; to write only,
+// nothing but `output`.
+//
+// When not to use it: to let two ends talk to each other. For
 // data that is already in Cords, cord_flow.h copies less.
 //
 // Thread safety: as flow.h says. The memory that an Output writes to must not
