@@ -23,6 +23,7 @@
 #include "absl/types/span.h"
 #include "flow/flow.h"
 #include "flow/internal/buffer_size.h"
+#include "flow/internal/gather.h"
 #include "flow/status.h"
 
 namespace flow {
@@ -248,29 +249,12 @@ class FunctionFlow final : public Flow {
   // and hands each block over when it is full, so that memory stays bounded.
   absl::Status GatherAndTake(absl::Span<const absl::string_view> buffers,
                              size_t* accepted) {
-    size_t remaining = 0;
-    for (absl::string_view buffer : buffers) remaining += buffer.size();
-    auto source = buffers.begin();
-    absl::string_view piece = *source;
-    while (remaining > 0) {
-      absl::CordBuffer block = absl::CordBuffer::CreateWithCustomLimit(
-          internal::kMaxBlock, remaining);
-      const absl::Span<char> space = block.available_up_to(remaining);
-      size_t used = 0;
-      while (used < space.size()) {
-        while (piece.empty()) piece = *++source;
-        const size_t n = std::min(piece.size(), space.size() - used);
-        std::memcpy(space.data() + used, piece.data(), n);
-        piece.remove_prefix(n);
-        used += n;
-      }
-      block.IncreaseLengthBy(used);
-      absl::Cord buffer;
-      buffer.Append(std::move(block));
+    for (internal::Gatherer gatherer(buffers); gatherer.remaining() > 0;) {
+      absl::Cord buffer = gatherer.Take(internal::kMaxBlock);
+      const size_t size = buffer.size();
       absl::Status status = DoWrite(std::move(buffer), accepted);
       if (!status.ok()) return status;
-      *accepted += used;
-      remaining -= used;
+      *accepted += size;
     }
     return absl::OkStatus();
   }

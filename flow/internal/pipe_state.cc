@@ -1,0 +1,167 @@
+// Copyright 2026 The flow authors
+// SPDX-License-Identifier: Apache-2.0
+
+#include "flow/internal/pipe_state.h"
+
+#include <algorithm>
+#include <cstddef>
+#include <optional>
+#include <utility>
+
+#include "absl/base/optimization.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/cord.h"
+#include "flow/flow.h"
+#include "flow/status.h"
+
+namespace flow::internal {
+
+std::optional<absl::StatusOr<absl::Cord>> PipeState::Read(Side side,
+                                                          size_t max_bytes,
+                                                          Wakes* wakes) {
+  Direction& in = Inbound(side);
+  if (ABSL_PREDICT_FALSE(!aborted_[side].ok())) return aborted_[side];
+
+  // At a rendezvous the room is what this asks for.
+  in.demand = max_bytes;
+  if (in.offer != nullptr) Admit(*in.offer, in);
+  if (in.queue.empty()) {
+    if (in.state == State::kOpen) return std::nullopt;
+    in.demand = 0;
+    if (in.state == State::kAborted) return in.reason;
+    return absl::Cord();
+  }
+  in.demand = 0;
+
+  absl::Cord data;
+  if (in.queue.size() <= max_bytes) {
+    data = std::exchange(in.queue, absl::Cord());
+  } else {
+    data = in.queue.Subcord(0, max_bytes);
+    in.queue.RemovePrefix(max_bytes);
+  }
+  if (in.offer != nullptr) {
+    Admit(*in.offer, in);
+    if (in.offer->done()) {
+      in.offer = nullptr;
+      *wakes |= Writer(Other(side));
+    }
+  }
+  return data;
+}
+
+std::optional<absl::Status> PipeState::Write(Side side, Offer* offer,
+                                             Wakes* wakes) {
+  Direction& out = Outbound(side);
+  out.offer = nullptr;
+  // A Read may have done the rest while this waited, whatever came then.
+  if (offer->done()) return absl::OkStatus();
+  if (ABSL_PREDICT_FALSE(!aborted_[side].ok())) return aborted_[side];
+  switch (out.state) {
+    case State::kOpen:
+      break;
+    case State::kEnded:
+      return ClosedError("this end has shut down its writes");
+    case State::kRefused:
+      return ClosedError("the other end has shut down its reads");
+    case State::kAborted:
+      return out.reason;
+  }
+  Admit(*offer, out);
+  if (out.demand != 0 && !out.queue.empty()) {
+    out.demand = 0;
+    *wakes |= Reader(Other(side));
+  }
+  if (offer->done()) return absl::OkStatus();
+  out.offer = offer;
+  return std::nullopt;
+}
+
+void PipeState::Admit(Offer& offer, Direction& direction) const {
+  const size_t limit = capacity_ != 0 ? capacity_ : direction.demand;
+  const size_t queued = direction.queue.size();
+  size_t n = offer.size - offer.accepted;
+  if (queued >= limit) {
+    n = 0;
+  } else if (offer.strict || capacity_ == 0) {
+    n = std::min(n, limit - queued);
+  }
+  if (n == 0) return;
+  if (!offer.bytes.empty()) {
+    direction.queue.Append(offer.bytes.substr(offer.accepted, n));
+  } else if (n == offer.size) {
+    direction.queue.Append(std::move(offer.buffer));
+  } else {
+    direction.queue.Append(offer.buffer.Subcord(offer.accepted, n));
+  }
+  offer.accepted += n;
+}
+
+absl::Status PipeState::EndWrite(Side side, const absl::Status& outcome,
+                                 Wakes* wakes) {
+  if (!aborted_[side].ok()) return aborted_[side];
+  Move(Other(side), outcome.ok() ? State::kEnded : State::kAborted, outcome,
+       wakes);
+  const Direction& out = Outbound(side);
+  return outcome.ok() ? out.reason : absl::OkStatus();
+}
+
+void PipeState::Refuse(Side side, absl::Cord* discarded, Wakes* wakes) {
+  Move(side, State::kRefused, absl::OkStatus(), wakes);
+  *discarded = std::exchange(Inbound(side).queue, absl::Cord());
+}
+
+void PipeState::Abort(Side side, const absl::Status& reason,
+                      absl::Cord* discarded, Wakes* wakes) {
+  if (!aborted_[side].ok()) return;
+  aborted_[side] = reason;
+  Move(Other(side), State::kAborted, reason, wakes);
+  if (Move(side, State::kAborted, reason, wakes)) {
+    *discarded = std::exchange(Inbound(side).queue, absl::Cord());
+  }
+}
+
+bool PipeState::Move(Side reader, State state, const absl::Status& reason,
+                     Wakes* wakes) {
+  Direction& direction = Inbound(reader);
+  if (direction.state != State::kOpen) return false;
+  direction.state = state;
+  direction.reason = reason;
+  if (std::exchange(direction.demand, 0) != 0) *wakes |= Reader(reader);
+  if (std::exchange(direction.offer, nullptr) != nullptr) {
+    *wakes |= Writer(Other(reader));
+  }
+  if (std::exchange(direction.closer_waits, false)) *wakes |= Closer(reader);
+  return true;
+}
+
+std::optional<absl::Status> PipeState::AwaitEnd(Side side) {
+  if (!aborted_[side].ok()) return aborted_[side];
+  Direction& in = Inbound(side);
+  in.closer_waits = in.state == State::kOpen;
+  if (in.closer_waits) return std::nullopt;
+  return in.reason;
+}
+
+void PipeState::Stop(Wakes calls) {
+  for (Side side : {kLeft, kRight}) {
+    if ((calls & Reader(side)) != 0) Inbound(side).demand = 0;
+    if ((calls & Writer(side)) != 0) Outbound(side).offer = nullptr;
+    if ((calls & Closer(side)) != 0) Inbound(side).closer_waits = false;
+  }
+}
+
+absl::Status PipeState::Leave(Side side, bool saw_all, absl::Cord* discarded) {
+  Direction& in = Inbound(side);
+  const bool drained = saw_all && in.queue.empty();
+  if (in.state == State::kEnded && !aborted_[side].ok() && !drained) {
+    in.state = State::kAborted;
+    in.reason = aborted_[side];
+  }
+  *discarded = std::exchange(in.queue, absl::Cord());
+  const Direction& out = Outbound(side);
+  return out.reason.ok() ? in.reason : out.reason;
+}
+
+}  // namespace flow::internal

@@ -1,0 +1,148 @@
+// Copyright 2026 The flow authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// File: internal/pipe_state.h
+//
+// The rules of two connected ends, as a state machine: what a read, a write, an
+// end, a refusal, an abort and a farewell at either end come to, and which
+// waiting calls each of them brings to an end. It never blocks, reads no clock
+// and knows no threads; pipe.cc puts a mutex around it and lets threads wait.
+// So every order of calls can be enumerated (pipe_state_exhaustive_test),
+// fuzzed (//fuzz:close_order_fuzz) and replayed. Not for users of the library.
+//
+// Thread safety: none.
+
+#ifndef FLOW_INTERNAL_PIPE_STATE_H_
+#define FLOW_INTERNAL_PIPE_STATE_H_
+
+#include <array>
+#include <cstddef>
+#include <optional>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/cord.h"
+#include "absl/strings/string_view.h"
+
+namespace flow::internal {
+
+// PipeState
+//
+// Two directions, each from one end to the other. A direction is open until the
+// first of these moves it, and then it stays as it is:
+//
+//   open --> ended              by its writer, in good order
+//        \-> refused            by its reader
+//        \-> aborted(reason)    by either end
+//
+//   ended --> aborted(reason)   only if its reader was aborted and leaves
+//   before
+//                               it has read everything: data that is lost must
+//                               not look like a success
+//
+// What has to wait does so in here: Read(), Write() and AwaitEnd() then return
+// nullopt and the call is remembered. The step that lets it finish reports it
+// in `*wakes`, once; the caller repeats the call, or gives it up with Stop().
+class PipeState {
+ public:
+  enum Side { kLeft = 0, kRight = 1 };
+
+  // The waiting calls that can finish now: a set of bits. Steps add to it.
+  using Wakes = unsigned;
+  static constexpr Wakes Reader(Side side) { return 1u << side; }
+  static constexpr Wakes Writer(Side side) { return 4u << side; }
+  static constexpr Wakes Closer(Side side) { return 16u << side; }
+
+  // A write under way, the first `accepted` of its `size` bytes done. It is the
+  // caller's, who keeps it alive while it waits.
+  struct Offer {
+    // A buffer that exists anyway: accepted whole, and shared, as soon as there
+    // is room for one byte. If `copied`, it was made for this write, and is
+    // accepted only as far as there is room.
+    Offer(absl::Cord buffer, bool copied)
+        : buffer(std::move(buffer)),
+          strict(copied),
+          size(this->buffer.size()) {}
+    // Borrowed bytes, so few that they are best copied into the queue itself.
+    explicit Offer(absl::string_view bytes)
+        : bytes(bytes), strict(true), size(bytes.size()) {}
+
+    bool done() const { return accepted == size; }
+
+    absl::Cord buffer;
+    absl::string_view bytes;
+    const bool strict;
+    const size_t size;
+    size_t accepted = 0;
+  };
+
+  // Both directions are open. `capacity` is in bytes, for each direction; 0 is
+  // a rendezvous (accepted is what a Read takes), kNoLimit unbounded.
+  explicit PipeState(size_t capacity) : capacity_(capacity) {}
+
+  // Returns 1 to `max_bytes` bytes that were accepted; when there are no more
+  // of them, nothing (end-of-file) or the reason. Precondition: `max_bytes` >
+  // 0.
+  std::optional<absl::StatusOr<absl::Cord>> Read(Side side, size_t max_bytes,
+                                                 Wakes* wakes);
+
+  // Returns Ok when all of `*offer` is accepted, Closed after an end or a
+  // refusal, the reason after an abort. While it waits, Reads accept from it.
+  std::optional<absl::Status> Write(Side side, Offer* offer, Wakes* wakes);
+
+  // Ends the outbound direction: in good order if `outcome` is Ok, else aborted
+  // with it. Returns the reason if it was aborted before.
+  // Precondition: no write of `side` waits.
+  absl::Status EndWrite(Side side, const absl::Status& outcome, Wakes* wakes);
+
+  // Refuses the inbound direction. What was not read moves to `*discarded`.
+  void Refuse(Side side, absl::Cord* discarded, Wakes* wakes);
+
+  // Aborts what is still open of both directions. From here on `side` gets
+  // nothing but `reason`, which is not Ok.
+  void Abort(Side side, const absl::Status& reason, absl::Cord* discarded,
+             Wakes* wakes);
+
+  // Returns, once the inbound direction is no longer open, Ok or the reason.
+  std::optional<absl::Status> AwaitEnd(Side side);
+
+  // Forgets calls that wait, each a bit as in `Wakes`: they are given up.
+  void Stop(Wakes calls);
+
+  // Takes `side` away, closed or destroyed. `saw_all`: all that Read() returned
+  // has reached the user. Returns the reason if a direction was aborted.
+  // Preconditions: neither direction is open; no call of `side` waits or comes.
+  absl::Status Leave(Side side, bool saw_all, absl::Cord* discarded);
+
+ private:
+  enum class State { kOpen, kEnded, kRefused, kAborted };
+
+  struct Direction {
+    State state = State::kOpen;
+    absl::Status reason;        // if kAborted
+    absl::Cord queue;           // accepted and not read
+    Offer* offer = nullptr;     // of the write that waits
+    size_t demand = 0;          // of the read that waits: its `max_bytes`
+    bool closer_waits = false;  // at the end that reads this
+  };
+
+  // Directions are known by the side that reads them.
+  Direction& Inbound(Side side) { return directions_[side]; }
+  Direction& Outbound(Side side) { return directions_[Other(side)]; }
+  static Side Other(Side side) { return side == kLeft ? kRight : kLeft; }
+
+  // Accepts as much from `offer` as there is room for.
+  void Admit(Offer& offer, Direction& direction) const;
+
+  // Moves Inbound(reader) and wakes who waits for it; false if it is not open.
+  bool Move(Side reader, State state, const absl::Status& reason, Wakes* wakes);
+
+  const size_t capacity_;
+  std::array<Direction, 2> directions_;
+  std::array<absl::Status, 2> aborted_;  // the reason of each side's own abort
+};
+
+}  // namespace flow::internal
+
+#endif  // FLOW_INTERNAL_PIPE_STATE_H_
