@@ -6,12 +6,15 @@
 #include <algorithm>
 #include <cstddef>
 #include <optional>
+#include <string>
 #include <utility>
 
 #include "absl/base/optimization.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/cord.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
 #include "flow/flow.h"
 #include "flow/status.h"
 
@@ -160,8 +163,27 @@ absl::Status PipeState::Leave(Side side, bool saw_all, absl::Cord* discarded) {
     in.reason = aborted_[side];
   }
   *discarded = std::exchange(in.queue, absl::Cord());
-  const Direction& out = Outbound(side);
-  return out.reason.ok() ? in.reason : out.reason;
+  return in.reason.ok() ? Outbound(side).reason : in.reason;
+}
+
+std::string PipeState::DebugString() const {
+  static constexpr absl::string_view kStates[] = {"open", "ended", "refused",
+                                                  "aborted"};
+  std::string text;
+  for (Side side : {kLeft, kRight}) {
+    const Direction& in = directions_[side];
+    absl::StrAppend(&text, "[", kStates[static_cast<int>(in.state)], " ",
+                    in.reason.message(), ", queued ", in.queue.size());
+    if (in.demand != 0) absl::StrAppend(&text, ", a read of ", in.demand);
+    if (in.offer != nullptr) {
+      absl::StrAppend(&text,
+                      in.offer->strict ? ", a write of " : ", a buffer of ",
+                      in.offer->size - in.offer->accepted);
+    }
+    absl::StrAppend(&text, in.closer_waits ? ", a close] " : "] ",
+                    aborted_[side].message());
+  }
+  return text;
 }
 
 }  // namespace flow::internal

@@ -18,6 +18,7 @@
 #include <array>
 #include <cstddef>
 #include <optional>
+#include <string>
 #include <utility>
 
 #include "absl/status/status.h"
@@ -114,6 +115,9 @@ class PipeState {
   // has reached the user. Returns the reason if a direction was aborted.
   // Preconditions: neither direction is open; no call of `side` waits or comes.
   absl::Status Leave(Side side, bool saw_all, absl::Cord* discarded);
+
+  // All that decides what will happen, for tests.
+  std::string DebugString() const;
 
  private:
   enum class State { kOpen, kEnded, kRefused, kAborted };

@@ -1,0 +1,146 @@
+// Copyright 2026 The flow authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// File: internal/pipe_checker.h
+//
+// Does the same operations to a PipeState and to a PipeModel, in one thread,
+// and tells the first difference: in an outcome, a byte, a count, or in which
+// waiting calls woke up. For tests.
+
+#ifndef FLOW_INTERNAL_PIPE_CHECKER_H_
+#define FLOW_INTERNAL_PIPE_CHECKER_H_
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/cord.h"
+#include "absl/strings/string_view.h"
+#include "flow/internal/pipe_model.h"
+#include "flow/internal/pipe_state.h"
+
+namespace flow::internal {
+
+// PipeOperation
+//
+// Something that a user can do at one end.
+struct PipeOperation {
+  enum Kind : uint8_t {
+    kRead1,    // Read(1)
+    kReadAll,  // Read()
+    kWrite0,   // an empty write
+    kWrite1,   // of borrowed bytes
+    kWrite2,
+    kCord2,  // of a buffer to share
+    kShutdownRead,
+    kShutdownWrite,
+    kShutdownBoth,
+    kClose,
+    kAbort,
+    kDestroy,
+    kLateRead,  // the deadline of the Read that waits passes
+    kLateWrite,
+    kLateClose,
+  };
+  static constexpr int kKinds = kLateClose + 1;
+
+  int end = 0;  // 0: left, 1: right
+  Kind kind = kRead1;
+};
+
+// Operations as text, one after the other: `left.write2 right.read1 ...`.
+std::string ToString(const std::vector<PipeOperation>& operations);
+absl::StatusOr<std::vector<PipeOperation>> ParsePipeOperations(
+    absl::string_view text);
+
+// The sizes that `kind` reads or writes.
+size_t ReadSize(PipeOperation::Kind kind);
+size_t WriteSize(PipeOperation::Kind kind);
+
+// Bytes `begin`, `begin + 1`, ... of what `end` writes.
+std::string PipeBytes(int end, size_t begin, size_t size);
+
+// PipeChecker
+//
+// Stands between the operations and the state machine as flow::Flow does: what
+// an end knows already it answers itself, the end of a write under way comes
+// after it, Close() is the end, waiting, and leaving. Copies go on separately.
+class PipeChecker {
+ public:
+  explicit PipeChecker(size_t capacity) : state_(capacity), model_(capacity) {}
+  PipeChecker(const PipeChecker& other);
+  PipeChecker& operator=(const PipeChecker&) = delete;
+
+  // Whether a user may do this now: the end still exists, a call is under way
+  // for a deadline to pass, none is under way for another one or destruction.
+  bool IsLegal(PipeOperation operation) const;
+
+  // Returns an error that tells the difference, if there is one.
+  // Precondition: legal, and no difference so far.
+  absl::Status Apply(PipeOperation operation);
+
+  // Equal for two that will behave the same for ever.
+  std::string Key() const;
+  const PipeModel& model() const { return model_; }
+
+ private:
+  using Call = PipeModel::Call;
+  using Outcome = PipeModel::Outcome;
+
+  // What flow::Flow knows of an end.
+  struct End {
+    std::optional<size_t> read;             // the Read that waits
+    std::optional<PipeState::Offer> offer;  // the write that waits
+    bool closing = false;                   // the Close that waits
+    bool awaiting = false;                  // ... in AwaitEnd()
+    bool end_requested = false;
+    bool end_sent = false;
+    bool in_over = false;  // end-of-file, refused or broken
+    std::optional<Outcome> in_error;
+    std::optional<Outcome> out_error;
+    std::optional<Outcome> aborted;
+    std::optional<Outcome> closed;
+    bool left = false;
+    size_t bytes_read = 0;
+    size_t bytes_written = 0;
+  };
+
+  static PipeState::Side Side(int end) {
+    return end == 0 ? PipeState::kLeft : PipeState::kRight;
+  }
+  Outcome ToOutcome(const absl::Status& status) const;
+  void Done(int end, Call call, Outcome outcome);
+
+  // The calls of an end, as far as they go.
+  void Read(int end);
+  void Write(int end);
+  void ShutdownWrite(int end);
+  void SendEnd(int end, const absl::Status& outcome);
+  void Abort(int end, Outcome local, const std::string& remote);
+  void GoOnClosing(int end);
+  absl::Status Leave(int end);
+  void LeaveIfLast(int end);
+  void Wake();
+
+  absl::Status Compare(const Outcome& outcome, const Outcome& expected,
+                       std::vector<PipeModel::Ended> expected_done);
+  absl::Status Difference(absl::string_view got,
+                          absl::string_view expected) const;
+
+  PipeState state_;
+  PipeModel model_;
+  std::array<End, 2> ends_;
+  // Of the operation under way.
+  PipeState::Wakes wakes_ = 0;
+  std::vector<PipeModel::Ended> done_;
+  std::string difference_;
+};
+
+}  // namespace flow::internal
+
+#endif  // FLOW_INTERNAL_PIPE_CHECKER_H_
