@@ -95,9 +95,7 @@ Outcome PipeModel::Write(int end, size_t size, bool cord,
   }
   if (size == 0) return Just(Outcome::kOk);
   if (e.write.has_value()) return Just(Outcome::kBusy);
-  e.write.emplace();
-  e.write->size = size;
-  e.write->cord = cord;
+  e.write = WaitingWrite{size, cord, 0};
   Settle(ended);
   return Just(Outcome::kWaits);
 }

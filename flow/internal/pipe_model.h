@@ -94,9 +94,9 @@ class PipeModel {
   };
 
   struct WaitingWrite {
-    size_t size = 0;
-    bool cord = false;
-    size_t accepted = 0;
+    size_t size;
+    bool cord;
+    size_t accepted;
   };
 
   struct End {

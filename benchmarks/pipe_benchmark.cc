@@ -1,0 +1,279 @@
+// Copyright 2026 The flow authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// Messages of one size through a pipe, beside what else could carry them in the
+// same program:
+//
+//   PipeCord     flow::MakePipe(), each message a Cord that is shared
+//   PipeBytes    flow::MakePipe(), each message borrowed and copied
+//   Queue        a queue of buffers with a mutex, of the same capacity: no
+//                deadlines, no errors, no end; what the rules cost
+//   Socketpair   a pair of Unix sockets
+//   KernelPipe   two pipe(2)
+//
+// in three ways: one thread writing and reading in turn, two threads streaming,
+// two threads playing ping-pong. One iteration is one message (there and back).
+//
+//   ./bazelw run -c opt //benchmarks:pipe_benchmark
+
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <string>
+#include <thread>
+#include <utility>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/log/absl_check.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/cord.h"
+#include "absl/strings/string_view.h"
+#include "absl/synchronization/mutex.h"
+#include "benchmark/benchmark.h"
+#include "flow/flow.h"
+#include "flow/pipe.h"
+#include "flow/testing/allocation_counter.h"
+
+namespace flow {
+namespace {
+
+constexpr size_t kCapacity = size_t{256} << 10;
+
+// Each transport has two ends, 0 and 1. Send() sends a message, Receive()
+// returns how many bytes have come, 0 at the end, and End() ends what 0 sends.
+
+class PipeBytes {
+ public:
+  explicit PipeBytes(size_t size)
+      : message_(size, 'x'), pipe_(MakePipe(kCapacity)) {}
+  void Send(int end) { ABSL_CHECK_OK(flow(end).Write(message_)); }
+  size_t Receive(int end) {
+    absl::StatusOr<absl::Cord> data = flow(end).Read();
+    ABSL_CHECK_OK(data);
+    return data->size();
+  }
+  void End() { ABSL_CHECK_OK(pipe_.left->Shutdown(ShutdownMode::kWrite)); }
+
+ protected:
+  Flow& flow(int end) { return end == 0 ? *pipe_.left : *pipe_.right; }
+
+ private:
+  const std::string message_;
+  Pipe pipe_;
+};
+
+class PipeCord : public PipeBytes {
+ public:
+  explicit PipeCord(size_t size)
+      : PipeBytes(size), message_(std::string(size, 'x')) {}
+  void Send(int end) { ABSL_CHECK_OK(flow(end).Write(message_)); }
+
+ private:
+  const absl::Cord message_;
+};
+
+class Queue {
+ public:
+  explicit Queue(size_t size) : message_(std::string(size, 'x')) {}
+  void Send(int end) { directions_[end].Push(message_); }
+  size_t Receive(int end) { return directions_[1 - end].Pop().size(); }
+  void End() { directions_[0].Push(absl::Cord()); }
+
+ private:
+  class Direction {
+   public:
+    void Push(absl::Cord buffer) {
+      absl::MutexLock lock(&mu_);
+      while (queued_ >= kCapacity) room_.Wait(&mu_);
+      queued_ += buffer.size();
+      buffers_.push_back(std::move(buffer));
+      if (reader_waits_) data_.Signal();
+    }
+    absl::Cord Pop() {
+      absl::MutexLock lock(&mu_);
+      reader_waits_ = true;
+      while (buffers_.empty()) data_.Wait(&mu_);
+      reader_waits_ = false;
+      absl::Cord buffer = std::move(buffers_.front());
+      buffers_.pop_front();
+      if (queued_ >= kCapacity) room_.Signal();
+      queued_ -= buffer.size();
+      return buffer;
+    }
+
+   private:
+    absl::Mutex mu_;
+    absl::CondVar data_;
+    absl::CondVar room_;
+    std::deque<absl::Cord> buffers_ ABSL_GUARDED_BY(mu_);
+    size_t queued_ ABSL_GUARDED_BY(mu_) = 0;
+    bool reader_waits_ ABSL_GUARDED_BY(mu_) = false;
+  };
+
+  const absl::Cord message_;
+  Direction directions_[2];
+};
+
+class Descriptors {
+ public:
+  explicit Descriptors(size_t size)
+      : message_(size, 'x'),
+        buffers_{std::string(std::max(size, size_t{65536}), '\0'),
+                 std::string(std::max(size, size_t{65536}), '\0')} {}
+  ~Descriptors() {
+    for (int end : {0, 1}) {
+      close(read_[end]);
+      if (write_[end] != read_[end]) close(write_[end]);
+    }
+  }
+  void Send(int end) {
+    size_t sent = 0;
+    while (sent < message_.size()) {
+      const ssize_t n =
+          write(write_[end], message_.data() + sent, message_.size() - sent);
+      ABSL_CHECK_GT(n, 0);
+      sent += static_cast<size_t>(n);
+    }
+  }
+  size_t Receive(int end) {
+    const ssize_t n =
+        read(read_[end], buffers_[end].data(), buffers_[end].size());
+    ABSL_CHECK_GE(n, 0);
+    return static_cast<size_t>(n);
+  }
+
+ protected:
+  int read_[2];
+  int write_[2];
+
+ private:
+  const std::string message_;
+  std::string buffers_[2];
+};
+
+class Socketpair : public Descriptors {
+ public:
+  explicit Socketpair(size_t size) : Descriptors(size) {
+    ABSL_CHECK_EQ(socketpair(AF_UNIX, SOCK_STREAM, 0, read_), 0);
+    std::copy(read_, read_ + 2, write_);
+  }
+  void End() { shutdown(write_[0], SHUT_WR); }
+};
+
+class KernelPipe : public Descriptors {
+ public:
+  explicit KernelPipe(size_t size) : Descriptors(size) {
+    int there[2];
+    int back[2];
+    ABSL_CHECK_EQ(pipe(there), 0);
+    ABSL_CHECK_EQ(pipe(back), 0);
+    write_[0] = there[1];
+    read_[1] = there[0];
+    write_[1] = back[1];
+    read_[0] = back[0];
+  }
+  void End() { close(std::exchange(write_[0], -1)); }
+};
+
+template <typename Transport>
+void ReceiveMessage(Transport& transport, int end, size_t size) {
+  for (size_t received = 0; received < size;) {
+    received += transport.Receive(end);
+  }
+}
+
+void SetCounters(benchmark::State& state, size_t size) {
+  state.SetItemsProcessed(state.iterations());
+  state.SetBytesProcessed(state.iterations() * static_cast<int64_t>(size));
+}
+
+// --- One thread
+
+template <typename Transport>
+void BM_Alternate(benchmark::State& state) {
+  const size_t size = static_cast<size_t>(state.range(0));
+  Transport transport(size);
+  testing::AllocationCounter counter;
+  for (auto _ : state) {
+    transport.Send(0);
+    ReceiveMessage(transport, 1, size);
+  }
+  state.counters["allocs"] =
+      benchmark::Counter(static_cast<double>(counter.blocks()),
+                         benchmark::Counter::kAvgIterations);
+  SetCounters(state, size);
+}
+
+// --- Two threads
+
+template <typename Transport>
+void BM_Stream(benchmark::State& state) {
+  const size_t size = static_cast<size_t>(state.range(0));
+  Transport transport(size);
+  std::thread receiver([&] {
+    while (transport.Receive(1) != 0) {
+    }
+  });
+  for (auto _ : state) transport.Send(0);
+  transport.End();
+  receiver.join();
+  SetCounters(state, size);
+}
+
+template <typename Transport>
+void BM_PingPong(benchmark::State& state) {
+  const size_t size = static_cast<size_t>(state.range(0));
+  Transport transport(size);
+  std::thread echo([&] {
+    while (true) {
+      size_t received = transport.Receive(1);
+      if (received == 0) return;
+      while (received < size) received += transport.Receive(1);
+      transport.Send(1);
+    }
+  });
+  for (auto _ : state) {
+    transport.Send(0);
+    ReceiveMessage(transport, 0, size);
+  }
+  transport.End();
+  echo.join();
+  SetCounters(state, size);
+}
+
+constexpr int64_t kMiB = int64_t{1} << 20;
+
+// Without a second thread a message must fit.
+void FittingSizes(benchmark::internal::Benchmark* benchmark) {
+  benchmark->Arg(64)->Arg(4096)->Arg(65536);
+}
+
+void Sizes(benchmark::internal::Benchmark* benchmark) {
+  benchmark->Arg(64)->Arg(4096)->Arg(65536)->Arg(kMiB);
+}
+
+BENCHMARK_TEMPLATE(BM_Alternate, PipeCord)->Apply(Sizes);
+BENCHMARK_TEMPLATE(BM_Alternate, PipeBytes)->Apply(FittingSizes);
+BENCHMARK_TEMPLATE(BM_Alternate, Queue)->Apply(Sizes);
+BENCHMARK_TEMPLATE(BM_Alternate, Socketpair)->Apply(FittingSizes);
+BENCHMARK_TEMPLATE(BM_Alternate, KernelPipe)->Apply(FittingSizes);
+
+BENCHMARK_TEMPLATE(BM_Stream, PipeCord)->Apply(Sizes)->UseRealTime();
+BENCHMARK_TEMPLATE(BM_Stream, PipeBytes)->Apply(Sizes)->UseRealTime();
+BENCHMARK_TEMPLATE(BM_Stream, Queue)->Apply(Sizes)->UseRealTime();
+BENCHMARK_TEMPLATE(BM_Stream, Socketpair)->Apply(Sizes)->UseRealTime();
+BENCHMARK_TEMPLATE(BM_Stream, KernelPipe)->Apply(Sizes)->UseRealTime();
+
+BENCHMARK_TEMPLATE(BM_PingPong, PipeCord)->Apply(Sizes)->UseRealTime();
+BENCHMARK_TEMPLATE(BM_PingPong, PipeBytes)->Apply(Sizes)->UseRealTime();
+BENCHMARK_TEMPLATE(BM_PingPong, Queue)->Apply(Sizes)->UseRealTime();
+BENCHMARK_TEMPLATE(BM_PingPong, Socketpair)->Apply(Sizes)->UseRealTime();
+BENCHMARK_TEMPLATE(BM_PingPong, KernelPipe)->Apply(Sizes)->UseRealTime();
+
+}  // namespace
+}  // namespace flow
