@@ -1,0 +1,330 @@
+// Copyright 2026 The flow authors
+// SPDX-License-Identifier: Apache-2.0
+
+#include "flow/testing/conformance.h"
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <ostream>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "absl/base/no_destructor.h"
+#include "absl/base/thread_annotations.h"
+#include "absl/log/absl_check.h"
+#include "absl/log/absl_log.h"
+#include "absl/status/status.h"
+#include "absl/status/status_matchers.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/cord.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
+#include "flow/flow.h"
+#include "flow/status.h"
+#include "flow/testing/conformance_check.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+
+namespace flow::testing {
+namespace conformance {
+
+// Reports a check that hangs, and aborts its flows. It must not need any of
+// them to do as it should: what may block there has a thread of its own.
+class Watchdog {
+ public:
+  Watchdog(std::string what, absl::Duration timeout)
+      : what_(std::move(what)),
+        timeout_(timeout),
+        watcher_([this] { Watch(); }) {}
+
+  ~Watchdog() {
+    {
+      absl::MutexLock lock(&mu_);
+      over_ = true;
+    }
+    watcher_.join();
+  }
+
+  void Add(Ends* ends) {
+    absl::MutexLock lock(&ends_mu_);
+    ends_.push_back(ends);
+    if (fired_) AbortBoth(*ends);
+  }
+
+  void Remove(Ends* ends) {
+    absl::MutexLock lock(&ends_mu_);
+    ends_.erase(std::find(ends_.begin(), ends_.end(), ends));
+  }
+
+  // Holds the watchdog off while flows appear or disappear.
+  absl::Mutex* ends_mu() ABSL_LOCK_RETURNED(ends_mu_) { return &ends_mu_; }
+
+ private:
+  static constexpr absl::Duration kGrace = absl::Seconds(10);
+
+  void Watch() {
+    absl::MutexLock lock(&mu_);
+    if (mu_.AwaitWithTimeout(absl::Condition(&over_), timeout_)) return;
+    bool aborted = false;
+    std::thread aborter([this, &aborted] {
+      ReportAndAbort();
+      absl::MutexLock lock(&mu_);
+      aborted = true;
+    });
+    const auto ended = [this, &aborted] {
+      mu_.AssertReaderHeld();
+      return over_ && aborted;
+    };
+    if (!mu_.AwaitWithTimeout(absl::Condition(&ended), kGrace)) {
+      ABSL_LOG(FATAL) << what_ << " has hung for " << timeout_
+                      << ", and aborting both ends has not ended it";
+    }
+    aborter.join();
+  }
+
+  void ReportAndAbort() {
+    absl::MutexLock lock(&ends_mu_);
+    fired_ = true;
+    std::string report =
+        absl::StrCat(what_, " has hung for ", absl::FormatDuration(timeout_));
+    for (Ends* ends : ends_)
+      absl::StrAppend(&report, "\n", ends->DebugString());
+    ADD_FAILURE() << report;
+    for (Ends* ends : ends_) AbortBoth(*ends);
+  }
+
+  static void AbortBoth(Ends& ends) {
+    ends.Abort(absl::AbortedError("aborted by the watchdog"));
+  }
+
+  const std::string what_;
+  const absl::Duration timeout_;
+
+  absl::Mutex mu_;
+  bool over_ ABSL_GUARDED_BY(mu_) = false;
+
+  // Held while flows are called on behalf of the watchdog; never with `mu_`.
+  absl::Mutex ends_mu_;
+  std::vector<Ends*> ends_ ABSL_GUARDED_BY(ends_mu_);
+  bool fired_ ABSL_GUARDED_BY(ends_mu_) = false;
+
+  std::thread watcher_;
+};
+
+// --- Ends
+
+Ends::Ends(Check& check, Kind kind) : watchdog_(check.watchdog_) {
+  FlowPair pair = kind == kFillsUp ? check.options_.make_full()
+                                   : check.options_.make_pair();
+  if (check.swapped_) std::swap(pair.left, pair.right);
+  local_ = std::move(pair.left);
+  remote_ = std::move(pair.right);
+  watchdog_.Add(this);
+}
+
+Ends::~Ends() {
+  DestroyLocal();
+  DestroyRemote();
+  watchdog_.Remove(this);
+}
+
+void Ends::Destroy(std::unique_ptr<Flow>& end) {
+  std::unique_ptr<Flow> destroyed;
+  absl::MutexLock lock(watchdog_.ends_mu());
+  destroyed = std::move(end);
+}
+
+void Ends::Abort(const absl::Status& reason) {
+  if (local_ != nullptr) local_->Abort(reason);
+  if (remote_ != nullptr) remote_->Abort(reason);
+}
+
+std::string Ends::DebugString() {
+  return absl::StrCat(
+      "  local: ", local_ != nullptr ? local_->DebugString() : "destroyed",
+      "\n  remote: ",
+      remote_ != nullptr ? remote_->DebugString() : "destroyed");
+}
+
+::testing::Matcher<absl::Status> Check::Carries(
+    const absl::Status& reason) const {
+  if (traits().carries_abort_reason) {
+    return ::absl_testing::StatusIs(
+        reason.code(), ::testing::HasSubstr(std::string(reason.message())));
+  }
+  return ::testing::Not(::testing::AnyOf(
+      ::absl_testing::IsOk(),
+      ::absl_testing::StatusIs(absl::StatusCode::kDeadlineExceeded)));
+}
+
+// --- Bytes
+
+std::string Pattern(size_t size, uint32_t seed) {
+  std::string bytes(size, '\0');
+  uint32_t state = seed * 2654435761u + 1;
+  for (char& byte : bytes) {
+    state = state * 1664525u + 1013904223u;
+    byte = static_cast<char>(state >> 24);
+  }
+  return bytes;
+}
+
+Received ReadToEnd(Flow& flow, size_t max_bytes) {
+  Received received;
+  while (true) {
+    absl::StatusOr<absl::Cord> data = flow.Read(max_bytes);
+    if (!data.ok()) {
+      received.outcome = std::move(data).status();
+      return received;
+    }
+    if (data->empty()) return received;
+    absl::AppendCordToString(*data, &received.bytes);
+  }
+}
+
+Received ReadExactly(Flow& flow, size_t size) {
+  Received received;
+  while (received.bytes.size() < size) {
+    absl::StatusOr<absl::Cord> data = flow.Read(size - received.bytes.size());
+    if (data.ok() && data->empty()) {
+      data = absl::OutOfRangeError(
+          absl::StrCat("end-of-file instead of ", size, " bytes"));
+    }
+    if (!data.ok()) {
+      received.outcome = std::move(data).status();
+      return received;
+    }
+    absl::AppendCordToString(*data, &received.bytes);
+  }
+  return received;
+}
+
+::testing::AssertionResult PrefixOf(absl::string_view expected,
+                                    const Received& received) {
+  const std::string& bytes = received.bytes;
+  const size_t common = std::min(bytes.size(), expected.size());
+  const size_t same =
+      std::mismatch(bytes.begin(), bytes.begin() + common, expected.begin())
+          .first -
+      bytes.begin();
+  if (same == bytes.size()) return ::testing::AssertionSuccess();
+  return ::testing::AssertionFailure()
+         << "of " << bytes.size() << " bytes read, with " << expected.size()
+         << " expected, byte " << same << " is the first wrong one";
+}
+
+::testing::AssertionResult Same(const Received& received,
+                                absl::string_view expected) {
+  if (!received.outcome.ok()) {
+    return ::testing::AssertionFailure()
+           << "after " << received.bytes.size() << " of " << expected.size()
+           << " bytes: " << received.outcome;
+  }
+  ::testing::AssertionResult prefix = PrefixOf(expected, received);
+  if (prefix && received.bytes.size() < expected.size()) {
+    return ::testing::AssertionFailure()
+           << "only " << received.bytes.size() << " bytes of "
+           << expected.size() << " were read";
+  }
+  return prefix;
+}
+
+absl::Status WriteAndEnd(Flow& flow, absl::string_view bytes) {
+  if (absl::Status status = flow.Write(bytes); !status.ok()) return status;
+  return flow.Shutdown(ShutdownMode::kWrite);
+}
+
+// --- The table
+
+namespace {
+
+struct Entry {
+  const char* name;
+  unsigned needs;
+  CheckFunction function;
+};
+
+std::vector<Entry>& Table() {
+  static absl::NoDestructor<std::vector<Entry>> table;
+  return *table;
+}
+
+// Returns why a check that needs `needs` means nothing here; empty if it does.
+absl::string_view WhyNot(unsigned needs, const ConformanceOptions& options) {
+  const ConformanceTraits& traits = options.traits;
+  if ((needs & kFull) != 0 && options.make_full == nullptr) {
+    return "There is no pair that fills up.";
+  }
+  if ((needs & kAbort) != 0 && !traits.carries_abort) {
+    return "The transport does not carry an abort.";
+  }
+  if ((needs & kAcceptedKept) != 0 && !traits.keeps_accepted_before_abort) {
+    return "An abort may overtake what was accepted.";
+  }
+  if ((needs & kAwait) != 0 && !traits.awaits_remote_end) {
+    return "Close() does not wait for the remote.";
+  }
+  if ((needs & kRefusal) != 0 && !traits.refuses) {
+    return "The transport does not tell the remote that it is refused.";
+  }
+  if ((needs & kInterruption) != 0 && !traits.interruptible) {
+    return "Calls that are blocked cannot be interrupted.";
+  }
+  return "";
+}
+
+}  // namespace
+
+bool AddCheck(const char* name, unsigned needs, CheckFunction function) {
+  Table().push_back({name, needs, function});
+  return true;
+}
+
+}  // namespace conformance
+
+// --- Public
+
+void PrintTo(const ConformanceOptions& options, std::ostream* out) {
+  *out << options.name;
+}
+
+std::string ConformanceName(
+    const ::testing::TestParamInfo<ConformanceOptions>& info) {
+  return info.param.name;
+}
+
+std::vector<std::string> ConformanceCheckNames() {
+  std::vector<std::string> names;
+  for (const conformance::Entry& entry : conformance::Table()) {
+    names.push_back(entry.name);
+  }
+  return names;
+}
+
+void RunConformanceCheck(absl::string_view check,
+                         const ConformanceOptions& options) {
+  const std::vector<conformance::Entry>& table = conformance::Table();
+  const auto entry =
+      std::find_if(table.begin(), table.end(),
+                   [check](const auto& e) { return check == e.name; });
+  ABSL_CHECK(entry != table.end()) << "no check is named " << check;
+  const absl::string_view why_not = conformance::WhyNot(entry->needs, options);
+  if (!why_not.empty()) GTEST_SKIP() << why_not;
+  for (const bool swapped : {false, true}) {
+    const std::string what = absl::StrCat(
+        check, " on ", options.name, swapped ? ", with its ends swapped," : "");
+    SCOPED_TRACE(what);
+    conformance::Watchdog watchdog(what, options.hang_timeout);
+    conformance::Check run(options, swapped, watchdog);
+    entry->function(run);
+  }
+}
+
+}  // namespace flow::testing
