@@ -236,8 +236,18 @@ Received ReadExactly(Flow& flow, size_t size) {
   return prefix;
 }
 
-absl::Status WriteAndEnd(Flow& flow, absl::string_view bytes) {
-  if (absl::Status status = flow.Write(bytes); !status.ok()) return status;
+absl::Status OrAbort(Flow& flow, absl::Status status) {
+  if (!status.ok()) flow.Abort(status);
+  return status;
+}
+
+absl::Status WriteAndEnd(Flow& flow, absl::string_view bytes, size_t piece) {
+  while (!bytes.empty()) {
+    const absl::string_view front = bytes.substr(0, piece);
+    absl::Status status = OrAbort(flow, flow.Write(front));
+    if (!status.ok()) return status;
+    bytes.remove_prefix(front.size());
+  }
   return flow.Shutdown(ShutdownMode::kWrite);
 }
 

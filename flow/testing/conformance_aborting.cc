@@ -72,7 +72,7 @@ FLOW_CONFORMANCE_CHECK(AnAbortForAnOkOrDeadlineReasonIsAborted, kNothing) {
 FLOW_CONFORMANCE_CHECK(AbortWakesABlockedRead, kInterruption) {
   Ends ends(check);
   Task reader(ends, [&] { return ends.local().Read().status(); });
-  EXPECT_FALSE(reader.DoneWithin(check.blocked_wait()));
+  ASSERT_FALSE(reader.DoneWithin(check.blocked_wait()));
   ends.local().Abort(Reason());
   EXPECT_EQ(reader.Wait(), Reason());
 }
@@ -83,7 +83,7 @@ FLOW_CONFORMANCE_CHECK(AbortWakesABlockedWrite, kFull | kInterruption) {
   Task writer(ends,
               [&] { return ends.local().Write(absl::string_view(sent)); });
   ASSERT_THAT(ReadExactly(ends.remote(), 1).outcome, IsOk());
-  EXPECT_FALSE(writer.DoneWithin(check.blocked_wait()));
+  ASSERT_FALSE(writer.DoneWithin(check.blocked_wait()));
   ends.local().Abort(Reason());
   EXPECT_EQ(writer.Wait(), Reason());
 }
@@ -91,7 +91,7 @@ FLOW_CONFORMANCE_CHECK(AbortWakesABlockedWrite, kFull | kInterruption) {
 FLOW_CONFORMANCE_CHECK(AbortWakesABlockedClose, kAwait | kInterruption) {
   Ends ends(check);
   Task closer(ends, [&] { return ends.local().Close(); });
-  EXPECT_FALSE(closer.DoneWithin(check.blocked_wait()));
+  ASSERT_FALSE(closer.DoneWithin(check.blocked_wait()));
   ends.local().Abort(Reason());
   EXPECT_EQ(closer.Wait(), Reason());
 }
@@ -196,7 +196,7 @@ FLOW_CONFORMANCE_CHECK(AnAbortWakesABlockedReadOfTheRemote, kAbort) {
   for (const bool destroy : {false, true}) {
     Ends ends(check);
     Task reader(ends, [&] { return ends.remote().Read().status(); });
-    EXPECT_FALSE(reader.DoneWithin(check.blocked_wait()));
+    ASSERT_FALSE(reader.DoneWithin(check.blocked_wait()));
     if (destroy) {
       ends.DestroyLocal();
     } else {
@@ -213,7 +213,7 @@ FLOW_CONFORMANCE_CHECK(AnAbortWakesABlockedWriteOfTheRemote, kFull | kAbort) {
   Task writer(ends,
               [&] { return ends.remote().Write(absl::string_view(sent)); });
   ASSERT_THAT(ReadExactly(ends.local(), 1).outcome, IsOk());
-  EXPECT_FALSE(writer.DoneWithin(check.blocked_wait()));
+  ASSERT_FALSE(writer.DoneWithin(check.blocked_wait()));
   ends.local().Abort(Reason());
   EXPECT_THAT(writer.Wait(), check.Carries(Reason()));
 }
@@ -222,7 +222,7 @@ FLOW_CONFORMANCE_CHECK(AnAbortWakesABlockedCloseOfTheRemote, kAbort | kAwait) {
   Ends ends(check);
   Task closer(ends, [&] { return ends.remote().Close(); });
   EXPECT_THAT(ends.local().Read(), IsOkAndHolds(""));  // so it has begun
-  EXPECT_FALSE(closer.DoneWithin(check.blocked_wait()));
+  ASSERT_FALSE(closer.DoneWithin(check.blocked_wait()));
   ends.local().Abort(Reason());
   EXPECT_THAT(closer.Wait(), check.Carries(Reason()));
 }

@@ -191,8 +191,13 @@ Received ReadExactly(Flow& flow, size_t size);
 ::testing::AssertionResult PrefixOf(absl::string_view expected,
                                     const Received& received);
 
-// Writes, then shuts the direction down.
-absl::Status WriteAndEnd(Flow& flow, absl::string_view bytes);
+// Returns `status`; if it is an error, aborts `flow` with it, so that the
+// reader of what could not be written does not wait for it.
+absl::Status OrAbort(Flow& flow, absl::Status status);
+
+// Writes, all at once or in pieces, then shuts the direction down.
+absl::Status WriteAndEnd(Flow& flow, absl::string_view bytes,
+                         size_t piece = kNoLimit);
 
 MATCHER(IsClosedError, "is Closed") {
   if constexpr (std::is_same_v<std::decay_t<decltype(arg)>, absl::Status>) {

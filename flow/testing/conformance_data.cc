@@ -48,14 +48,7 @@ auto IsBusy() {
 FLOW_CONFORMANCE_CHECK(CarriesAMebibyteInPiecesOfAKibibyte, kNothing) {
   const std::string sent = Pattern(1 << 20);
   Ends ends(check);
-  Task sender(ends, [&] {
-    for (size_t i = 0; i < sent.size(); i += 1024) {
-      absl::Status status =
-          ends.local().Write(absl::string_view(sent).substr(i, 1024));
-      if (!status.ok()) return status;
-    }
-    return ends.local().Shutdown(ShutdownMode::kWrite);
-  });
+  Task sender(ends, [&] { return WriteAndEnd(ends.local(), sent, 1024); });
   ASSERT_TRUE(Same(ReadToEnd(ends.remote()), sent));
   EXPECT_THAT(sender.Wait(), IsOk());
 }
@@ -67,8 +60,9 @@ FLOW_CONFORMANCE_CHECK(CarriesAThousandPingPongs, kNothing) {
   Task echo(ends, [&] {
     for (int i = 0; i < kRounds; ++i) {
       const Received ball = ReadExactly(ends.remote(), kSize);
-      if (!ball.outcome.ok()) return ball.outcome;
-      absl::Status status = ends.remote().Write(ball.bytes);
+      absl::Status status = OrAbort(ends.remote(), ball.outcome);
+      if (!status.ok()) return status;
+      status = ends.remote().Write(ball.bytes);
       if (!status.ok()) return status;
     }
     return absl::OkStatus();
@@ -108,7 +102,7 @@ absl::Status WriteInRandomPieces(Flow& flow, const std::string& bytes,
       default:
         status = flow.Writev({absl::Cord(front), absl::Cord(back)});
     }
-    if (!status.ok()) return status;
+    if (!status.ok()) return OrAbort(flow, status);
     i += size;
   }
   return flow.Shutdown(ShutdownMode::kWrite);
@@ -291,14 +285,7 @@ FLOW_CONFORMANCE_CHECK(BuffersReadEarlierNeverChange, kNothing) {
   std::vector<std::string> as_they_were;
   {
     Ends ends(check);
-    Task sender(ends, [&] {
-      for (size_t i = 0; i < sent.size(); i += 2500) {
-        absl::Status status =
-            ends.local().Write(absl::string_view(sent).substr(i, 2500));
-        if (!status.ok()) return status;
-      }
-      return ends.local().Shutdown(ShutdownMode::kWrite);
-    });
+    Task sender(ends, [&] { return WriteAndEnd(ends.local(), sent, 2500); });
     for (size_t i = 0; true; ++i) {
       absl::StatusOr<absl::Cord> data = ends.remote().Read(100 + i * 37);
       ASSERT_THAT(data, IsOk());
@@ -366,7 +353,7 @@ FLOW_CONFORMANCE_CHECK(ABlockedReadLeavesWritesFlowing, kNothing) {
   const std::string sent = Pattern(50000);
   Ends ends(check);
   Task reader(ends, [&] { return ends.local().Read(); });
-  EXPECT_FALSE(reader.DoneWithin(check.blocked_wait()));
+  ASSERT_FALSE(reader.DoneWithin(check.blocked_wait()));
   Task sender(ends, [&] { return ends.local().Write(sent); });
   ASSERT_TRUE(Same(ReadExactly(ends.remote(), sent.size()), sent));
   EXPECT_THAT(sender.Wait(), IsOk());
@@ -382,7 +369,7 @@ FLOW_CONFORMANCE_CHECK(ABlockedWriteLeavesReadsFlowing, kFull) {
               [&] { return ends.local().Write(absl::string_view(sent)); });
   Received first = ReadExactly(ends.remote(), 1);  // so the write has begun
   ASSERT_THAT(first.outcome, IsOk());
-  EXPECT_FALSE(writer.DoneWithin(check.blocked_wait()));
+  ASSERT_FALSE(writer.DoneWithin(check.blocked_wait()));
   Task sender(ends,
               [&] { return ends.remote().Write(absl::string_view(back)); });
   ASSERT_TRUE(Same(ReadExactly(ends.local(), back.size()), back));

@@ -68,7 +68,7 @@ FLOW_CONFORMANCE_CHECK(ANewReadDeadlineAppliesToABlockedRead, kInterruption) {
        {-absl::InfiniteDuration(), absl::Milliseconds(1)}) {
     Ends ends(check);
     Task reader(ends, [&] { return ends.local().Read(); });
-    EXPECT_FALSE(reader.DoneWithin(check.blocked_wait()));
+    ASSERT_FALSE(reader.DoneWithin(check.blocked_wait()));
     ends.local().SetReadDeadline(absl::Now() + from_now);
     EXPECT_THAT(reader.Wait(), IsLate());
   }
@@ -82,7 +82,7 @@ FLOW_CONFORMANCE_CHECK(AFutureReadDeadlineIsWaitedFor, kInterruption) {
   EXPECT_GE(absl::Now(), deadline);
   ends.local().SetReadDeadline(absl::Now() + absl::Hours(1));
   Task reader(ends, [&] { return ends.local().Read(); });
-  EXPECT_FALSE(reader.DoneWithin(check.blocked_wait()));
+  ASSERT_FALSE(reader.DoneWithin(check.blocked_wait()));
   Task sender(ends, [&] { return ends.remote().Write("x"); });
   EXPECT_THAT(reader.Wait(), IsOkAndHolds("x"));
   EXPECT_THAT(sender.Wait(), IsOk());
@@ -119,7 +119,7 @@ FLOW_CONFORMANCE_CHECK(AReadDeadlineLeavesABlockedWriteAlone,
   ASSERT_THAT(first.outcome, IsOk());
   ends.local().SetReadDeadline(absl::InfinitePast());
   EXPECT_THAT(ends.local().Read(), IsLate());
-  EXPECT_FALSE(writer.DoneWithin(check.blocked_wait()));
+  ASSERT_FALSE(writer.DoneWithin(check.blocked_wait()));
   Received rest = ReadExactly(ends.remote(), sent.size() - 1);
   rest.bytes.insert(0, first.bytes);
   ASSERT_TRUE(Same(rest, sent));
@@ -159,7 +159,7 @@ FLOW_CONFORMANCE_CHECK(ANewWriteDeadlineAppliesToABlockedWrite,
     Task writer(ends,
                 [&] { return ends.local().Write(absl::string_view(sent)); });
     ASSERT_THAT(ReadExactly(ends.remote(), 1).outcome, IsOk());
-    EXPECT_FALSE(writer.DoneWithin(check.blocked_wait()));
+    ASSERT_FALSE(writer.DoneWithin(check.blocked_wait()));
     ends.local().SetWriteDeadline(absl::Now() + from_now);
     EXPECT_THAT(writer.Wait(), IsLate());
   }
@@ -175,7 +175,7 @@ FLOW_CONFORMANCE_CHECK(AFutureWriteDeadlineIsWaitedFor, kFull | kInterruption) {
   EXPECT_GE(absl::Now(), deadline);
   ends.local().SetWriteDeadline(absl::Now() + absl::Hours(1));
   Task writer(ends, [&] { return ends.local().Write("x"); });
-  EXPECT_FALSE(writer.DoneWithin(check.blocked_wait()));
+  ASSERT_FALSE(writer.DoneWithin(check.blocked_wait()));
   const std::string sent = bytes.substr(0, ends.local().bytes_written()) + "x";
   ASSERT_TRUE(Same(ReadExactly(ends.remote(), sent.size()), sent));
   EXPECT_THAT(writer.Wait(), IsOk());
@@ -197,9 +197,9 @@ FLOW_CONFORMANCE_CHECK(AWriteDeadlineLeavesReadsAlone, kInterruption) {
   Ends ends(check);
   ends.local().SetWriteDeadline(absl::InfinitePast());
   Task reader(ends, [&] { return ends.local().Read(); });
-  EXPECT_FALSE(reader.DoneWithin(check.blocked_wait()));
+  ASSERT_FALSE(reader.DoneWithin(check.blocked_wait()));
   ends.local().SetWriteDeadline(absl::Now());
-  EXPECT_FALSE(reader.DoneWithin(absl::Milliseconds(1)));
+  ASSERT_FALSE(reader.DoneWithin(absl::Milliseconds(1)));
   Task sender(ends, [&] { return ends.remote().Write("x"); });
   EXPECT_THAT(reader.Wait(), IsOkAndHolds("x"));
   EXPECT_THAT(sender.Wait(), IsOk());
