@@ -105,12 +105,13 @@ struct ConformanceOptions {
   // Returns a new pair.
   std::function<FlowPair()> make_pair;
 
-  // Returns a new pair that fills up: in each direction it holds less than
-  // `more_than_full` borrowed bytes (which are not less than 16 KiB), so that a
-  // write of so many blocks until the rest is read. The less it holds, the
-  // better the checks. May be the same as `make_pair`. None: checks of blocked
-  // writes are skipped.
+  // Returns a new pair that fills up, so that a write of `more_than_full`
+  // borrowed bytes blocks, in either direction, until the rest is read. May be
+  // the same as `make_pair`; the less it holds, the better. None: checks of
+  // blocked writes are skipped.
   std::function<FlowPair()> make_full;
+
+  // In bytes, at least 16 KiB.
   size_t more_than_full = 1 << 20;
 
   ConformanceTraits traits;

@@ -235,7 +235,7 @@ FLOW_CONFORMANCE_CHECK(WhatALateWriteCountsIsWhatArrives,
 
 FLOW_CONFORMANCE_CHECK(WriteFromAfterADeadlineNeitherLosesNorRepeats,
                        kFull | kInterruption) {
-  const std::string sent = Pattern(check.more_than_full());
+  const std::string sent = Pattern(2 * check.more_than_full());
   constexpr size_t kMessage = 8192;
   Ends ends(check, Ends::kFillsUp);
   // Messages of several chunks until there is no more room, at first.
