@@ -7,6 +7,9 @@
 #
 #   tools/debian_root.sh bazel [ARGUMENT...]          runs Bazel in the root
 #   tools/debian_root.sh exec COMMAND [ARGUMENT...]   runs COMMAND in the root
+#   tools/debian_root.sh with PACKAGE COMMAND [ARGUMENT...]
+#       the same for a program that few need, as in `with graphviz dot -Tsvg`:
+#       first adds Debian's PACKAGE to the root if it is not in there
 #   tools/debian_root.sh path                         prints the root's folder
 #
 # Each builds the root first if it is not there: about two minutes, 1.5 GB, under
@@ -67,7 +70,7 @@ logged() {
   trap - INT TERM HUP
   say "error: this step of the set-up failed. The end of $log:"
   tail -n 15 "$log" | sed 's/^/    /' >&2
-  fail "could not build the Debian root." \
+  fail "could not set up the Debian root." \
     "Is Debian's mirror ${mirror:-(not found yet)} reachable? FLOW_DEBIAN_MIRROR=URL names another." \
     "Running the same command again goes on with this step." \
     "With a network, installing Bazelisk instead avoids all of this."
@@ -100,11 +103,7 @@ prepare_host() {
   fi
   "${namespace[@]}" true 2>>"$log" || fail "this machine does not allow mount namespaces (unshare failed)." \
     "In a container, allow them (such as docker run --privileged), or install Bazelisk."
-  # The proxy that apt uses here, unless the environment has one.
-  if [[ -z ${http_proxy:-} ]]; then
-    eval "$(apt-config shell http_proxy Acquire::http::Proxy)"
-    [[ -z ${http_proxy:-} ]] || export http_proxy
-  fi
+  use_proxy_of_apt
   mirror=${FLOW_DEBIAN_MIRROR:-$(apt_mirror)}
   if [[ -z $mirror ]] && ((EUID == 0)); then
     logged apt-get update
@@ -112,6 +111,14 @@ prepare_host() {
   fi
   [[ -n $mirror ]] || fail "found no Debian mirror in this machine's apt configuration." \
     "Name one: FLOW_DEBIAN_MIRROR=URL $self path"
+}
+
+# The proxy that apt uses here, unless the environment has one.
+use_proxy_of_apt() {
+  if [[ -z ${http_proxy:-} ]]; then
+    eval "$(apt-config shell http_proxy Acquire::http::Proxy)"
+    [[ -z ${http_proxy:-} ]] || export http_proxy
+  fi
 }
 
 # Prints the mirror of this machine's own release; else any that says that it is
@@ -296,6 +303,30 @@ set_up() {
   done
 }
 
+# add_package PACKAGE: not for packages that make users of their own, as the users
+# inside are the host's.
+add_package() {
+  local as_root=("${namespace[@]}")
+  # dpkg insists on being root.
+  ((EUID == 0)) || as_root=(unshare --mount --user --map-root-user)
+  log=$cache/add-package.log
+  : >"$log"
+  mirror=${FLOW_DEBIAN_MIRROR:-$(sed -n 's/^deb-src \([^ ]*\) .*/\1/p' "$root/etc/apt/sources.list")}
+  say "adding Debian's package $1 to the private root, once"
+  use_proxy_of_apt
+  # What was interrupted before is finished first.
+  logged "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive "$self" __enter "$root" bash -c '
+    set -e
+    cd /
+    echo "deb $2 trixie main" >/etc/apt/sources.list.d/flow.list
+    dpkg --configure -a
+    apt-get -q -o APT::Sandbox::User=root update
+    apt-get -q -y -o APT::Sandbox::User=root install --no-install-recommends "$1"
+    ' - "$1" "$mirror"
+  mkdir -p "$root/var/lib/flow/with"
+  : >"$root/var/lib/flow/with/$1"
+}
+
 # Everything below runs in a mount namespace of its own ($1 = the root).
 enter() {
   local root=$1 cwd=$PWD path
@@ -372,17 +403,29 @@ partial=$cache/partial-$key
 namespace=(unshare --mount)
 ((EUID == 0)) || namespace+=(--user --map-current-user --keep-caps)
 
+package=
 case ${1:-} in
   bazel)
     find_bazel
     set -- exec "${bazel[@]}" "${@:2}"
     ;;
+  with)
+    [[ $# -ge 3 && $2 =~ ^[a-z0-9][a-z0-9.+-]*$ ]] ||
+      fail "usage: tools/debian_root.sh with PACKAGE COMMAND [ARGUMENT...]"
+    package=$2
+    set -- exec "${@:3}"
+    ;;
   exec | path) ;;
   __enter) enter "${@:2}" ;;
-  *) fail "usage: tools/debian_root.sh bazel [ARGUMENT...] | exec COMMAND [ARGUMENT...] | path" ;;
+  *) fail "usage: tools/debian_root.sh bazel [ARGUMENT...] | exec COMMAND [ARGUMENT...] | with PACKAGE COMMAND [ARGUMENT...] | path" ;;
 esac
 
-if [[ ! -d $root ]]; then
+# ready: whether the root is there, with the package that is asked for.
+ready() {
+  [[ -d $root && (-z $package || -e $root/var/lib/flow/with/$package) ]]
+}
+
+if ! ready; then
   { mkdir -p "$cache" && [[ -w $cache ]]; } 2>/dev/null ||
     fail "cannot write to $cache." "Set HOME or XDG_CACHE_HOME to a folder that is yours."
   # Children keep the lock too: a set-up whose shell was killed ends first.
@@ -392,6 +435,7 @@ if [[ ! -d $root ]]; then
     flock 9
   }
   [[ -d $root ]] || set_up
+  ready || add_package "$package"
   exec 9>&-
 fi
 if [[ $1 == path ]]; then
