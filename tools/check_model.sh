@@ -133,6 +133,8 @@ check_rules() {
   passes "the writing end aborts" WRITER+CLOSER+ABORTER READER+CLOSER
   passes "the reading end aborts" WRITER+CLOSER READER+CLOSER+ABORTER
   passes "the remote of Shutdowns aborts" CLOSER+ENDER+REFUSER CLOSER+ABORTER
+  passes "two Closes, one past its deadline, abort" CLOSER+HASTY_CLOSER+ABORTER ENDER
+  passes "refusal and abort at one end" CLOSER+REFUSER+ABORTER WRITER+ENDER
   passes "writes past their deadline, Shutdown" WRITER+CLOSER+ENDER+HASTY_WRITES READER+CLOSER
   passes "the same, abort, rendezvous" WRITER+ENDER+ABORTER+HASTY_WRITES READER+CLOSER CAPACITY=0
   passes "Shutdown, refusal" WRITER+CLOSER+ENDER READER+CLOSER+REFUSER WRITES=2 BYTES=1
