@@ -137,8 +137,8 @@ check_rules() {
   passes "refusal and abort at one end" CLOSER+REFUSER+ABORTER WRITER+ENDER
   passes "writes past their deadline, Shutdown" WRITER+CLOSER+ENDER+HASTY_WRITES READER+CLOSER
   passes "the same, abort, rendezvous" WRITER+ENDER+ABORTER+HASTY_WRITES READER+CLOSER CAPACITY=0
-  passes "Shutdown, refusal" WRITER+CLOSER+ENDER READER+CLOSER+REFUSER WRITES=2 BYTES=1
-  passes "Shutdown, refusal, rendezvous" WRITER+CLOSER+ENDER READER+CLOSER+REFUSER CAPACITY=0 WRITES=2 BYTES=1
+  passes "Shutdown, refusal" WRITER+ENDER READER+CLOSER+REFUSER WRITES=2 BYTES=1
+  passes "Shutdown, refusal, rendezvous" WRITER+ENDER READER+CLOSER+REFUSER CAPACITY=0 WRITES=2 BYTES=1
   passes "the remote is destroyed" READER+WRITER+CLOSER DESTROYER BYTES=1
   passes "the remote is destroyed, more to write" READER+WRITER+CLOSER DESTROYER
   passes "the remote never ends" READER+WRITER+CLOSER READER
@@ -167,10 +167,9 @@ check_planted() {
   finds FREE_KEEPS_QUIET CloseOkMeansWhole CLOSER+ENDER+REFUSER READER+CLOSER+ABORTER
   finds LOST_WAKE_UP EveryWaitIsDocumented $writes $reads
   finds READ_WAKES_NO_WRITER EveryWaitIsDocumented $writes $reads
-  finds END_WAKES_NO_CLOSER EveryWaitIsDocumented $writes $reads
-  finds REFUSAL_WAKES_NO_WRITER EveryWaitIsDocumented $writes CLOSER+REFUSER
-  finds ABORT_WAKES_NO_WRITER EveryWaitIsDocumented $writes+ABORTER CLOSER
-  finds ABORT_WAKES_NO_CLOSER EveryWaitIsDocumented $writes $reads+ABORTER
+  finds MOVE_WAKES_NO_WRITER EveryWaitIsDocumented $writes CLOSER+REFUSER
+  finds MOVE_WAKES_NO_READER EveryWaitIsDocumented $writes $reads
+  finds MOVE_WAKES_NO_CLOSER EveryWaitIsDocumented $writes $reads
   finds ABORT_OVERWRITES_END FirstMoveWins $writes+ABORTER $reads
   finds END_OVERWRITES_ABORT NoEndOfFileAfterAbort ENDER+ABORTER READER
   finds END_OF_FILE_FOR_REASON NoEndOfFileAfterAbort $writes+ABORTER $reads

@@ -90,21 +90,28 @@ mtype = {
 
 typedef PipeDirection {
   mtype state = Open;
-  bool reader_asleep;  /* a thread waits for its condition variable */
+  bool demand;        /* a Read waits, for one byte */
+  bool offered;       /* a write waits, with `left` bytes */
+  byte left;          /* of the write under way; a Read takes from it, too */
+  bool closer_waits;  /* in DoAwaitRemoteEnd() of the reading end */
+  byte returned;      /* bytes that DoRead() has returned */
+  bool reader_asleep; /* on its condition variable */
   bool writer_asleep;
-  bool closer_asleep;  /* in DoAwaitRemoteEnd() of the reading end */
+  bool closer_asleep;
   /* What really happened, for the rules only. */
-  mtype first = Open;  /* the first move */
-  byte accepted;       /* bytes that writes were told were taken */
-  byte got;            /* bytes that Read() has returned */
+  mtype first = Open; /* the first move */
+  byte accepted;      /* bytes that writes were told were taken */
+  byte got;           /* bytes that Read() has counted */
 }
 PipeDirection p[2];
 #if CAPACITY > 0
 #define SLOTS CAPACITY
+#define ROOM(d) (len(queue[d]) < CAPACITY)
 #else
-#define SLOTS 1  /* what a blocked write offers */
+#define SLOTS 1
+#define ROOM(d) (p[d].demand && len(queue[d]) == 0)
 #endif
-chan queue[2] = [SLOTS] of { byte };
+chan queue[2] = [SLOTS] of { byte };  /* bytes are numbered */
 bool gone[2];  /* DoAbort() of that end was called: its mark */
 
 /* --- An end: class Flow. Its outbound direction has the number of the end. */
@@ -193,108 +200,156 @@ inline BeginHook(e) {
   b[e].running++
 }
 
+inline Admit(d) {
+  do
+  :: p[d].left > 0 && ROOM(d) ->
+     queue[d]!p[d].accepted;
+     p[d].accepted++;
+     p[d].left--
+  :: else -> break
+  od
+}
+
 inline DoRead(e, d) {
   do
   :: gone[e] -> result = Reason; break
   :: else ->
+     p[d].demand = true;
      if
-     :: p[d].state == Refused -> result = EndOfFile; break
+     :: p[d].offered -> Admit(d)
+     :: else
+     fi;
+     if
 #ifdef PLANT_END_BEFORE_DATA
      :: p[d].state == Ended -> result = EndOfFile; break
 #endif
-     :: p[d].state != Refused && len(queue[d]) > 0 &&
-        (CAPACITY > 0 || p[d].state == Open) ->
+     :: len(queue[d]) > 0 ->
+        p[d].demand = false;
         queue[d]?value;
+        p[d].returned++;
         result = Data;
         if
-        :: CAPACITY == 0 -> p[d].accepted++
-        :: else
-        fi;
-#ifndef PLANT_READ_WAKES_NO_WRITER
-        p[d].writer_asleep = false;
-#endif
-        break
-     :: else ->
-        if
-        :: p[d].state == Ended -> result = EndOfFile; break
-        :: p[d].state == Aborted ->
-#ifdef PLANT_END_OF_FILE_FOR_REASON
-           result = EndOfFile;
-#else
-           result = Reason;
-#endif
-           break
-        :: p[d].state == Open ->
-#ifdef PLANT_LOST_WAKE_UP
-           Yield();
-#endif
-           p[d].reader_asleep = true;
-           !p[d].reader_asleep;
-#ifdef PLANT_BYTE_DROPPED
+        :: p[d].offered ->
+           Admit(d);
            if
-           :: len(queue[d]) > 0 -> queue[d]?_
+           :: p[d].left == 0 ->
+              p[d].offered = false;
+#ifndef PLANT_READ_WAKES_NO_WRITER
+              p[d].writer_asleep = false
+#endif
            :: else
            fi
+        :: else
+        fi;
+        break
+     :: len(queue[d]) == 0 && p[d].state == Open ->
+#ifdef PLANT_LOST_WAKE_UP
+        Yield();
 #endif
+        p[d].reader_asleep = true;
+        !p[d].reader_asleep;
+#ifdef PLANT_BYTE_DROPPED
+        if
+        :: len(queue[d]) > 0 -> queue[d]?_
+        :: else
         fi
+#endif
+     :: else ->
+        p[d].demand = false;
+#ifdef PLANT_END_OF_FILE_FOR_REASON
+        result = EndOfFile;
+#else
+        result = (p[d].state == Aborted -> Reason : EndOfFile);
+#endif
+        break
      fi
   od;
   b[e].running--
 }
 
 inline DoWrite(e) {
-  taken = 0;
+  p[e].left = BYTES;
   do
-  :: taken == BYTES -> result = Ok; break
-  :: else ->
+  :: p[e].offered = false;
      if
-     :: gone[e] || p[e].state == Aborted -> result = Reason; break
-     :: !gone[e] && p[e].state == Refused -> result = Closed; break
-     :: !gone[e] && p[e].state == Ended ->
-        RULE(EndAfterTheWrite, false);
+     :: p[e].left == 0 -> result = Ok; break
+     :: p[e].left > 0 && (gone[e] || p[e].state == Aborted) ->
+        result = Reason;
+        break
+     :: p[e].left > 0 && !gone[e] && p[e].state == Refused ->
         result = Closed;
         break
-     :: !gone[e] && p[e].state == Open && len(queue[e]) < SLOTS ->
-        queue[e]!p[e].accepted;
-        p[e].reader_asleep = false;
-        if
-        :: CAPACITY > 0 -> p[e].accepted++; taken++
-        :: else -> must_sleep = true
-        fi
-     :: else -> must_sleep = true
+     :: p[e].left > 0 && !gone[e] && p[e].state == Ended ->
+        RULE(EndAfterTheWrite, false)
+     :: else
+     fi;
+     Admit(e);
+     if
+     :: p[e].demand && len(queue[e]) > 0 ->
+        p[e].demand = false;
+        p[e].reader_asleep = false
+     :: else
      fi;
      if
-     :: must_sleep ->
-        must_sleep = false;
-        p[e].writer_asleep = true;
-        if
-        :: HAS(e, HASTY_WRITES) -> Yield()
-        :: else
-        fi;
-        if
-        :: !p[e].writer_asleep
-        :: HAS(e, HASTY_WRITES) -> late = true
-        fi;
+     :: p[e].left == 0 -> result = Ok; break
+     :: else
+     fi;
+     p[e].offered = true;
+     p[e].writer_asleep = true;
+     if
+     :: HAS(e, HASTY_WRITES) -> Yield()
+     :: else
+     fi;
+     if
+     :: !p[e].writer_asleep
+     :: HAS(e, HASTY_WRITES) ->
         p[e].writer_asleep = false;
         if
-        :: CAPACITY == 0 ->
-           /* Taken, or withdrawn. */
-           if
-           :: len(queue[e]) == 0 -> taken++
-           :: len(queue[e]) > 0 && (late || gone[e] || p[e].state != Open) ->
-              queue[e]?_
-           :: else
-           fi
-        :: else
-        fi;
-        if
-        :: late && taken < BYTES && p[e].state == Open && !gone[e] -> result = Deadline; break
+        :: p[e].offered -> p[e].offered = false; result = Deadline; break
         :: else
         fi
-     :: else
      fi
   od;
   b[e].running--
+}
+
+#if defined(PLANT_ABORT_OVERWRITES_END)
+#define MOVES(d, to) (p[d].state == Open || (p[d].state == Ended && to == Aborted))
+#elif defined(PLANT_END_OVERWRITES_ABORT)
+#define MOVES(d, to) (p[d].state == Open || (p[d].state == Aborted && to == Ended))
+#else
+#define MOVES(d, to) (p[d].state == Open)
+#endif
+
+/* The first move wins, and wakes those that wait. */
+inline Move(d, to) {
+  if
+  :: p[d].first == Open -> p[d].first = to
+  :: else
+  fi;
+  if
+  :: MOVES(d, to) ->
+     p[d].state = to;
+#ifndef PLANT_MOVE_WAKES_NO_READER
+     if
+     :: p[d].demand -> p[d].demand = false; p[d].reader_asleep = false
+     :: else
+     fi;
+#endif
+#ifndef PLANT_MOVE_WAKES_NO_WRITER
+     if
+     :: p[d].offered -> p[d].offered = false; p[d].writer_asleep = false
+     :: else
+     fi;
+#endif
+#ifndef PLANT_MOVE_WAKES_NO_CLOSER
+     if
+     :: p[d].closer_waits -> p[d].closer_waits = false; p[d].closer_asleep = false
+     :: else
+     fi
+#endif
+  :: else
+  fi
 }
 
 /* Ends (`good`) or breaks the outbound direction. */
@@ -302,45 +357,29 @@ inline DoEndWrite(e, good) {
   RULE(EndAfterTheWrite, !b[e].write_runs);
   RULE(FailedWriteNeverEnds, !good || !b[e].cut);
   if
-#ifdef PLANT_END_OVERWRITES_ABORT
-  :: p[e].state == Open || p[e].state == Aborted ->
-#else
-  :: p[e].state == Open ->
+#ifndef PLANT_END_OVERWRITES_ABORT
+  :: gone[e]
 #endif
-     p[e].state = (good -> Ended : Aborted);
+  :: else ->
      if
-     :: p[e].first == Open -> p[e].first = p[e].state
-     :: else
-     fi;
-     p[e].reader_asleep = false;
-#ifndef PLANT_END_WAKES_NO_CLOSER
-     p[e].closer_asleep = false;
-#endif
-  :: else
+     :: good -> Move(e, Ended)
+     :: else -> Move(e, Aborted)
+     fi
   fi;
-  hook_result = (p[e].state == Aborted -> Reason : Ok);
+  hook_result = (gone[e] || (good && p[e].state == Aborted) -> Reason : Ok);
   b[e].running--
 }
 
-inline DoShutdownRead(e, d) {
-  if
-  :: p[d].state == Open ->
-     p[d].state = Refused;
-     if
-     :: p[d].first == Open -> p[d].first = Refused
-     :: else
-     fi;
-#ifndef PLANT_REFUSAL_WAKES_NO_WRITER
-     p[d].writer_asleep = false;
-#endif
-     p[d].reader_asleep = false;
-     p[d].closer_asleep = false
-  :: else
-  fi;
+inline Discard(d) {
   do
-  :: CAPACITY > 0 && len(queue[d]) > 0 -> queue[d]?_
+  :: len(queue[d]) > 0 -> queue[d]?_
   :: else -> break
-  od;
+  od
+}
+
+inline DoShutdownRead(e, d) {
+  Move(d, Refused);
+  Discard(d);
   b[e].running--
 }
 
@@ -351,6 +390,7 @@ inline DoAwaitRemoteEnd(e, d, hasty) {
      hook_result = Ok;
      break
   :: else ->
+     p[d].closer_waits = true;
      p[d].closer_asleep = true;
      if
      :: hasty -> Yield()
@@ -358,40 +398,28 @@ inline DoAwaitRemoteEnd(e, d, hasty) {
      fi;
      if
      :: !p[d].closer_asleep
-     :: hasty && p[d].state == Open && !gone[e] -> hook_result = Deadline; break
+     :: hasty ->
+        p[d].closer_asleep = false;
+        if
+        :: p[d].closer_waits ->
+           p[d].closer_waits = false;
+           hook_result = Deadline;
+           break
+        :: else
+        fi
      fi
   od;
-  p[d].closer_asleep = false;
   b[e].running--
-}
-
-inline BreakIfOpen(d) {
-  if
-#ifdef PLANT_ABORT_OVERWRITES_END
-  :: p[d].state == Open || p[d].state == Ended ->
-#else
-  :: p[d].state == Open ->
-#endif
-     p[d].state = Aborted;
-     if
-     :: p[d].first == Open -> p[d].first = Aborted
-     :: else
-     fi
-  :: else
-  fi;
-  p[d].reader_asleep = false;
-#ifndef PLANT_ABORT_WAKES_NO_WRITER
-  p[d].writer_asleep = false;
-#endif
-#ifndef PLANT_ABORT_WAKES_NO_CLOSER
-  p[d].closer_asleep = false
-#endif
 }
 
 inline DoAbort(e, d) {
   gone[e] = true;
-  BreakIfOpen(e);
-  BreakIfOpen(d);
+  Move(e, Aborted);
+  if
+  :: p[d].state == Open -> Discard(d)
+  :: else
+  fi;
+  Move(d, Aborted);
   b[e].running--
 }
 
@@ -399,16 +427,18 @@ inline DoFree(e, d) {
   RULE(FreedOnce, b[e].frees == 0);
   b[e].frees++;
   RULE(FreedAfterEveryHook, b[e].running == 1);
-  b[e].lost = gone[e] && p[d].first == Ended && len(queue[d]) > 0 &&
-              b[d].frees == 0;
+  b[e].lost = gone[e] && p[d].first == Ended && b[d].frees == 0 &&
+              p[d].got < p[d].accepted && !b[e].refuse_called;
   if
 #ifndef PLANT_DESTROYED_IS_DRAINED
-  :: gone[e] && p[d].state == Ended && len(queue[d]) > 0 ->
+  :: gone[e] && p[d].state == Ended &&
+     (len(queue[d]) > 0 || p[d].returned != p[d].got) ->
      p[d].state = Aborted
 #endif
   :: else
   fi;
-  /* A Close that has noticed no abort, as it was told by nobody, learns it. */
+  Discard(d);
+  /* From here a Close learns of an abort that nothing else has told it. */
 #ifdef PLANT_FREE_KEEPS_QUIET
   free_result = Ok;
 #else
@@ -654,6 +684,11 @@ inline ReadOutcome(e) {
   fi
 }
 
+inline Count(d) {
+  RULE(NoByteLostOrRepeated, value == p[d].got);
+  p[d].got++
+}
+
 /* Read() until there is no more. */
 proctype Reader(byte e) {
   byte value;
@@ -670,6 +705,7 @@ proctype Reader(byte e) {
           Yield();
           if
           :: result == Data && b[e].in_word == BUSY ->  /* the load */
+             Count(1 - e);
              Yield();
              if
              :: b[e].in_word == BUSY -> b[e].in_word = 0  /* Give() */
@@ -691,7 +727,7 @@ proctype Reader(byte e) {
                 :: result == EndOfFile ->
                    b[e].in_state = Ended;
                    b[e].in_word = b[e].in_word | OVER
-                :: else
+                :: else -> Count(1 - e)
                 fi
              fi;
              ReleaseIn(e);
@@ -705,9 +741,7 @@ proctype Reader(byte e) {
        fi;
        b[e].reading = false;
        if
-       :: result == Data ->
-          RULE(NoByteLostOrRepeated, value == p[1 - e].got);
-          p[1 - e].got++
+       :: result == Data
        :: else -> break
        fi
     od;
@@ -732,14 +766,14 @@ proctype Reader(byte e) {
 
 /* WRITES times Write() of BYTES bytes. */
 proctype Writer(byte e) {
-  byte left = WRITES, taken;
+  byte todo = WRITES;
   mtype result = None, hook_result = None, free_result = None;
-  bool good, late, must_sleep;
+  bool good;
   atomic {
     do
-    :: left == 0 -> break
+    :: todo == 0 -> break
     :: else ->
-       left--;
+       todo--;
        b[e].writing = true;
        if
        :: b[e].out_word == 0 ->  /* Take() */
