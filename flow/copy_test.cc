@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <cstddef>
-#include <cstdint>
 #include <memory>
 #include <string>
 #include <utility>
@@ -20,8 +19,8 @@
 #include "flow/cord_flow.h"
 #include "flow/flow.h"
 #include "flow/function_flow.h"
-#include "flow/status.h"
 #include "flow/string_flow.h"
+#include "flow/testing/matchers.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
@@ -31,9 +30,8 @@ namespace {
 using ::absl_testing::IsOk;
 using ::absl_testing::IsOkAndHolds;
 using ::absl_testing::StatusIs;
+using ::flow::testing::IsClosed;
 using Side = CopyResult::Side;
-
-MATCHER(IsClosedError, "is Closed") { return IsClosed(arg); }
 
 std::unique_ptr<Flow> Source(std::vector<std::string> pieces) {
   return MakeStringFlow(std::move(pieces), std::vector<absl::Span<char>>());
@@ -121,7 +119,7 @@ TEST(CopyTest, AFailingSinkIsNamedAndTheStatisticsAndTheRestAreKept) {
   std::string memory(6, '-');
   auto sink = MakeStringFlow("", absl::MakeSpan(memory));
   const CopyResult result = Copy(*source, *sink);
-  EXPECT_THAT(result.status, IsClosedError());
+  EXPECT_THAT(result.status, IsClosed());
   EXPECT_EQ(result.failed, Side::kSink);
   EXPECT_EQ(memory, "abcdef");
   EXPECT_EQ(result.unwritten, "gh");

@@ -4,9 +4,7 @@
 #include "flow/cord_flow.h"
 
 #include <memory>
-#include <string>
 #include <utility>
-#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/status_matchers.h"
@@ -14,6 +12,7 @@
 #include "absl/strings/cord.h"
 #include "flow/flow.h"
 #include "flow/function_flow.h"
+#include "flow/testing/matchers.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
@@ -23,9 +22,8 @@ namespace {
 using ::absl_testing::IsOk;
 using ::absl_testing::IsOkAndHolds;
 using ::absl_testing::StatusIs;
+using ::flow::testing::IsEof;
 using ::testing::HasSubstr;
-
-MATCHER(IsEof, "is end-of-file") { return arg.ok() && arg->empty(); }
 
 std::unique_ptr<Flow> InputOnly(Input input) {
   FunctionFlowOptions options;

@@ -7,7 +7,6 @@
 #include "flow/cstruct_flow.h"
 
 #include <cstddef>
-#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
@@ -15,10 +14,9 @@
 #include "absl/status/status_matchers.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/cord.h"
-#include "absl/strings/string_view.h"
 #include "flow/cstruct.h"
 #include "flow/flow.h"
-#include "flow/status.h"
+#include "flow/testing/matchers.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
@@ -27,11 +25,10 @@ namespace {
 
 using ::absl_testing::IsOk;
 using ::absl_testing::IsOkAndHolds;
+using ::flow::testing::IsClosed;
+using ::flow::testing::IsEof;
 
 constexpr size_t kLarge = 4096;  // worth sharing
-
-MATCHER(IsClosedError, "is Closed") { return IsClosed(arg); }
-MATCHER(IsEof, "is end-of-file") { return arg.ok() && arg->empty(); }
 
 std::vector<Cstruct> Cstructs(const std::vector<std::string>& contents) {
   std::vector<Cstruct> result;
@@ -45,7 +42,7 @@ TEST(OriginalTest, ACstructIsReadWholeThenEndOfFileAndAWriteIsClosed) {
   auto flow = MakeCstructFlow(Cstruct::CopyOf("xxxxxxxxxx"), Cstruct());
   EXPECT_THAT(flow->Read(), IsOkAndHolds("xxxxxxxxxx"));
   EXPECT_THAT(flow->Read(), IsEof());
-  EXPECT_THAT(flow->Write("y"), IsClosedError());
+  EXPECT_THAT(flow->Write("y"), IsClosed());
 }
 
 TEST(OriginalTest, ThreeWritesIntoTenBytesTheThirdClosed) {
@@ -53,7 +50,7 @@ TEST(OriginalTest, ThreeWritesIntoTenBytesTheThirdClosed) {
   auto flow = MakeCstructFlow(Cstruct(), memory);
   EXPECT_THAT(flow->Write("hell"), IsOk());
   EXPECT_THAT(flow->Write("o! "), IsOk());
-  EXPECT_THAT(flow->Write("world"), IsClosedError());
+  EXPECT_THAT(flow->Write("world"), IsClosed());
   EXPECT_EQ(memory.ToString(), "hello! wor");
   EXPECT_EQ(flow->bytes_written(), 10);
 }
@@ -72,7 +69,7 @@ TEST(OriginalTest, AListOfOutputsIsFilledInTurnAndEmptyOnesAreSkipped) {
   auto flow = MakeCstructFlow({}, memory);
   EXPECT_THAT(flow->Write("hell"), IsOk());
   EXPECT_THAT(flow->Write("o! "), IsOk());
-  EXPECT_THAT(flow->Write("world"), IsClosedError());
+  EXPECT_THAT(flow->Write("world"), IsClosed());
   EXPECT_EQ(memory[0].ToString(), "hel");
   EXPECT_EQ(memory[1].ToString(), "");
   EXPECT_EQ(memory[2].ToString(), "lo");

@@ -6,9 +6,7 @@
 
 #include <atomic>
 #include <cstddef>
-#include <memory>
 #include <random>
-#include <string>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -23,7 +21,7 @@
 #include "absl/types/span.h"
 #include "flow/flow.h"
 #include "flow/function_flow.h"
-#include "flow/status.h"
+#include "flow/testing/matchers.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
@@ -33,10 +31,9 @@ namespace {
 using ::absl_testing::IsOk;
 using ::absl_testing::IsOkAndHolds;
 using ::absl_testing::StatusIs;
+using ::flow::testing::IsClosed;
 
 constexpr absl::Duration kShort = absl::Milliseconds(20);
-
-MATCHER(IsClosedError, "is Closed") { return IsClosed(arg); }
 
 // An input that blocks until it is released.
 struct BlockingInput {
@@ -77,8 +74,7 @@ TEST(CloseUnderACallTest, PastItsDeadlineTheLastFunctionToReturnRunsClose) {
   options.input = input.Make();
   options.close = [&] { ++closes; };
   auto flow = MakeFunctionFlow(std::move(options));
-  std::thread reader(
-      [&] { EXPECT_THAT(flow->Read().status(), IsClosedError()); });
+  std::thread reader([&] { EXPECT_THAT(flow->Read().status(), IsClosed()); });
   input.entered.WaitForNotification();
   EXPECT_THAT(flow->Close(absl::Now() + kShort),
               StatusIs(absl::StatusCode::kDeadlineExceeded));

@@ -7,7 +7,6 @@
 #include "flow/string_flow.h"
 
 #include <array>
-#include <cstddef>
 #include <memory>
 #include <string>
 #include <utility>
@@ -19,7 +18,7 @@
 #include "absl/types/span.h"
 #include "flow/flow.h"
 #include "flow/function_flow.h"
-#include "flow/status.h"
+#include "flow/testing/matchers.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
@@ -28,10 +27,9 @@ namespace {
 
 using ::absl_testing::IsOk;
 using ::absl_testing::IsOkAndHolds;
+using ::flow::testing::IsClosed;
+using ::flow::testing::IsEof;
 using ::testing::ElementsAre;
-
-MATCHER(IsClosedError, "is Closed") { return IsClosed(arg); }
-MATCHER(IsEof, "is end-of-file") { return arg.ok() && arg->empty(); }
 
 std::unique_ptr<Flow> InputOnly(Input input) {
   FunctionFlowOptions options;
@@ -49,7 +47,7 @@ TEST(OriginalTest, AStringIsReadWholeThenEndOfFileAndAWriteIsClosed) {
   auto flow = InputOnly(InputString("xxxxxxxxxx"));
   EXPECT_THAT(flow->Read(), IsOkAndHolds("xxxxxxxxxx"));
   EXPECT_THAT(flow->Read(), IsEof());
-  EXPECT_THAT(flow->Write("y"), IsClosedError());
+  EXPECT_THAT(flow->Write("y"), IsClosed());
 }
 
 TEST(OriginalTest, ThreeWritesIntoTenBytesTheThirdClosed) {
@@ -58,7 +56,7 @@ TEST(OriginalTest, ThreeWritesIntoTenBytesTheThirdClosed) {
   EXPECT_THAT(flow->Read(), IsEof());
   EXPECT_THAT(flow->Write("hell"), IsOk());
   EXPECT_THAT(flow->Write("o! "), IsOk());
-  EXPECT_THAT(flow->Write("world"), IsClosedError());
+  EXPECT_THAT(flow->Write("world"), IsClosed());
   EXPECT_EQ(std::string(memory.data(), memory.size()), "hello! wor");
   EXPECT_EQ(flow->bytes_written(), 10);
 }
@@ -70,7 +68,7 @@ TEST(OriginalTest, AListOfStringsGivesOneReadForEachThatIsNotEmpty) {
   EXPECT_THAT(flow->Read(), IsOkAndHolds("6789"));
   EXPECT_THAT(flow->Read(), IsOkAndHolds("0"));
   EXPECT_THAT(flow->Read(), IsEof());
-  EXPECT_THAT(flow->Write("y"), IsClosedError());
+  EXPECT_THAT(flow->Write("y"), IsClosed());
 }
 
 TEST(OriginalTest, AListOfOutputsIsFilledInTurnAndEmptyOnesAreSkipped) {
@@ -81,7 +79,7 @@ TEST(OriginalTest, AListOfOutputsIsFilledInTurnAndEmptyOnesAreSkipped) {
   auto flow = OutputOnly(OutputBytes(std::move(spans)));
   EXPECT_THAT(flow->Write("hell"), IsOk());
   EXPECT_THAT(flow->Write("o! "), IsOk());
-  EXPECT_THAT(flow->Write("world"), IsClosedError());
+  EXPECT_THAT(flow->Write("world"), IsClosed());
   EXPECT_THAT(memory, ElementsAre("hel", "", "lo", "! w"));
   EXPECT_EQ(flow->bytes_written(), 8);
 }
@@ -117,23 +115,23 @@ TEST(OutputBytesTest, AWriteThatFitsExactlyIsOkAndTheNextClosed) {
   auto flow = OutputOnly(OutputBytes(absl::MakeSpan(memory)));
   EXPECT_THAT(flow->Write("abcd"), IsOk());
   EXPECT_THAT(flow->Write(""), IsOk());
-  EXPECT_THAT(flow->Write("e"), IsClosedError());
-  EXPECT_THAT(flow->Write(""), IsClosedError());
+  EXPECT_THAT(flow->Write("e"), IsClosed());
+  EXPECT_THAT(flow->Write(""), IsClosed());
 }
 
 TEST(OutputBytesTest, OfNoSizeIsClosedAtTheFirstByte) {
   EXPECT_THAT(OutputOnly(OutputBytes(absl::Span<char>()))->Write("x"),
-              IsClosedError());
+              IsClosed());
   EXPECT_THAT(
       OutputOnly(OutputBytes(std::vector<absl::Span<char>>()))->Write("x"),
-      IsClosedError());
+      IsClosed());
 }
 
 TEST(OutputBytesTest, OneWritevCanSpanManyOutputs) {
   std::string a(2, '-'), b(1, '-'), c(4, '-');
   auto flow = OutputOnly(
       OutputBytes({absl::MakeSpan(a), absl::MakeSpan(b), absl::MakeSpan(c)}));
-  EXPECT_THAT(flow->Writev({"12345", "6789"}), IsClosedError());
+  EXPECT_THAT(flow->Writev({"12345", "6789"}), IsClosed());
   EXPECT_EQ(a + b + c, "1234567");
   EXPECT_EQ(flow->bytes_written(), 7);
 }
@@ -153,7 +151,7 @@ TEST(MakeStringFlowTest, ReadsOneAndWritesTheOther) {
   std::array<char, 4> memory{};
   auto flow = MakeStringFlow("question", absl::MakeSpan(memory));
   EXPECT_THAT(flow->Read(), IsOkAndHolds("question"));
-  EXPECT_THAT(flow->Write("answer"), IsClosedError());
+  EXPECT_THAT(flow->Write("answer"), IsClosed());
   EXPECT_EQ(std::string(memory.data(), 4), "answ");
 
   std::string sink;
