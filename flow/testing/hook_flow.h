@@ -103,7 +103,8 @@ class HookFlow final : public Flow {
 
 // Blocker
 //
-// Block(), called from a hook, says that it was entered and returns when told to.
+// Block(), called from a hook, says that it was entered and returns when told
+// to.
 class Blocker {
  public:
   void Block() {
