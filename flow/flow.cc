@@ -209,7 +209,10 @@ absl::StatusOr<absl::Cord> Flow::FinishRead(absl::StatusOr<absl::Cord> result,
   } else if (!result.ok()) {
     absl::Status error =
         InContext(absl::StrCat("Read at byte ", bytes_read()), result.status());
-    if (!absl::IsDeadlineExceeded(error)) Break(in_, error);
+    // A flow on top of another one learns that this is closed while its own
+    // Close() still waits for it. Nothing has failed then.
+    const bool closed_below = closing_ && IsClosed(error);
+    if (!absl::IsDeadlineExceeded(error) && !closed_below) Break(in_, error);
     result = std::move(error);
   } else if (result->size() > max_bytes) {
     absl::Status error = absl::InternalError(

@@ -15,6 +15,7 @@
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "flow/flow.h"
+#include "flow/status.h"
 #include "flow/testing/hook_flow.h"
 #include "flow/testing/matchers.h"
 #include "gmock/gmock.h"
@@ -195,6 +196,22 @@ TEST(CloseTest, AnotherThreadMayReadWhileItWaits) {
   blocker.WaitUntilEntered();
   EXPECT_THAT(flow.Read(), IsOkAndHolds("data"));
   EXPECT_THAT(flow.Write("x"), IsClosed());
+  blocker.Leave();
+  closer.join();
+}
+
+// So it is in a flow on top of another one, which closes that one to wait.
+TEST(CloseTest, AReadThatIsClosedWhileItWaitsIsNoFailure) {
+  HookFlow flow;
+  Blocker blocker;
+  flow.await_remote_end = [&](absl::Time) {
+    blocker.Block();
+    return absl::OkStatus();
+  };
+  flow.read = [](size_t) { return ClosedError("the flow below is closed"); };
+  std::thread closer([&] { EXPECT_THAT(flow.Close(), IsOk()); });
+  blocker.WaitUntilEntered();
+  EXPECT_THAT(flow.Read(), IsClosed());
   blocker.Leave();
   closer.join();
 }
