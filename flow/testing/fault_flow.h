@@ -1,0 +1,168 @@
+// Copyright 2026 The flow authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// File: testing/fault_flow.h
+//
+// A flow around another one in which something goes wrong at a place of your
+// choice: short reads, writes in pieces, an error, an abort or a delay at an
+// operation or at a byte.
+//
+//   // Accepts 100 bytes, then fails.
+//   std::unique_ptr<Flow> flow = MakeFaultFlow(
+//       std::move(pipe.left),
+//       {Fault::Error(WriteByte(100), absl::UnavailableError("reset"))});
+//
+// To test some code at every place at once, see fault_points.h. To fix what a
+// flow is asked and what it answers, see scripted_flow.h.
+//
+// When not to use it: to simulate a network. Nothing here is random, and the
+// bytes that pass are never changed.
+//
+// Thread safety: that of `flow::Flow`.
+
+#ifndef FLOW_TESTING_FAULT_FLOW_H_
+#define FLOW_TESTING_FAULT_FLOW_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <limits>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/time/time.h"
+#include "flow/flow.h"
+
+namespace flow::testing {
+
+// FaultPlace
+//
+// A place in the life of a flow, made by the functions below. Counts begin at
+// 0, separately for reading and for writing.
+//
+//  * An operation is a Read(), or a write of any form, that gets as far as the
+//    implementation: it is not empty, and its direction is open. To send the
+//    end, for Shutdown(kWrite) or Close(), is one operation of writing.
+//  * A byte is the next one to be read, or to be accepted, after so many.
+struct FaultPlace {
+  enum class Side { kRead, kWrite };
+  enum class Unit { kOperation, kByte };
+
+  Side side;
+  Unit unit;
+  int64_t at;
+
+  // FaultPlace::ToString()
+  //
+  // Returns it for people, such as `read 3` or `written byte 100`.
+  std::string ToString() const;
+};
+
+inline FaultPlace ReadOperation(int64_t n) {
+  return {FaultPlace::Side::kRead, FaultPlace::Unit::kOperation, n};
+}
+inline FaultPlace WriteOperation(int64_t n) {
+  return {FaultPlace::Side::kWrite, FaultPlace::Unit::kOperation, n};
+}
+inline FaultPlace ReadByte(int64_t n) {
+  return {FaultPlace::Side::kRead, FaultPlace::Unit::kByte, n};
+}
+inline FaultPlace WriteByte(int64_t n) {
+  return {FaultPlace::Side::kWrite, FaultPlace::Unit::kByte, n};
+}
+
+// Fault
+//
+// What goes wrong, and where. Each happens once.
+struct Fault {
+  enum class Kind { kError, kAbort, kDelay };
+
+  FaultPlace place;
+  Kind kind;
+  absl::Status status;      // of kError and kAbort
+  size_t accepted = 0;      // of kError and kAbort at an operation
+  absl::Duration duration;  // of kDelay
+
+  // Fault::Error()
+  //
+  // The operation fails with `status`, with what Flow makes of that: the name
+  // of the flow is added, kDeadlineExceeded does not stay, and any other error
+  // breaks the direction.
+  //
+  // A write at `place` hands over what comes before the byte or, if it is at an
+  // operation, `accepted` bytes of it, but at most all, before it fails. A Read
+  // at a byte returns what comes before, and the next one fails. A failing end
+  // is sent as broken.
+  //
+  // The remote reads what was accepted, then an error, and never a clean end.
+  // As no public function breaks one direction of the inner flow alone, a write
+  // error aborts it, as the reset of a TCP connection does: Reads of this end
+  // fail then, too. Of a read error the remote hears when this end is closed,
+  // aborted or destroyed: what it still writes then fails with the same error.
+  //
+  // Precondition: `status` is not Ok.
+  static Fault Error(FaultPlace place, absl::Status status,
+                     size_t accepted = 0);
+
+  // Fault::Abort()
+  //
+  // Calls Abort(reason) on the flow from within the operation, after as much as
+  // with Error().
+  static Fault Abort(FaultPlace place, absl::Status reason,
+                     size_t accepted = 0);
+
+  // Fault::Delay()
+  //
+  // The operation waits before it begins; one that contains the byte, if
+  // `place` is one. Deadlines and Abort() cut the wait short, Shutdown(kRead)
+  // that of a Read.
+  static Fault Delay(FaultPlace place, absl::Duration duration);
+};
+
+// FaultOperation
+//
+// An operation as an observer sees it when it is over.
+struct FaultOperation {
+  FaultPlace::Side side;
+  int64_t number;    // as in FaultPlace
+  bool is_end;       // sending the end, rather than a write
+  size_t bytes;      // returned by the Read, or given to the write
+  bool failed_here;  // by an Error() or Abort() of ours
+};
+
+// FaultOptions
+struct FaultOptions {
+  // The most that one Read returns. 0 counts as 1.
+  size_t max_read = kNoLimit;
+
+  // The most that one write hands to the inner flow at once: larger ones are
+  // written in pieces, lists put together before. 0 counts as 1.
+  size_t max_write = kNoLimit;
+
+  // In any order.
+  std::vector<Fault> faults;
+
+  // Called after each operation, by its thread: by two at the same time, if one
+  // reads and another one writes.
+  std::function<void(const FaultOperation&)> observer;
+};
+
+// MakeFaultFlow()
+//
+// Returns a flow that does everything by means of `inner`, which it owns.
+// Without faults it behaves as `inner` does. Two differences remain: a write
+// that fails by its deadline after a Shutdown(kWrite) aborts both directions of
+// `inner`, as under Error(); and `inner` is closed before the flow is, so that
+// a Read on another thread can be Closed a moment earlier.
+//
+// Precondition: `inner` is not null, and nothing was done with it.
+std::unique_ptr<Flow> MakeFaultFlow(std::unique_ptr<Flow> inner,
+                                    FaultOptions options);
+std::unique_ptr<Flow> MakeFaultFlow(std::unique_ptr<Flow> inner,
+                                    std::vector<Fault> faults = {});
+
+}  // namespace flow::testing
+
+#endif  // FLOW_TESTING_FAULT_FLOW_H_
