@@ -4,32 +4,39 @@
  *
  * File: internal/pipe.pml
  *
- * A model of two connected ends with threads, for the checker SPIN. It holds the
- * protocol of flow.cc (class Flow: who takes a direction, who sends its end, who
- * frees) together with a pipe (the hooks), so that every order in which the
- * steps of all threads can happen is tried. docs/formal_model.md says what is
- * checked and how large; tools/check_model.sh checks it.
+ * A model of the two ends of a pipe with threads, for the checker SPIN: the
+ * protocol of flow.cc (who takes a direction, who sends its end, who waits, who
+ * frees) on the rules of pipe_state.cc. SPIN tries every order in which the steps
+ * of all threads can happen. docs/formal_model.md says what is checked and how
+ * large it is; tools/check_model.sh checks it.
  *
- * How to read it: names are those of flow.cc. A thread runs alone until it
- * yields, blocks or ends. What happens between two Yield() is
+ * How to read it: inlines and fields have the names of flow.cc (class Flow,
+ * typedef End) and of pipe_state.cc and pipe.cc (typedef PipeDirection, the
+ * hooks). End 0 is left; direction 0 is the one that end 0 writes. A thread runs
+ * alone until it yields, blocks or ends. What happens between two Yield() is
  *
  *   - one atomic operation on the word of a direction (Take, Give, the load
  *     before it), or
  *   - one stretch under the mutex `mu_` of an end, or
  *   - one stretch under the mutex of the pipe.
  *
- * A stretch may be one step as what it touches is touched under its mutex only.
- * The exceptions are the words; a stretch touches each of them once, or looks at
- * them when they can only become idle (Idle(): kOver is set in both by then).
+ * A stretch may be one step, as what it touches is touched under its mutex only.
+ * The words are the exception: a stretch changes each of them once, or looks at
+ * both when they can only become idle (Idle(), as OVER is set in both by then).
  *
- * Left out: weak memory (all is sequentially consistent; TSan and the comments
- * in flow.h look after that), empty writes, several bytes in one Read, read
- * deadlines, a second reader or writer, Close from inside a hook, more than one
- * Shutdown of a kind and the texts of errors.
+ * Waiting is as it is in the code, so that a lost wake-up is a deadlock here: in
+ * the pipe a thread sleeps until it is signaled; in mu_.Await() it looks again
+ * when somebody unlocks `mu_`, and not when a word changes. A deadline is a choice
+ * to go on at any time.
+ *
+ * Left out: weak memory (every step is seen by all at once; TSan looks after the
+ * rest), empty writes, Reads of several bytes, read deadlines, buffers that go
+ * beyond the capacity, a second reader or writer, calls from inside a hook, the
+ * texts of errors, and all flows but the pipe.
  *
  * Macros (-D):
  *   LEFT, RIGHT    the threads of each end: a sum of the roles below
- *   CAPACITY       of the pipe, in bytes per direction; 0 = rendezvous
+ *   CAPACITY       of the pipe, in bytes per direction; 0 is a rendezvous
  *   WRITES, BYTES  how often a writer writes how many bytes
  *   REACH          a condition that some run must meet: then an "error" is found
  *   PLANT_...      plants an error that must be found
