@@ -53,8 +53,13 @@ have_spin || exec tools/debian_root.sh with spin "$self" "$@"
 cc=$(command -v gcc || command -v cc)
 
 work=$(mktemp -d)
-# shellcheck disable=SC2046  # One word for each process.
-trap 'kill $(jobs -p) 2>/dev/null; rm -rf "$work"' EXIT
+clean_up() {
+  local job
+  for job in $(jobs -p); do kill -- "-$job" 2>/dev/null || true; done
+  wait
+  rm -rf "$work"
+}
+trap clean_up EXIT
 
 # check RULE NAME LEFT RIGHT [MACRO...]: RULE is the one that must be broken, or
 # "" if none may be.
@@ -110,7 +115,10 @@ start() {
   if ((running == kJobs)); then finish_one; fi
   checks=$((checks + 1))
   running=$((running + 1))
+  # In a process group of its own, so that clean_up ends all of it.
+  set -m
   check "$@" &
+  set +m
 }
 
 passes() { start "" "$@"; }
