@@ -10,7 +10,7 @@
 //   absl::Cord out;
 //   std::unique_ptr<flow::Flow> flow = flow::MakeCordFlow(request, &out);
 //
-// When not to use it: to let two ends talk to each other.
+// When not to use it: to let two ends talk to each other; that is pipe.h.
 //
 // Thread safety: as flow.h says. The Cord that an Output appends to must not be
 // used by others while a write is under way.

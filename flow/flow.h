@@ -346,7 +346,9 @@ class Flow {
 
   // Flow::DoFree()
   //
-  // Releases what the flow holds. An error becomes that of Close().
+  // Releases what the flow holds. An error becomes that of Close(), if that has
+  // none yet: so an abort by the remote that no other hook could report, as the
+  // direction had been refused or had ended before, is to be reported here.
   virtual absl::Status DoFree();
 
   // Flow::DoSetReadDeadline(), Flow::DoSetWriteDeadline()

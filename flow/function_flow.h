@@ -17,7 +17,7 @@
 //   std::unique_ptr<flow::Flow> counter =
 //       flow::MakeFunctionFlow(std::move(options));
 //
-// When not to use it: to connect two threads. A function that
+// When not to use it: to connect two threads; that is pipe.h. A function that
 // blocks cannot be interrupted, so deadlines have no effect here unless the
 // function itself returns kDeadlineExceeded, and Abort() and Shutdown() do not
 // wake it.

@@ -16,7 +16,7 @@
 // To read only, set nothing but FunctionFlowOptions::input; to write only,
 // nothing but `output`.
 //
-// When not to use it: to let two ends talk to each other. For
+// When not to use it: to let two ends talk to each other; that is pipe.h. For
 // data that is already in Cords, cord_flow.h copies less.
 //
 // Thread safety: as flow.h says. The memory that an Output writes to must not

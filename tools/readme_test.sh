@@ -2,42 +2,45 @@
 # Copyright 2026 The flow authors
 # SPDX-License-Identifier: Apache-2.0
 #
-# Runs the commands of README.md as printed there: each block fenced as ```sh, in
-# the checkout's top folder. What a newcomer copies first must work. And each
-# block fenced as ```cpp must be part of the example that is built.
+# What a newcomer copies first must work: runs the commands of README.md as
+# printed there (each block fenced as ```sh, in the checkout's top folder), and
+# checks that each block fenced as ```cpp, there and in docs/testing.md, is part
+# of an example that is built and run.
 
 set -euo pipefail
 cd "$(dirname "$(realpath "${BASH_SOURCE[0]}")")/.."
 
-readonly kExample=examples/quick_start.cc
-
-blocks=0
-block=
-inside=
-while IFS= read -r line; do
-  if [[ -z $inside ]]; then
-    case $line in '```sh' | '```cpp') inside=${line#\`\`\`} block= ;; esac
-  elif [[ $line != '```' ]]; then
-    block+=$line$'\n'
-  elif [[ $inside == cpp ]]; then
-    inside=
-    if [[ $(<"$kExample")$'\n' != *"$block"* ]]; then
-      echo "README.md has C++ that is not in $kExample:" >&2
+# check PAGE EXAMPLE: sets `checked` to how many blocks there were.
+check() {
+  local page=$1 example=$2 block='' inside='' line
+  checked=0
+  while IFS= read -r line; do
+    if [[ -z $inside ]]; then
+      case $line in '```sh' | '```cpp') inside=${line#\`\`\`} block= ;; esac
+      continue
+    elif [[ $line != '```' ]]; then
+      block+=$line$'\n'
+      continue
+    fi
+    checked=$((checked + 1))
+    if [[ $inside == sh ]]; then
+      echo "$page, block $checked:"
+      # shellcheck disable=SC2001  # Every line, not the first one.
+      sed 's/^/    /' <<<"${block%$'\n'}"
+      bash -euo pipefail -c "$block" </dev/null
+    elif [[ $(<"$example")$'\n' != *"$block"* ]]; then
+      echo "$page has C++ that is not in $example:" >&2
       echo "$block" >&2
       exit 1
     fi
-  else
     inside=
-    blocks=$((blocks + 1))
-    echo "README.md, block $blocks:"
-    # shellcheck disable=SC2001  # Every line, not the first one.
-    sed 's/^/    /' <<<"${block%$'\n'}"
-    bash -euo pipefail -c "$block" </dev/null
+  done <"$page"
+  if ((checked == 0)); then
+    echo "$page has no block fenced as \`\`\`sh or \`\`\`cpp" >&2
+    exit 1
   fi
-done <README.md
+  echo "$page: $checked blocks are right."
+}
 
-if ((blocks == 0)); then
-  echo 'README.md has no block fenced as ```sh' >&2
-  exit 1
-fi
-echo "$blocks blocks of README.md ran."
+check README.md examples/quick_start.cc
+check docs/testing.md examples/masked_flow_test.cc

@@ -232,7 +232,7 @@ FLOW_CONFORMANCE_CHECK(BorrowedMemoryIsFreeAfterTheWrite, kNothing) {
   Task sender(ends, [&] {
     std::string memory(1500, 'x');
     for (uint32_t round = 0; round < 8; ++round) {
-      memory = Pattern(memory.size(), round);
+      Pattern(memory.size(), round).copy(memory.data(), memory.size());
       const absl::string_view borrowed = memory;
       absl::Status status = round % 2 == 0
                                 ? ends.local().Write(borrowed)
