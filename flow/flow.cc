@@ -201,10 +201,12 @@ absl::Status Flow::OddWrite(size_t size) const {
 
 absl::StatusOr<absl::Cord> Flow::FinishRead(absl::StatusOr<absl::Cord> result,
                                             size_t max_bytes) {
+  // Freed without the lock, as that can run the user's code.
+  absl::StatusOr<absl::Cord> discarded;
   absl::MutexLock lock(&mu_);
   if (aborted_ || in_.state != State::kOpen) {
     // The outcome has been decided meanwhile; what came too late is discarded.
-    result = absl::Cord();
+    discarded = std::exchange(result, absl::Cord());
     if (absl::Status outcome = ReadOutcome(); !outcome.ok()) result = outcome;
   } else if (!result.ok()) {
     absl::Status error =
@@ -219,7 +221,7 @@ absl::StatusOr<absl::Cord> Flow::FinishRead(absl::StatusOr<absl::Cord> result,
         absl::StrCat(Describe(), ": Read of at most ", max_bytes,
                      " bytes was given ", result->size()));
     Break(in_, error);
-    result = std::move(error);
+    discarded = std::exchange(result, std::move(error));
   } else if (result->empty()) {
     in_.state = State::kEnded;
     in_.word.fetch_or(Direction::kOver, std::memory_order_relaxed);

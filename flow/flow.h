@@ -283,10 +283,10 @@ class Flow {
   //
   // Statuses that hooks return are given their context (what was tried, on
   // which flow, at which byte) by the base; code and payloads are kept.
-  // kDeadlineExceeded of a read or a write is not sticky, nor is a DoRead() that
-  // returns Closed when Close() was called; every other error is.
-  // What a hook returns after its direction was aborted or refused is
-  // discarded, but for the count of what a write has taken. Hooks do not throw.
+  // kDeadlineExceeded of a read or a write is not sticky, nor is a DoRead()
+  // that returns Closed when Close() was called; every other error is. What a
+  // hook returns after its direction was aborted or refused is discarded, but
+  // for the count of what a write has taken. Hooks do not throw.
 
   // Flow::Destroy()
   //

@@ -48,13 +48,15 @@ class SharedState {
     Wake(call);
   }
 
-  // Takes `step(state, wakes)` until it has a result, which it returns, or
-  // until the deadline of `call`, which is what the step is of.
+  // Takes `step(state, discarded, wakes)` until it has a result, which it
+  // returns, or until the deadline of `call`, which is what the step is of.
+  // What steps discard is freed without the lock.
   template <typename Step>
   auto Await(PipeState::Wakes call, Step step) {
+    absl::Cord discarded;
     PipeState::Wakes wakes = 0;
     mu_.Lock();
-    auto result = step(state_, &wakes);
+    auto result = step(state_, &discarded, &wakes);
     while (ABSL_PREDICT_FALSE(!result.has_value())) {
       // A write that waits may have handed over a part.
       Wake(std::exchange(wakes, 0));
@@ -64,7 +66,7 @@ class SharedState {
         result = absl::DeadlineExceededError("the deadline has passed");
       } else {
         waiting(call).woken.WaitWithDeadline(&mu_, deadline);
-        result = step(state_, &wakes);
+        result = step(state_, &discarded, &wakes);
       }
     }
     mu_.Unlock();
@@ -72,8 +74,7 @@ class SharedState {
     return *std::move(result);
   }
 
-  // Takes `step(state, discarded, wakes)`, which never waits. What it discards
-  // is freed without the lock.
+  // The same for a step that never waits.
   template <typename Step>
   auto Do(Step step) {
     absl::Cord discarded;
@@ -115,11 +116,11 @@ class PipeEnd final : public Flow {
 
  private:
   absl::StatusOr<absl::Cord> DoRead(size_t max_bytes) override {
-    absl::StatusOr<absl::Cord> result =
-        shared_->Await(PipeState::Reader(side_),
-                       [&](PipeState& state, PipeState::Wakes* wakes) {
-                         return state.Read(side_, max_bytes, wakes);
-                       });
+    absl::StatusOr<absl::Cord> result = shared_->Await(
+        PipeState::Reader(side_),
+        [&](PipeState& state, absl::Cord* discarded, PipeState::Wakes* wakes) {
+          return state.Read(side_, max_bytes, discarded, wakes);
+        });
     if (ABSL_PREDICT_TRUE(result.ok())) returned_ += result->size();
     return result;
   }
@@ -164,11 +165,11 @@ class PipeEnd final : public Flow {
 
   // Adds to `*accepted`.
   absl::Status Put(PipeState::Offer offer, size_t* accepted) {
-    absl::Status status =
-        shared_->Await(PipeState::Writer(side_),
-                       [&](PipeState& state, PipeState::Wakes* wakes) {
-                         return state.Write(side_, &offer, wakes);
-                       });
+    absl::Status status = shared_->Await(
+        PipeState::Writer(side_),
+        [&](PipeState& state, absl::Cord*, PipeState::Wakes* wakes) {
+          return state.Write(side_, &offer, wakes);
+        });
     *accepted += offer.accepted;
     return status;
   }
@@ -189,10 +190,11 @@ class PipeEnd final : public Flow {
 
   absl::Status DoAwaitRemoteEnd(absl::Time deadline) override {
     shared_->SetDeadline(PipeState::Closer(side_), deadline);
-    return shared_->Await(PipeState::Closer(side_),
-                          [&](PipeState& state, PipeState::Wakes*) {
-                            return state.AwaitEnd(side_);
-                          });
+    return shared_->Await(
+        PipeState::Closer(side_),
+        [&](PipeState& state, absl::Cord*, PipeState::Wakes*) {
+          return state.AwaitEnd(side_);
+        });
   }
 
   void DoAbort(const absl::Status& reason) override {

@@ -8,6 +8,8 @@
 #include "flow/pipe.h"
 
 #include <cstddef>
+#include <functional>
+#include <memory>
 #include <string>
 #include <thread>
 #include <utility>
@@ -17,6 +19,7 @@
 #include "absl/status/status_matchers.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/cord.h"
+#include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
@@ -34,6 +37,7 @@ namespace {
 using ::absl_testing::IsOk;
 using ::absl_testing::IsOkAndHolds;
 using ::absl_testing::StatusIs;
+using ::testing::Not;
 
 // Neither end of it ever waits: what would block fails at once.
 Pipe MakeImpatientPipe(size_t capacity) {
@@ -206,6 +210,59 @@ TEST(PipeTest, ALongWriteOfBorrowedBytesArrivesWhole) {
   writer.join();
   EXPECT_THAT(written, IsOk());
   EXPECT_TRUE(all == large);
+}
+
+// A buffer of `size` bytes; calls `freed` when it is freed.
+absl::Cord Buffer(size_t size, std::function<void()> freed) {
+  auto bytes = std::make_shared<std::string>(size, 'x');
+  return absl::MakeCordFromExternal(
+      *bytes, [bytes, freed = std::move(freed)] { freed(); });
+}
+
+// That can run code of the user's, which may use either end.
+TEST(PipeTest, BuffersAreFreedWithoutALock) {
+  for (size_t size : {1, 10, 400, 1000}) {
+    for (absl::string_view way :
+         {"read", "read by the byte", "refuse", "abort", "abort there",
+          "destroy", "write after the end"}) {
+      SCOPED_TRACE(absl::StrCat(size, " bytes, ", way));
+      Pipe pipe = MakePipe();
+      Flow* const left = pipe.left.get();
+      Flow* right = pipe.right.get();
+      int freed = 0;
+      const auto write = [&] {
+        return left->Write(Buffer(size, [&] {
+          ++freed;
+          left->SetReadDeadline(absl::InfiniteFuture());
+          if (right != nullptr) right->SetReadDeadline(absl::InfiniteFuture());
+        }));
+      };
+      for (int i = 0; i < 3; ++i) ASSERT_THAT(write(), IsOk());
+      if (way == "read") {
+        EXPECT_THAT(right->Read(), IsOk());
+      } else if (way == "read by the byte") {
+        for (size_t i = 0; i < 3 * size; ++i) {
+          ASSERT_THAT(right->Read(1), IsOk());
+        }
+      } else if (way == "refuse") {
+        EXPECT_THAT(right->Shutdown(ShutdownMode::kRead), IsOk());
+      } else if (way == "abort") {
+        right->Abort(absl::AbortedError("enough"));
+      } else if (way == "abort there") {
+        left->Abort(absl::AbortedError("enough"));
+        EXPECT_THAT(right->Read(), IsOk());
+      } else if (way == "destroy") {
+        right = nullptr;
+        pipe.right = nullptr;
+      } else {
+        EXPECT_THAT(right->Shutdown(ShutdownMode::kRead), IsOk());
+        EXPECT_THAT(write(), Not(IsOk()));
+        EXPECT_EQ(freed, 4);
+        continue;
+      }
+      EXPECT_EQ(freed, 3);
+    }
+  }
 }
 
 TEST(PipeTest, WhatWasReadNeverChanges) {

@@ -189,8 +189,9 @@ void PipeChecker::Done(int end, Call call, Outcome outcome) {
 
 void PipeChecker::Read(int end) {
   End& e = ends_[end];
+  absl::Cord discarded;
   std::optional<absl::StatusOr<absl::Cord>> result =
-      state_.Read(Side(end), *e.read, &wakes_);
+      state_.Read(Side(end), *e.read, &discarded, &wakes_);
   if (!result.has_value()) return;
   e.read.reset();
   if (!result->ok()) {

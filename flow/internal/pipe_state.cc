@@ -22,6 +22,7 @@ namespace flow::internal {
 
 std::optional<absl::StatusOr<absl::Cord>> PipeState::Read(Side side,
                                                           size_t max_bytes,
+                                                          absl::Cord* discarded,
                                                           Wakes* wakes) {
   Direction& in = Inbound(side);
   if (ABSL_PREDICT_FALSE(!aborted_[side].ok())) return aborted_[side];
@@ -42,6 +43,8 @@ std::optional<absl::StatusOr<absl::Cord>> PipeState::Read(Side side,
     data = std::exchange(in.queue, absl::Cord());
   } else {
     data = in.queue.Subcord(0, max_bytes);
+    // Of few bytes that was a copy, and their buffer might be freed here.
+    *discarded = in.queue;
     in.queue.RemovePrefix(max_bytes);
   }
   if (in.offer != nullptr) {

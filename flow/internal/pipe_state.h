@@ -37,14 +37,15 @@ namespace flow::internal {
 //        \-> refused            by its reader
 //        \-> aborted(reason)    by either end
 //
-//   ended --> aborted(reason)   only if its reader was aborted and leaves
-//   before
-//                               it has read everything: data that is lost must
-//                               not look like a success
+//   ended --> aborted(reason)   if its reader was aborted, and leaves before it
+//                               has read all: lost data is no success
 //
 // What has to wait does so in here: Read(), Write() and AwaitEnd() then return
 // nullopt and the call is remembered. The step that lets it finish reports it
 // in `*wakes`, once; the caller repeats the call, or gives it up with Stop().
+//
+// Buffers can be the user's, and freeing one can run the user's code. So no
+// step frees any: what it drops it leaves in `*discarded`, which was empty.
 class PipeState {
  public:
   enum Side { kLeft = 0, kRight = 1 };
@@ -83,9 +84,9 @@ class PipeState {
   explicit PipeState(size_t capacity) : capacity_(capacity) {}
 
   // Returns 1 to `max_bytes` bytes that were accepted; when there are no more
-  // of them, nothing (end-of-file) or the reason. Precondition: `max_bytes` >
-  // 0.
+  // of them, nothing (end-of-file) or the reason. `max_bytes` is not 0.
   std::optional<absl::StatusOr<absl::Cord>> Read(Side side, size_t max_bytes,
+                                                 absl::Cord* discarded,
                                                  Wakes* wakes);
 
   // Returns Ok when all of `*offer` is accepted, Closed after an end or a
@@ -97,7 +98,7 @@ class PipeState {
   // Precondition: no write of `side` waits.
   absl::Status EndWrite(Side side, const absl::Status& outcome, Wakes* wakes);
 
-  // Refuses the inbound direction. What was not read moves to `*discarded`.
+  // Refuses the inbound direction, and drops what was not read.
   void Refuse(Side side, absl::Cord* discarded, Wakes* wakes);
 
   // Aborts what is still open of both directions. From here on `side` gets

@@ -38,7 +38,7 @@ TEST_F(PipeStateTest, AWriteThatAReadHasFinishedIsOkWhateverComesThen) {
     PipeState state(0);
     PipeState::Offer offer(absl::Cord("x"), /*copied=*/false);
     EXPECT_EQ(state.Write(kLeft, &offer, &wakes_), std::nullopt);
-    EXPECT_THAT(state.Read(kRight, kNoLimit, &wakes_),
+    EXPECT_THAT(state.Read(kRight, kNoLimit, &discarded_, &wakes_),
                 Optional(IsOkAndHolds("x")));
     EXPECT_EQ(wakes_, PipeState::Writer(kLeft));
     if (refuse) {
@@ -52,7 +52,7 @@ TEST_F(PipeStateTest, AWriteThatAReadHasFinishedIsOkWhateverComesThen) {
 
 TEST_F(PipeStateTest, AReadIsWokenOnceAndTakesWhatItWasHanded) {
   PipeState state(0);
-  EXPECT_EQ(state.Read(kRight, 8, &wakes_), std::nullopt);
+  EXPECT_EQ(state.Read(kRight, 8, &discarded_, &wakes_), std::nullopt);
   PipeState::Offer first("1");
   EXPECT_THAT(state.Write(kLeft, &first, &wakes_), Optional(IsOk()));
   EXPECT_EQ(wakes_, PipeState::Reader(kRight));
@@ -63,17 +63,19 @@ TEST_F(PipeStateTest, AReadIsWokenOnceAndTakesWhatItWasHanded) {
   EXPECT_EQ(wakes_, 0u);
   state.Stop(PipeState::Writer(kLeft));
   EXPECT_EQ(second.accepted, 0u);
-  EXPECT_THAT(state.Read(kRight, 8, &wakes_), Optional(IsOkAndHolds("1")));
+  EXPECT_THAT(state.Read(kRight, 8, &discarded_, &wakes_),
+              Optional(IsOkAndHolds("1")));
 }
 
 TEST_F(PipeStateTest, AReadThatWasHandedDataReadsItAlsoIfTheWriterAborts) {
   PipeState state(0);
-  EXPECT_EQ(state.Read(kRight, 8, &wakes_), std::nullopt);
+  EXPECT_EQ(state.Read(kRight, 8, &discarded_, &wakes_), std::nullopt);
   PipeState::Offer offer("x");
   EXPECT_THAT(state.Write(kLeft, &offer, &wakes_), Optional(IsOk()));
   state.Abort(kLeft, absl::DataLossError("lost"), &discarded_, &wakes_);
-  EXPECT_THAT(state.Read(kRight, 8, &wakes_), Optional(IsOkAndHolds("x")));
-  EXPECT_THAT(state.Read(kRight, 8, &wakes_),
+  EXPECT_THAT(state.Read(kRight, 8, &discarded_, &wakes_),
+              Optional(IsOkAndHolds("x")));
+  EXPECT_THAT(state.Read(kRight, 8, &discarded_, &wakes_),
               Optional(StatusIs(absl::StatusCode::kDataLoss)));
 }
 
@@ -93,7 +95,8 @@ TEST_F(PipeStateTest, DataThatDidNotReachTheUserOfAnAbortedEndIsLost) {
     EXPECT_THAT(state.Write(kLeft, &offer, &wakes_), Optional(IsOk()));
     EXPECT_THAT(state.EndWrite(kLeft, absl::OkStatus(), &wakes_), IsOk());
     EXPECT_THAT(state.EndWrite(kRight, absl::OkStatus(), &wakes_), IsOk());
-    EXPECT_THAT(state.Read(kRight, 1, &wakes_), Optional(IsOkAndHolds("x")));
+    EXPECT_THAT(state.Read(kRight, 1, &discarded_, &wakes_),
+                Optional(IsOkAndHolds("x")));
     state.Abort(kRight, absl::DataLossError("lost"), &discarded_, &wakes_);
     state.Leave(kRight, saw_all, &discarded_).IgnoreError();
     EXPECT_EQ(state.Leave(kLeft, true, &discarded_).ok(), saw_all);
