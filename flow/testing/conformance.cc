@@ -4,6 +4,7 @@
 #include "flow/testing/conformance.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -21,13 +22,11 @@
 #include "absl/status/status_matchers.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/cord.h"
-#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "flow/flow.h"
-#include "flow/status.h"
 #include "flow/testing/conformance_check.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -63,6 +62,8 @@ class Watchdog {
     ends_.erase(std::find(ends_.begin(), ends_.end(), ends));
   }
 
+  bool fired() const { return fired_; }
+
   // Holds the watchdog off while flows appear or disappear.
   absl::Mutex* ends_mu() ABSL_LOCK_RETURNED(ends_mu_) { return &ends_mu_; }
 
@@ -94,8 +95,9 @@ class Watchdog {
     fired_ = true;
     std::string report =
         absl::StrCat(what_, " has hung for ", absl::FormatDuration(timeout_));
-    for (Ends* ends : ends_)
+    for (Ends* ends : ends_) {
       absl::StrAppend(&report, "\n", ends->DebugString());
+    }
     ADD_FAILURE() << report;
     for (Ends* ends : ends_) AbortBoth(*ends);
   }
@@ -113,7 +115,7 @@ class Watchdog {
   // Held while flows are called on behalf of the watchdog; never with `mu_`.
   absl::Mutex ends_mu_;
   std::vector<Ends*> ends_ ABSL_GUARDED_BY(ends_mu_);
-  bool fired_ ABSL_GUARDED_BY(ends_mu_) = false;
+  std::atomic<bool> fired_{false};  // set while `ends_mu_` is held
 
   std::thread watcher_;
 };
@@ -126,6 +128,8 @@ Ends::Ends(Check& check, Kind kind) : watchdog_(check.watchdog_) {
   if (check.swapped_) std::swap(pair.left, pair.right);
   local_ = std::move(pair.left);
   remote_ = std::move(pair.right);
+  ABSL_CHECK(local_ != nullptr && remote_ != nullptr)
+      << "the factory of " << check.options_.name << " returned no pair";
   watchdog_.Add(this);
 }
 
@@ -152,6 +156,10 @@ std::string Ends::DebugString() {
       "\n  remote: ",
       remote_ != nullptr ? remote_->DebugString() : "destroyed");
 }
+
+// --- Check
+
+bool Check::hung() const { return watchdog_.fired(); }
 
 ::testing::Matcher<absl::Status> Check::Carries(
     const absl::Status& reason) const {

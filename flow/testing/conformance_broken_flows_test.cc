@@ -11,7 +11,6 @@
 // writer is refused, and what empty writes do. The checks of these hold the
 // class to them.
 
-#include <memory>
 #include <string>
 #include <utility>
 #include <vector>

@@ -62,6 +62,10 @@ class Check {
   // More bytes than a pair that fills up holds.
   size_t more_than_full() const { return options_.more_than_full; }
 
+  // Whether the watchdog has given this run up. Loops that ask for something
+  // again and again end then.
+  bool hung() const;
+
   // Matches the error that an end gets when the other one was aborted with
   // `reason`.
   ::testing::Matcher<absl::Status> Carries(const absl::Status& reason) const;

@@ -18,6 +18,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
 #include "absl/types/span.h"
 #include "flow/flow.h"
 #include "flow/function_flow.h"
@@ -39,8 +40,11 @@ ConformanceOptions Pipes(size_t capacity) {
     return FlowPair{std::move(pipe.left), std::move(pipe.right)};
   };
   if (capacity != kNoLimit) options.make_full = options.make_pair;
-  // Byte by byte, a mebibyte takes its time.
-  if (capacity < 10) options.more_than_full = 16 << 10;
+  if (capacity < 10) {
+    // Byte by byte, a mebibyte takes its time.
+    options.more_than_full = 16 << 10;
+    options.hang_timeout = absl::Minutes(1);
+  }
   return options;
 }
 
