@@ -28,7 +28,6 @@
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "flow/flow.h"
-#include "flow/status.h"
 #include "flow/testing/conformance.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -202,14 +201,6 @@ absl::Status OrAbort(Flow& flow, absl::Status status);
 // Writes, all at once or in pieces, then shuts the direction down.
 absl::Status WriteAndEnd(Flow& flow, absl::string_view bytes,
                          size_t piece = kNoLimit);
-
-MATCHER(IsClosedError, "is Closed") {
-  if constexpr (std::is_same_v<std::decay_t<decltype(arg)>, absl::Status>) {
-    return IsClosed(arg);
-  } else {
-    return IsClosed(arg.status());
-  }
-}
 
 // --- Registration
 

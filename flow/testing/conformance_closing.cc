@@ -16,6 +16,7 @@
 #include "flow/flow.h"
 #include "flow/testing/conformance.h"
 #include "flow/testing/conformance_check.h"
+#include "flow/testing/matchers.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
@@ -30,18 +31,17 @@ using ::testing::Not;
 void ExpectWritesAreClosed(Flow& flow) {
   absl::Cord cord("x");
   absl::Cord empty;
-  EXPECT_THAT(flow.Write("x"), IsClosedError());
-  EXPECT_THAT(flow.Write(cord), IsClosedError());
-  EXPECT_THAT(flow.Write(std::string("x")), IsClosedError());
-  EXPECT_THAT(flow.Writev({"x", "y"}), IsClosedError());
-  EXPECT_THAT(flow.Writev({cord, cord}), IsClosedError());
-  EXPECT_THAT(flow.WriteFrom(&cord), IsClosedError());
+  EXPECT_THAT(flow.Write("x"), IsClosed());
+  EXPECT_THAT(flow.Write(cord), IsClosed());
+  EXPECT_THAT(flow.Write(std::string("x")), IsClosed());
+  EXPECT_THAT(flow.Writev({"x", "y"}), IsClosed());
+  EXPECT_THAT(flow.Writev({cord, cord}), IsClosed());
+  EXPECT_THAT(flow.WriteFrom(&cord), IsClosed());
   EXPECT_EQ(cord, "x");
-  EXPECT_THAT(flow.Write(""), IsClosedError());
-  EXPECT_THAT(flow.Write(empty), IsClosedError());
-  EXPECT_THAT(flow.Writev(absl::Span<const absl::string_view>()),
-              IsClosedError());
-  EXPECT_THAT(flow.WriteFrom(&empty), IsClosedError());
+  EXPECT_THAT(flow.Write(""), IsClosed());
+  EXPECT_THAT(flow.Write(empty), IsClosed());
+  EXPECT_THAT(flow.Writev(absl::Span<const absl::string_view>()), IsClosed());
+  EXPECT_THAT(flow.WriteFrom(&empty), IsClosed());
 }
 
 // Returns when a Close() or Shutdown(kWrite) has begun on another thread. An
@@ -59,8 +59,8 @@ FLOW_CONFORMANCE_CHECK(EndOfFileStays, kNothing) {
   Task sender(ends, [&] { return WriteAndEnd(ends.local(), "x"); });
   ASSERT_THAT(ends.remote().Read(), IsOkAndHolds("x"));
   for (int i = 0; i < 3; ++i) {
-    EXPECT_THAT(ends.remote().Read(1), IsOkAndHolds(""));
-    EXPECT_THAT(ends.remote().Read(), IsOkAndHolds(""));
+    EXPECT_THAT(ends.remote().Read(1), IsEof());
+    EXPECT_THAT(ends.remote().Read(), IsEof());
   }
   EXPECT_THAT(sender.Wait(), IsOk());
 }
@@ -70,7 +70,7 @@ FLOW_CONFORMANCE_CHECK(TheEndWakesABlockedRead, kNothing) {
   Task reader(ends, [&] { return ends.remote().Read(); });
   ASSERT_FALSE(reader.DoneWithin(check.blocked_wait()));
   EXPECT_THAT(ends.local().Shutdown(ShutdownMode::kWrite), IsOk());
-  EXPECT_THAT(reader.Wait(), IsOkAndHolds(""));
+  EXPECT_THAT(reader.Wait(), IsEof());
 }
 
 FLOW_CONFORMANCE_CHECK(HalfCloseLeavesTheReverseDirectionToItsOwnEnd,
@@ -84,7 +84,7 @@ FLOW_CONFORMANCE_CHECK(HalfCloseLeavesTheReverseDirectionToItsOwnEnd,
   Task answerer(ends, [&] { return WriteAndEnd(ends.remote(), answer); });
   ASSERT_TRUE(Same(ReadToEnd(ends.local()), answer));
   EXPECT_THAT(answerer.Wait(), IsOk());
-  EXPECT_THAT(ends.remote().Read(), IsOkAndHolds(""));
+  EXPECT_THAT(ends.remote().Read(), IsEof());
   EXPECT_THAT(ends.local().Close(), IsOk());
   EXPECT_THAT(ends.remote().Close(), IsOk());
 }
@@ -100,7 +100,7 @@ FLOW_CONFORMANCE_CHECK(ARepeatedShutdownIsOk, kNothing) {
   for (int i = 0; i < 2; ++i) {
     EXPECT_THAT(ends.local().Shutdown(ShutdownMode::kReadWrite), IsOk());
   }
-  EXPECT_THAT(ends.remote().Read(), IsOkAndHolds(""));
+  EXPECT_THAT(ends.remote().Read(), IsEof());
   EXPECT_THAT(ends.remote().Shutdown(ShutdownMode::kReadWrite), IsOk());
 }
 
@@ -109,7 +109,7 @@ FLOW_CONFORMANCE_CHECK(WritesAfterShutdownAreClosed, kNothing) {
   ASSERT_THAT(ends.local().Shutdown(ShutdownMode::kWrite), IsOk());
   ExpectWritesAreClosed(ends.local());
   EXPECT_EQ(ends.local().bytes_written(), 0);
-  EXPECT_THAT(ends.remote().Read(), IsOkAndHolds(""));
+  EXPECT_THAT(ends.remote().Read(), IsEof());
 }
 
 FLOW_CONFORMANCE_CHECK(ShutdownDuringABlockedWriteSendsTheEndAfterIt, kFull) {
@@ -120,7 +120,7 @@ FLOW_CONFORMANCE_CHECK(ShutdownDuringABlockedWriteSendsTheEndAfterIt, kFull) {
   Received first = ReadExactly(ends.remote(), 1);  // so the write has begun
   ASSERT_THAT(first.outcome, IsOk());
   EXPECT_THAT(ends.local().Shutdown(ShutdownMode::kWrite), IsOk());
-  EXPECT_THAT(ends.local().Write(""), IsClosedError());
+  EXPECT_THAT(ends.local().Write(""), IsClosed());
   ASSERT_FALSE(writer.DoneWithin(check.blocked_wait()));
   Received rest = ReadToEnd(ends.remote());
   rest.bytes.insert(0, first.bytes);
@@ -154,8 +154,8 @@ FLOW_CONFORMANCE_CHECK(ShutdownReadWakesABlockedReadWithEndOfFile,
   Task reader(ends, [&] { return ends.local().Read(); });
   ASSERT_FALSE(reader.DoneWithin(check.blocked_wait()));
   EXPECT_THAT(ends.local().Shutdown(ShutdownMode::kRead), IsOk());
-  EXPECT_THAT(reader.Wait(), IsOkAndHolds(""));
-  EXPECT_THAT(ends.local().Read(), IsOkAndHolds(""));
+  EXPECT_THAT(reader.Wait(), IsEof());
+  EXPECT_THAT(ends.local().Read(), IsEof());
 }
 
 FLOW_CONFORMANCE_CHECK(ShutdownReadDiscardsWhatWasNotRead, kNothing) {
@@ -163,8 +163,8 @@ FLOW_CONFORMANCE_CHECK(ShutdownReadDiscardsWhatWasNotRead, kNothing) {
   Task sender(ends, [&] { return ends.remote().Write("abc"); });
   ASSERT_THAT(ends.local().Read(1), IsOkAndHolds("a"));
   EXPECT_THAT(ends.local().Shutdown(ShutdownMode::kRead), IsOk());
-  EXPECT_THAT(ends.local().Read(), IsOkAndHolds(""));
-  EXPECT_THAT(ends.local().Read(), IsOkAndHolds(""));
+  EXPECT_THAT(ends.local().Read(), IsEof());
+  EXPECT_THAT(ends.local().Read(), IsEof());
   EXPECT_EQ(ends.local().bytes_read(), 1);
 }
 
@@ -180,8 +180,8 @@ FLOW_CONFORMANCE_CHECK(ShutdownReadLeavesTheOtherDirectionFlowing, kNothing) {
 FLOW_CONFORMANCE_CHECK(ShutdownReadClosesTheWritesOfTheRemote, kRefusal) {
   Ends ends(check);
   ASSERT_THAT(ends.local().Shutdown(ShutdownMode::kRead), IsOk());
-  EXPECT_THAT(ends.remote().Write("x"), IsClosedError());
-  EXPECT_THAT(ends.remote().Write(absl::Cord("x")), IsClosedError());
+  EXPECT_THAT(ends.remote().Write("x"), IsClosed());
+  EXPECT_THAT(ends.remote().Write(absl::Cord("x")), IsClosed());
   EXPECT_EQ(ends.remote().bytes_written(), 0);
 }
 
@@ -194,14 +194,14 @@ FLOW_CONFORMANCE_CHECK(ShutdownReadWakesABlockedWriteOfTheRemote,
   ASSERT_THAT(ReadExactly(ends.local(), 1).outcome, IsOk());
   ASSERT_FALSE(writer.DoneWithin(check.blocked_wait()));
   EXPECT_THAT(ends.local().Shutdown(ShutdownMode::kRead), IsOk());
-  EXPECT_THAT(writer.Wait(), IsClosedError());
+  EXPECT_THAT(writer.Wait(), IsClosed());
 }
 
 FLOW_CONFORMANCE_CHECK(CloseDoesNotWaitForARemoteThatIsRefused, kRefusal) {
   Ends ends(check);
   ASSERT_THAT(ends.local().Shutdown(ShutdownMode::kRead), IsOk());
   EXPECT_THAT(ends.local().Close(), IsOk());
-  EXPECT_THAT(ends.remote().Read(), IsOkAndHolds(""));
+  EXPECT_THAT(ends.remote().Read(), IsEof());
 }
 
 // --- Close()
@@ -226,7 +226,7 @@ FLOW_CONFORMANCE_CHECK(NoCloseReturnsBeforeTheRemoteHasEndedItsDirection,
   for (const bool by_close : {false, true}) {
     Ends ends(check);
     Task closer(ends, [&] { return ends.local().Close(); });
-    EXPECT_THAT(ends.remote().Read(), IsOkAndHolds(""));
+    EXPECT_THAT(ends.remote().Read(), IsEof());
     ASSERT_FALSE(closer.DoneWithin(check.blocked_wait()));
     EXPECT_THAT(by_close ? ends.remote().Close()
                          : ends.remote().Shutdown(ShutdownMode::kWrite),
@@ -240,7 +240,7 @@ FLOW_CONFORMANCE_CHECK(CloseReturnsAtOnceIfTheRemoteHasEndedItsDirection,
   Ends ends(check);
   ASSERT_THAT(ends.remote().Shutdown(ShutdownMode::kWrite), IsOk());
   EXPECT_THAT(ends.local().Close(), IsOk());
-  EXPECT_THAT(ends.remote().Read(), IsOkAndHolds(""));
+  EXPECT_THAT(ends.remote().Read(), IsEof());
   EXPECT_THAT(ends.remote().Close(), IsOk());
 }
 
@@ -253,7 +253,7 @@ FLOW_CONFORMANCE_CHECK(DataThatIsLeftUnreadDoesNotSpoilClose, kNothing) {
   }
   ASSERT_THAT(sender.Wait(), IsOk());
   EXPECT_THAT(ends.local().Close(), IsOk());
-  EXPECT_THAT(ends.remote().Read(), IsOkAndHolds(""));
+  EXPECT_THAT(ends.remote().Read(), IsEof());
   EXPECT_THAT(ends.remote().Close(), IsOk());
 }
 
@@ -273,8 +273,8 @@ FLOW_CONFORMANCE_CHECK(AfterCloseReadsAndWritesAreClosed, kNothing) {
   ASSERT_THAT(closer.Wait(), IsOk());
   for (Flow* flow : {&ends.local(), &ends.remote()}) {
     ExpectWritesAreClosed(*flow);
-    EXPECT_THAT(flow->Read(), IsClosedError());
-    EXPECT_THAT(flow->Read(1), IsClosedError());
+    EXPECT_THAT(flow->Read(), IsClosed());
+    EXPECT_THAT(flow->Read(1), IsClosed());
     EXPECT_THAT(flow->Shutdown(ShutdownMode::kReadWrite), IsOk());
   }
 }
@@ -314,7 +314,7 @@ FLOW_CONFORMANCE_CHECK(ClosesJoinAndReturnTheSame, kAwait) {
   Ends ends(check);
   Task one(ends, [&] { return ends.local().Close(); });
   Task other(ends, [&] { return ends.local().Close(); });
-  EXPECT_THAT(ends.remote().Read(), IsOkAndHolds(""));
+  EXPECT_THAT(ends.remote().Read(), IsEof());
   ASSERT_FALSE(one.DoneWithin(check.blocked_wait()));
   ASSERT_FALSE(other.DoneWithin(absl::ZeroDuration()));
   EXPECT_THAT(ends.remote().Close(), IsOk());
@@ -351,7 +351,7 @@ FLOW_CONFORMANCE_CHECK(CloseBeyondItsDeadlineAborts, kAwait | kInterruption) {
     const absl::Status closed = ends.local().Close(absl::Now() + from_now);
     EXPECT_THAT(closed, StatusIs(absl::StatusCode::kDeadlineExceeded));
     EXPECT_EQ(ends.local().Close(), closed);
-    EXPECT_THAT(ends.local().Read(), IsClosedError());
+    EXPECT_THAT(ends.local().Read(), IsClosed());
     ExpectWritesAreClosed(ends.local());
     // The direction of the remote had not ended yet, so it is aborted.
     if (check.traits().carries_abort && check.traits().carries_abort_reason) {
@@ -392,7 +392,7 @@ FLOW_CONFORMANCE_CHECK(TheResultOfCloseStays, kNothing) {
   ends.local().Abort(absl::DataLossError("too late"));
   EXPECT_THAT(ends.local().Close(), IsOk());
   EXPECT_THAT(ends.local().Close(absl::InfinitePast()), IsOk());
-  EXPECT_THAT(ends.local().Read(), IsClosedError());
+  EXPECT_THAT(ends.local().Read(), IsClosed());
   ExpectWritesAreClosed(ends.local());
 }
 

@@ -23,6 +23,7 @@
 #include "flow/flow.h"
 #include "flow/testing/conformance.h"
 #include "flow/testing/conformance_check.h"
+#include "flow/testing/matchers.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
@@ -42,7 +43,7 @@ constexpr size_t kSizes[] = {1, 2, 511, 512, 4095, 4096, 4097, 100000};
 // One that was refused because another one is under way.
 auto IsBusy() {
   return AllOf(StatusIs(absl::StatusCode::kFailedPrecondition),
-               Not(IsClosedError()));
+               Not(IsClosed()));
 }
 
 FLOW_CONFORMANCE_CHECK(CarriesAMebibyteInPiecesOfAKibibyte, kNothing) {
@@ -275,7 +276,7 @@ FLOW_CONFORMANCE_CHECK(AReadOfAtMostZeroBytesIsInvalidAndChangesNothing,
   EXPECT_THAT(ends.local().Read(), IsOkAndHolds("x"));
   EXPECT_THAT(ends.local().Read(0),
               StatusIs(absl::StatusCode::kInvalidArgument));
-  EXPECT_THAT(ends.local().Read(), IsOkAndHolds(""));
+  EXPECT_THAT(ends.local().Read(), IsEof());
   EXPECT_THAT(sender.Wait(), IsOk());
 }
 
@@ -320,8 +321,8 @@ FLOW_CONFORMANCE_CHECK(CountersCountWhatWasWrittenAndRead, kNothing) {
   }
   EXPECT_THAT(ends.local().Write(""), IsOk());
   EXPECT_THAT(ends.local().Shutdown(ShutdownMode::kWrite), IsOk());
-  EXPECT_THAT(ends.remote().Read(), IsOkAndHolds(""));
-  EXPECT_THAT(ends.local().Write("Closed"), IsClosedError());
+  EXPECT_THAT(ends.remote().Read(), IsEof());
+  EXPECT_THAT(ends.local().Write("Closed"), IsClosed());
   EXPECT_EQ(ends.remote().bytes_read(), total);
   EXPECT_EQ(ends.local().bytes_written(), total);
   EXPECT_EQ(ends.local().bytes_read(), 0);
