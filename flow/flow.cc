@@ -49,11 +49,19 @@ size_t TotalSize(absl::Span<const Buffer> buffers) {
   return overflow ? kNoLimit : size;
 }
 
+absl::Status WithPayloadsOf(const absl::Status& from, absl::Status to) {
+  from.ForEachPayload(
+      [&to](absl::string_view type_url, const absl::Cord& payload) {
+        to.SetPayload(type_url, payload);
+      });
+  return to;
+}
+
 // kDeadlineExceeded always means the deadline of the call that returns it;
 // where an error must last, it becomes another one.
 absl::Status Lasting(absl::Status status) {
   if (!absl::IsDeadlineExceeded(status)) return status;
-  return absl::AbortedError(status.message());
+  return WithPayloadsOf(status, absl::AbortedError(status.message()));
 }
 
 }  // namespace
@@ -82,8 +90,11 @@ bool Flow::Direction::busy() const {
 }
 
 inline void Flow::Direction::Count(size_t n) {
-  bytes.store(bytes.load(std::memory_order_relaxed) + static_cast<int64_t>(n),
-              std::memory_order_relaxed);
+  // Unsigned: whoever can write 2^63 bytes gets a wrong count, and no more.
+  bytes.store(
+      static_cast<int64_t>(
+          static_cast<uint64_t>(bytes.load(std::memory_order_relaxed)) + n),
+      std::memory_order_relaxed);
 }
 
 // --- Reading and writing
@@ -214,8 +225,12 @@ absl::StatusOr<absl::Cord> Flow::FinishRead(absl::StatusOr<absl::Cord> result,
     // A flow on top of another one learns that this is closed while its own
     // Close() still waits for it. Nothing has failed then.
     const bool closed_below = closing_ && IsClosed(error);
-    if (!absl::IsDeadlineExceeded(error) && !closed_below) Break(in_, error);
-    result = std::move(error);
+    if (!absl::IsDeadlineExceeded(error) && !closed_below) {
+      Break(in_, error);
+      // Close() may wait for this direction to be over, and now it is.
+      if (closing_) CallShutdownRead();
+    }
+    discarded = std::exchange(result, std::move(error));
   } else if (result->size() > max_bytes) {
     absl::Status error = absl::InternalError(
         absl::StrCat(Describe(), ": Read of at most ", max_bytes,
@@ -234,6 +249,8 @@ absl::StatusOr<absl::Cord> Flow::FinishRead(absl::StatusOr<absl::Cord> result,
 
 absl::Status Flow::FinishWrite(size_t size, size_t* accepted,
                                absl::Status status) {
+  // Freed without the lock, as in FinishRead().
+  absl::Status discarded = status;
   absl::MutexLock lock(&mu_);
   if (*accepted > size) {
     status = absl::InternalError(
@@ -292,7 +309,13 @@ absl::Status Flow::CloseOutcome() const {
 
 std::string Flow::DebugString() const {
   absl::MutexLock lock(&mu_);
-  return Describe();
+  std::string text = Describe();
+  if (in_.busy()) text += ", in Read()";
+  if (out_.busy()) text += ", in a write";
+  if (closers_ != 0) {
+    absl::StrAppend(&text, ", in Close() waiting for ", close_waits_for_);
+  }
+  return text;
 }
 
 std::string Flow::Describe() const {
@@ -312,13 +335,10 @@ std::string Flow::Describe() const {
 
 absl::Status Flow::InContext(absl::string_view what,
                              const absl::Status& status) const {
-  absl::Status result(status.code(), absl::StrCat(Describe(), ": ", what, ": ",
-                                                  status.message()));
-  status.ForEachPayload(
-      [&result](absl::string_view type_url, const absl::Cord& payload) {
-        result.SetPayload(type_url, payload);
-      });
-  return result;
+  return WithPayloadsOf(
+      status,
+      absl::Status(status.code(), absl::StrCat(Describe(), ": ", what, ": ",
+                                               status.message())));
 }
 
 // --- Moves
@@ -345,12 +365,16 @@ absl::Status Flow::RefuseRead() {
   if (in_.state == State::kOpen && !freed_) {
     in_.state = State::kRefused;
     in_.word.fetch_or(Direction::kOver, std::memory_order_relaxed);
-    CallHook([this] {
-      DoShutdownRead();
-      return absl::OkStatus();
-    }).IgnoreError();
+    CallShutdownRead();
   }
   return in_.error;
+}
+
+void Flow::CallShutdownRead() {
+  CallHook([this] {
+    DoShutdownRead();
+    return absl::OkStatus();
+  }).IgnoreError();
 }
 
 absl::Status Flow::EndWrite() {
@@ -373,7 +397,7 @@ void Flow::SendEnd() {
   if (error.ok()) {
     out_.state = State::kEnded;
   } else {
-    Break(out_, InContext("ending", Lasting(error)));
+    Break(out_, InContext("ending the outbound direction", Lasting(error)));
   }
 }
 
@@ -472,7 +496,9 @@ absl::Status Flow::RunClose(absl::Time deadline) {
   if (!aborted_ && in_.state == State::kOpen) {
     close_waits_for_ = "the remote to end its direction";
     remote = CallHook([&] { return DoAwaitRemoteEnd(deadline); });
-    if (absl::IsDeadlineExceeded(remote) && absl::Now() >= deadline) {
+    // Without a second look at the clock, which may have been set back.
+    if (absl::IsDeadlineExceeded(remote) &&
+        deadline != absl::InfiniteFuture()) {
       return GiveUpClose();
     }
   }

@@ -113,7 +113,7 @@ class Flow {
   // it only if it is small or leaves much of its capacity unused. A string_view
   // is borrowed until the call returns. Outcomes:
   //
-  //  * Ok: every byte was *accepted*. Accepted is not delivered: Close() tells.
+  //  * Ok: every byte was *accepted*. Accepted is not delivered: see Close().
   //  * kDeadlineExceeded: the write deadline has passed. Some prefix was
   //    accepted, see below. The flow still works.
   //  * Closed (see status.h): the stream takes no more.
@@ -205,8 +205,9 @@ class Flow {
   // go on reading meanwhile; data that nobody reads keeps the remote waiting,
   // so call Shutdown(kRead) first if you want none.
   //
-  //  * Ok: every accepted byte was handed on, neither direction was broken, and
-  //    no write has failed (one that the remote or a full output Closed has).
+  //  * Ok: every accepted byte was handed on, neither direction was broken so
+  //    far, and no write has failed (one that the remote or a full output
+  //    Closed has). Whether the remote has read them only its answer can tell.
   //  * kDeadlineExceeded: `deadline` passed first. The flow is now aborted and
   //    the remote reads kAborted.
   //  * Any other error: the first one of a direction, or the reason of Abort().
@@ -257,9 +258,9 @@ class Flow {
 
   // Flow::DebugString()
   //
-  // Returns kind, name and state in one line for people; every error that this
-  // class makes begins with it, as it was when the error happened. The format
-  // may change.
+  // Returns kind, name, state and calls under way in one line for people. Every
+  // error that this class makes begins with it, but for the calls, as it was
+  // when the error happened. The format may change.
   std::string DebugString() const;
 
  protected:
@@ -268,7 +269,8 @@ class Flow {
   // -------------------------------------------------------------------------
   // For implementations
   //
-  // A hook is called without a lock held. The base guarantees:
+  // Hooks, but for DoDescribe(), are called without a lock held. The base
+  // guarantees:
   //
   //  * At most one read hook and one write hook run at a time. They begin only
   //    if their direction was open just before.
@@ -308,7 +310,10 @@ class Flow {
   // touched on Ok). `buffer` is not empty; lists hold a byte at least, but
   // possibly also empty buffers. Borrowed memory is valid until the return.
   //
-  // Defaults: the borrowed forms copy, the lists write their elements in turn.
+  // Defaults: the borrowed forms copy and call DoWrite(), the lists write their
+  // elements in turn. A flow on top of another one should hand borrowed bytes
+  // on as such: a Cord may be accepted beyond a capacity, borrowed bytes are
+  // not.
   virtual absl::Status DoWrite(absl::Cord buffer, size_t* accepted) = 0;
   virtual absl::Status DoWriteBorrowed(absl::string_view buffer,
                                        size_t* accepted);
@@ -328,6 +333,7 @@ class Flow {
   // Flow::DoShutdownRead()
   //
   // Refuses and discards inbound data, and makes a blocked DoRead() return.
+  // Also called if a Read has failed while Close() waits.
   virtual void DoShutdownRead() {}
 
   // Flow::DoAwaitRemoteEnd()
@@ -341,14 +347,18 @@ class Flow {
   // Flow::DoAbort()
   //
   // Breaks both directions, tells the remote as well as it can, and makes
-  // blocked hooks return soon. Does not block itself.
+  // blocked hooks return soon. Does not block itself. Data of an inbound
+  // direction that has ended is lost if it has not been read: where the
+  // transport can, its writer's Close() must be made to fail (see DoFree()).
   virtual void DoAbort(const absl::Status& reason);
 
   // Flow::DoFree()
   //
   // Releases what the flow holds. An error becomes that of Close(), if that has
-  // none yet: so an abort by the remote that no other hook could report, as the
-  // direction had been refused or had ended before, is to be reported here.
+  // none yet. Report here what no other hook could: both ends have shut their
+  // writes down and this one has read end-of-file, but then the remote was
+  // destroyed before it had read everything; or the remote had aborted a
+  // direction that was then refused.
   virtual absl::Status DoFree();
 
   // Flow::DoSetReadDeadline(), Flow::DoSetWriteDeadline()
@@ -361,7 +371,8 @@ class Flow {
   // Flow::DoDescribe()
   //
   // Returns kind and name, such as `tcp 10.0.0.1:80`. May be called at any
-  // time, also while other hooks run, with a lock of the base held.
+  // time, also while other hooks run, with a lock of the base held: it may not
+  // call this flow.
   virtual std::string DoDescribe() const = 0;
 
  private:
@@ -423,6 +434,7 @@ class Flow {
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void Release(Direction& direction) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   absl::Status RefuseRead() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void CallShutdownRead() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   absl::Status EndWrite() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void SendEnd() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void AbortBoth(absl::Status local, const absl::Status& remote)

@@ -216,6 +216,35 @@ TEST(CloseTest, AReadThatIsClosedWhileItWaitsIsNoFailure) {
   closer.join();
 }
 
+TEST(CloseTest, AReadThatFailsWhileItWaitsEndsTheWait) {
+  HookFlow flow;
+  Blocker blocker;
+  flow.await_remote_end = [&](absl::Time) {
+    blocker.Block();
+    return absl::OkStatus();
+  };
+  flow.shutdown_read = [&] { blocker.Leave(); };
+  flow.read = [](size_t) { return absl::DataLossError("torn"); };
+  std::thread closer([&] {
+    EXPECT_THAT(flow.Close(), StatusIs(absl::StatusCode::kDataLoss));
+  });
+  blocker.WaitUntilEntered();
+  EXPECT_THAT(flow.Read(), StatusIs(absl::StatusCode::kDataLoss));
+  closer.join();
+}
+
+// The clock may be set back just then.
+TEST(CloseTest, ADeadlineThatTheHookSawPassHasPassed) {
+  HookFlow flow;
+  flow.await_remote_end = [](absl::Time) {
+    return absl::DeadlineExceededError("late");
+  };
+  EXPECT_THAT(flow.Close(absl::Now() + absl::Hours(1)),
+              StatusIs(absl::StatusCode::kDeadlineExceeded));
+  EXPECT_THAT(flow.log(),
+              ElementsAre("end", "await remote end", "abort ABORTED", "free"));
+}
+
 TEST(CloseTest, ABlockedWriteFinishesFirst) {
   HookFlow flow;
   Blocker blocker;

@@ -352,6 +352,60 @@ TEST(ThreadsTest, AnOrderedHandOffIsNeverMisreported) {
   EXPECT_EQ(flow.bytes_written(), kTurns);
 }
 
+// --- Freeing
+
+// A buffer that calls `freed` when it is freed, as a user's can.
+absl::Cord Buffer(std::function<void()> freed) {
+  static const char kByte = 'x';
+  return absl::MakeCordFromExternal(absl::string_view(&kByte, 1),
+                                    [freed = std::move(freed)] { freed(); });
+}
+
+TEST(FreeingTest, AReadThatComesTooLateIsFreedWithoutALock) {
+  HookFlow flow;
+  bool freed = false;
+  flow.read = [&](size_t) {
+    flow.Shutdown(ShutdownMode::kRead).IgnoreError();
+    return Buffer([&] {
+      flow.DebugString();
+      freed = true;
+    });
+  };
+  EXPECT_THAT(flow.Read(), IsEof());
+  EXPECT_TRUE(freed);
+}
+
+TEST(FreeingTest, AReadThatIsTooLargeIsFreedWithoutALock) {
+  HookFlow flow;
+  bool freed = false;
+  flow.read = [&](size_t) {
+    absl::Cord data = Buffer([&] {
+      flow.DebugString();
+      freed = true;
+    });
+    data.Append(std::string(1000, 'x'));
+    return data;
+  };
+  EXPECT_THAT(flow.Read(1), StatusIs(absl::StatusCode::kInternal));
+  EXPECT_TRUE(freed);
+}
+
+TEST(FreeingTest, AnErrorThatComesTooLateIsFreedWithoutALock) {
+  HookFlow flow;
+  bool freed = false;
+  flow.write = [&](absl::Cord, size_t*) {
+    flow.Abort(absl::UnknownError("first"));
+    absl::Status error = absl::DataLossError("late");
+    error.SetPayload("payload", Buffer([&] {
+                       flow.DebugString();
+                       freed = true;
+                     }));
+    return error;
+  };
+  EXPECT_THAT(flow.Write("x"), StatusIs(absl::StatusCode::kUnknown));
+  EXPECT_TRUE(freed);
+}
+
 // --- DebugString
 
 TEST(DebugStringTest, NamesKindAndStatesAndCounts) {
@@ -365,6 +419,21 @@ TEST(DebugStringTest, NamesKindAndStatesAndCounts) {
   flow.Abort(absl::OkStatus());
   EXPECT_EQ(flow.DebugString(),
             "hook flow [in: aborted, 4 bytes; out: aborted, 0 bytes]");
+}
+
+TEST(DebugStringTest, NamesCallsUnderWay) {
+  HookFlow flow;
+  Blocker blocker;
+  flow.read = [&](size_t) {
+    blocker.Block();
+    return absl::Cord();
+  };
+  std::thread reader([&] { flow.Read().IgnoreError(); });
+  blocker.WaitUntilEntered();
+  EXPECT_EQ(flow.DebugString(),
+            "hook flow [in: open, 0 bytes; out: open, 0 bytes], in Read()");
+  blocker.Leave();
+  reader.join();
 }
 
 }  // namespace

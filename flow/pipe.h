@@ -41,7 +41,8 @@ struct Pipe {
 //  * A Cord is shared and not copied. As it is memory that exists anyway, it is
 //    accepted whole while less than `capacity` bytes are queued; so is the
 //    concatenation of a list of Cords.
-//  * Borrowed bytes are copied, and accepted up to `capacity` exactly.
+//  * Borrowed bytes are copied, and accepted up to `capacity` exactly. (To have
+//    a test go through small pieces, write these, or see testing/fault_flow.h.)
 //  * kNoLimit: a write never waits.
 //  * 0 is a rendezvous: bytes are accepted when a Read takes them, and only
 //    those that it takes. With a deadline in the past a write succeeds only as

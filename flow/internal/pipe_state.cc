@@ -115,6 +115,7 @@ absl::Status PipeState::EndWrite(Side side, const absl::Status& outcome,
 
 void PipeState::Refuse(Side side, absl::Cord* discarded, Wakes* wakes) {
   Move(side, State::kRefused, absl::OkStatus(), wakes);
+  Inbound(side).unwanted = true;
   *discarded = std::exchange(Inbound(side).queue, absl::Cord());
 }
 
@@ -160,7 +161,7 @@ void PipeState::Stop(Wakes calls) {
 
 absl::Status PipeState::Leave(Side side, bool saw_all, absl::Cord* discarded) {
   Direction& in = Inbound(side);
-  const bool drained = saw_all && in.queue.empty();
+  const bool drained = in.unwanted || (saw_all && in.queue.empty());
   if (in.state == State::kEnded && !aborted_[side].ok() && !drained) {
     in.state = State::kAborted;
     in.reason = aborted_[side];

@@ -130,6 +130,7 @@ class PipeState {
     Offer* offer = nullptr;     // of the write that waits
     size_t demand = 0;          // of the read that waits: its `max_bytes`
     bool closer_waits = false;  // at the end that reads this
+    bool unwanted = false;      // its reader has called Refuse()
   };
 
   // Directions are known by the side that reads them.

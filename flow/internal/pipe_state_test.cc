@@ -103,5 +103,20 @@ TEST_F(PipeStateTest, DataThatDidNotReachTheUserOfAnAbortedEndIsLost) {
   }
 }
 
+// A Read that a Shutdown(kRead) overtook loses its data; that is on purpose.
+TEST_F(PipeStateTest, DataThatDidNotReachAUserWhoRefusedItIsNotLost) {
+  PipeState state(1);
+  PipeState::Offer offer("x");
+  EXPECT_THAT(state.Write(kLeft, &offer, &wakes_), Optional(IsOk()));
+  EXPECT_THAT(state.EndWrite(kLeft, absl::OkStatus(), &wakes_), IsOk());
+  EXPECT_THAT(state.EndWrite(kRight, absl::OkStatus(), &wakes_), IsOk());
+  EXPECT_THAT(state.Read(kRight, 1, &discarded_, &wakes_),
+              Optional(IsOkAndHolds("x")));
+  state.Refuse(kRight, &discarded_, &wakes_);
+  state.Abort(kRight, absl::DataLossError("gone"), &discarded_, &wakes_);
+  state.Leave(kRight, /*saw_all=*/false, &discarded_).IgnoreError();
+  EXPECT_THAT(state.Leave(kLeft, true, &discarded_), IsOk());
+}
+
 }  // namespace
 }  // namespace flow::internal
