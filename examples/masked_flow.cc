@@ -35,7 +35,8 @@ class MaskedFlow final : public Flow {
   }
 
   absl::Status DoWrite(absl::Cord buffer, size_t* accepted) override {
-    // What the inner flow counts is right also when it fails half-way.
+    // As borrowed bytes, which obey the capacity of the inner flow. What that
+    // counts is right also when it fails half-way.
     const int64_t before = inner_->bytes_written();
     const std::string bytes = Masked(buffer);
     absl::Status status = inner_->Write(absl::string_view(bytes));
@@ -54,8 +55,8 @@ class MaskedFlow final : public Flow {
     inner_->Shutdown(ShutdownMode::kRead).IgnoreError();
   }
 
-  // Close() waits for the remote end. It frees the inner flow as well, and so
-  // it must: nothing but freeing follows.
+  // The inner flow is closed here already, as only here there is a deadline.
+  // DoFree() gets the same result at once.
   absl::Status DoAwaitRemoteEnd(absl::Time deadline) override {
     return inner_->Close(deadline);
   }

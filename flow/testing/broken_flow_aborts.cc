@@ -46,6 +46,21 @@ class LosesTheReason : public ForwardingFlow {
   }
 };
 
+class LosesThePayload : public ForwardingFlow {
+  using ForwardingFlow::ForwardingFlow;
+  void DoAbort(const absl::Status& reason) override {
+    inner().Abort(absl::Status(reason.code(), reason.message()));
+  }
+};
+
+class RefusesWhenDestroyed : public ForwardingFlow {
+  using ForwardingFlow::ForwardingFlow;
+  void DoAbort(const absl::Status& reason) override {
+    if (absl::StrContains(reason.message(), "destroyed")) DoShutdownRead();
+    ForwardingFlow::DoAbort(reason);
+  }
+};
+
 class AbortsOnlyItsWrites : public ForwardingFlow {
   using ForwardingFlow::ForwardingFlow;
   void DoAbort(const absl::Status& reason) override {
@@ -134,7 +149,8 @@ class LeavesNoMark : public ForwardingFlow {
 std::vector<Defect> DefectsOfAborts() {
   return {
       Defect::Of<AbortsWithEndOfFile>("AbortsWithEndOfFile")
-          .Fails({"AnAbortedStreamNeverEndsInEndOfFile",
+          .Fails({"ADestructionWakesABlockedCloseOfTheRemote",
+                  "AnAbortedStreamNeverEndsInEndOfFile",
                   "AnAbortForAnOkOrDeadlineReasonIsAborted",
                   "ADestroyedStreamNeverEndsInEndOfFile",
                   "AcceptedBytesPrecedeTheReason", "ErrorsStay",
@@ -142,7 +158,8 @@ std::vector<Defect> DefectsOfAborts() {
                   "AnAbortWakesABlockedCloseOfTheRemote"})
           .MayFail({"AReaderThatIsDestroyedTooEarlySpoilsClose"}),
       Defect::Of<IsDestroyedWithEndOfFile>("IsDestroyedWithEndOfFile")
-          .Fails({"ADestroyedStreamNeverEndsInEndOfFile",
+          .Fails({"ADestructionWakesABlockedCloseOfTheRemote",
+                  "ADestroyedStreamNeverEndsInEndOfFile",
                   "AcceptedBytesPrecedeTheReason",
                   "AnAbortWakesABlockedReadOfTheRemote"})
           .MayFail({"AReaderThatIsDestroyedTooEarlySpoilsClose"}),
@@ -154,8 +171,21 @@ std::vector<Defect> DefectsOfAborts() {
                   "AnAbortWakesABlockedReadOfTheRemote",
                   "AnAbortWakesABlockedWriteOfTheRemote",
                   "AnAbortWakesABlockedCloseOfTheRemote"}),
+      Defect::Of<LosesThePayload>("LosesThePayload")
+          .Fails({"AnAbortedStreamNeverEndsInEndOfFile",
+                  "AcceptedBytesPrecedeTheReason",
+                  "WhatAnAbortedWriteCountsIsWhatArrives", "ErrorsStay",
+                  "AnAbortEndsTheWritesOfTheRemote",
+                  "AnAbortWakesABlockedReadOfTheRemote",
+                  "AnAbortWakesABlockedWriteOfTheRemote",
+                  "AnAbortWakesABlockedCloseOfTheRemote"}),
+      Defect::Of<RefusesWhenDestroyed>("RefusesWhenDestroyed")
+          .Fails({"DataThatADestroyedReaderLeftSpoilsClose",
+                  "ADestructionWakesABlockedWriteOfTheRemote"}),
       Defect::Of<AbortsOnlyItsWrites>("AbortsOnlyItsWrites")
-          .Fails({"AnAbortEndsTheWritesOfTheRemote",
+          .Fails({"ADestructionWakesABlockedWriteOfTheRemote",
+                  "DataThatADestroyedReaderLeftSpoilsClose",
+                  "AnAbortEndsTheWritesOfTheRemote",
                   "AnAbortWakesABlockedWriteOfTheRemote",
                   "CloseBeyondItsDeadlineAborts"}),
       Defect::Of<ReadsErrorsFirst>("ReadsErrorsFirst")

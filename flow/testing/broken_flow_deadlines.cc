@@ -89,6 +89,16 @@ class IsLateTooEarly : public ForwardingFlow {
   }
 };
 
+class TakesNoDeadlineBack : public WatchingFlow {
+  using WatchingFlow::WatchingFlow;
+  void DoSetReadDeadline(absl::Time deadline) override {
+    if (!reading_) ForwardingFlow::DoSetReadDeadline(deadline);
+  }
+  void DoSetWriteDeadline(absl::Time deadline) override {
+    if (!writing_) ForwardingFlow::DoSetWriteDeadline(deadline);
+  }
+};
+
 class SetsDeadlinesOfTheNextReadOnly : public WatchingFlow {
   using WatchingFlow::WatchingFlow;
   absl::StatusOr<absl::Cord> DoRead(size_t max_bytes) override {
@@ -142,9 +152,19 @@ std::vector<Defect> DefectsOfDeadlines() {
       Defect::Of<IsLateWithoutTrying>("IsLateWithoutTrying")
           .Hangs({"APastReadDeadlineFailsOnlyReadsThatWouldBlock"}),
       Defect::Of<IsLateTooEarly>("IsLateTooEarly")
-          .Fails({"AFutureReadDeadlineIsWaitedFor"}),
+          .Fails({"AReadDeadlineThatIsTakenBackDoesNotPass",
+                  "AFutureReadDeadlineIsWaitedFor"}),
+      Defect::Of<TakesNoDeadlineBack>("TakesNoDeadlineBack")
+          .Fails({"AReadDeadlineThatIsTakenBackDoesNotPass",
+                  "AWriteDeadlineThatIsTakenBackDoesNotPass"})
+          .Hangs({"AWriteThatFailsAfterShutdownIsNotEndedByIt",
+                  "WhatALateWriteCountsIsWhatArrives",
+                  "ANewReadDeadlineAppliesToABlockedRead",
+                  "ReadsThatRaceWithANewDeadlineReturn",
+                  "ANewWriteDeadlineAppliesToABlockedWrite"}),
       Defect::Of<SetsDeadlinesOfTheNextReadOnly>(
           "SetsDeadlinesOfTheNextReadOnly")
+          .Fails({"AReadDeadlineThatIsTakenBackDoesNotPass"})
           .Hangs({"ANewReadDeadlineAppliesToABlockedRead",
                   "ReadsThatRaceWithANewDeadlineReturn"}),
   };

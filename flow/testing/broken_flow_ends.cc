@@ -72,6 +72,14 @@ class TakesTheRemoteEndForItsOwn : public ForwardingFlow {
   }
 };
 
+class ForgetsWhatClosingFound : public ForwardingFlow {
+  using ForwardingFlow::ForwardingFlow;
+  absl::Status DoFree() override {
+    ForwardingFlow::DoFree().IgnoreError();
+    return absl::OkStatus();
+  }
+};
+
 class EndsWellAfterAWriteThatFailed : public ForwardingFlow {
   using ForwardingFlow::ForwardingFlow;
   absl::Status DoEndWrite(const absl::Status&) override {
@@ -174,7 +182,9 @@ class RefusesInSecret : public ForwardingFlow {
 std::vector<Defect> DefectsOfEnds() {
   return {
       Defect::Of<ForgetsAnEndWithoutData>("ForgetsAnEndWithoutData")
-          .Hangs({"TheEndWakesABlockedRead",
+          .Hangs({"ADestructionWakesABlockedCloseOfTheRemote",
+                  "DataThatADestroyedReaderLeftSpoilsClose",
+                  "TheEndWakesABlockedRead",
                   "AnAbortWakesABlockedCloseOfTheRemote",
                   "ARepeatedShutdownIsOk", "WritesAfterShutdownAreClosed",
                   "NoCloseReturnsBeforeTheRemoteHasEndedItsDirection",
@@ -184,7 +194,8 @@ std::vector<Defect> DefectsOfEnds() {
           .Fails({"ADirectionThatHasEndedOutlivesAnAbort"})
           .Hangs({"HalfCloseLeavesTheReverseDirectionToItsOwnEnd"}),
       Defect::Of<CannotEndAfterTheRemote>("CannotEndAfterTheRemote")
-          .Fails({"CloseReturnsAtOnceIfTheRemoteHasEndedItsDirection",
+          .Fails({"DataThatADestroyedReaderLeftSpoilsClose",
+                  "CloseReturnsAtOnceIfTheRemoteHasEndedItsDirection",
                   "HalfCloseLeavesTheReverseDirectionToItsOwnEnd",
                   "ARepeatedShutdownIsOk",
                   "ShutdownReadLeavesTheOtherDirectionFlowing",
@@ -205,16 +216,21 @@ std::vector<Defect> DefectsOfEnds() {
                   "NoCloseReturnsBeforeTheRemoteHasEndedItsDirection",
                   "ReadsGoOnWhileCloseWaits", "ClosesJoinAndReturnTheSame",
                   "CloseBeyondItsDeadlineAborts", "CloseBeforeItsDeadlineIsOk"})
-          .MayFail({"AReaderThatIsDestroyedTooEarlySpoilsClose",
+          .MayFail({"DataThatADestroyedReaderLeftSpoilsClose",
+                    "ADestructionWakesABlockedCloseOfTheRemote",
+                    "AReaderThatIsDestroyedTooEarlySpoilsClose",
                     "ClosesThatRaceWithAbortReturn",
                     "CarriesBothDirectionsAtOnceInRandomPieces",
                     "TheEarliestDeadlineOfSeveralClosesCounts"}),
       Defect::Of<TakesTheRemoteEndForItsOwn>("TakesTheRemoteEndForItsOwn")
-          .Fails({"HalfCloseLeavesTheReverseDirectionToItsOwnEnd",
+          .Fails({"ADestructionWakesABlockedCloseOfTheRemote",
+                  "HalfCloseLeavesTheReverseDirectionToItsOwnEnd",
                   "AnAbortWakesABlockedCloseOfTheRemote",
                   "NoCloseReturnsBeforeTheRemoteHasEndedItsDirection",
                   "ClosesJoinAndReturnTheSame"})
           .MayFail({"CarriesBothDirectionsAtOnceInRandomPieces"}),
+      Defect::Of<ForgetsWhatClosingFound>("ForgetsWhatClosingFound")
+          .Fails({"DataThatADestroyedReaderLeftSpoilsClose"}),
       Defect::Of<EndsWellAfterAWriteThatFailed>("EndsWellAfterAWriteThatFailed")
           .Fails({"AWriteThatFailsAfterShutdownIsNotEndedByIt"}),
       Defect::Of<DropsTheRestOfAWriteAtTheEnd>("DropsTheRestOfAWriteAtTheEnd")
@@ -227,7 +243,9 @@ std::vector<Defect> DefectsOfEnds() {
                   "AnAbortWakesABlockedCloseOfTheRemote",
                   "ReadsGoOnWhileCloseWaits", "ClosesJoinAndReturnTheSame",
                   "CloseBeyondItsDeadlineAborts", "CloseBeforeItsDeadlineIsOk"})
-          .MayFail({"AReaderThatIsDestroyedTooEarlySpoilsClose",
+          .MayFail({"DataThatADestroyedReaderLeftSpoilsClose",
+                    "ADestructionWakesABlockedCloseOfTheRemote",
+                    "AReaderThatIsDestroyedTooEarlySpoilsClose",
                     "ClosesThatRaceWithAbortReturn",
                     "TheEarliestDeadlineOfSeveralClosesCounts"}),
       Defect::Of<IgnoresTheDeadlineOfClose>("IgnoresTheDeadlineOfClose")

@@ -84,8 +84,12 @@ class Watchdog {
       return over_ && aborted;
     };
     if (!mu_.AwaitWithTimeout(absl::Condition(&ended), kGrace)) {
-      ABSL_LOG(FATAL) << what_ << " has hung for " << timeout_
-                      << ", and aborting both ends has not ended it";
+      // Without a trace of this thread, which says nothing of the others.
+      ABSL_LOG(QFATAL) << what_ << " has hung: " << kGrace
+                       << " after both ends were aborted, a call has still not "
+                          "returned. Does DoAbort() make every hook return, as "
+                          "flow.h asks?"
+                       << report_;
     }
     aborter.join();
   }
@@ -93,12 +97,15 @@ class Watchdog {
   void ReportAndAbort() {
     absl::MutexLock lock(&ends_mu_);
     fired_ = true;
-    std::string report =
-        absl::StrCat(what_, " has hung for ", absl::FormatDuration(timeout_));
+    std::string ends_now;
     for (Ends* ends : ends_) {
-      absl::StrAppend(&report, "\n", ends->DebugString());
+      absl::StrAppend(&ends_now, "\n", ends->DebugString());
     }
-    ADD_FAILURE() << report;
+    {
+      absl::MutexLock lock(&mu_);
+      report_ = ends_now;
+    }
+    ADD_FAILURE() << what_ << " has hung for " << timeout_ << ends_now;
     for (Ends* ends : ends_) AbortBoth(*ends);
   }
 
@@ -111,6 +118,7 @@ class Watchdog {
 
   absl::Mutex mu_;
   bool over_ ABSL_GUARDED_BY(mu_) = false;
+  std::string report_ ABSL_GUARDED_BY(mu_);  // the ends when they hung
 
   // Held while flows are called on behalf of the watchdog; never with `mu_`.
   absl::Mutex ends_mu_;
@@ -164,8 +172,13 @@ bool Check::hung() const { return watchdog_.fired(); }
 ::testing::Matcher<absl::Status> Check::Carries(
     const absl::Status& reason) const {
   if (traits().carries_abort_reason) {
-    return ::absl_testing::StatusIs(
-        reason.code(), ::testing::HasSubstr(std::string(reason.message())));
+    const auto payload = [](const absl::Status& status) {
+      return std::string(status.GetPayload(kPayload).value_or(absl::Cord()));
+    };
+    return ::testing::AllOf(
+        ::absl_testing::StatusIs(
+            reason.code(), ::testing::HasSubstr(std::string(reason.message()))),
+        ::testing::ResultOf("the payload of", payload, payload(reason)));
   }
   return ::testing::Not(::testing::AnyOf(
       ::absl_testing::IsOk(),
@@ -298,6 +311,15 @@ absl::string_view WhyNot(unsigned needs, const ConformanceOptions& options) {
   return "";
 }
 
+// Whether a write of `more_than_full` bytes waits, as checks need it.
+bool FillsUp(Check& check) {
+  const std::string bytes(check.more_than_full(), 'x');
+  Ends ends(check, Ends::kFillsUp);
+  Task writer(ends,
+              [&] { return ends.local().Write(absl::string_view(bytes)); });
+  return !writer.DoneWithin(check.blocked_wait());
+}
+
 }  // namespace
 
 bool AddCheck(const char* name, unsigned needs, CheckFunction function) {
@@ -341,7 +363,17 @@ void RunConformanceCheck(absl::string_view check,
     SCOPED_TRACE(what);
     conformance::Watchdog watchdog(what, options.hang_timeout);
     conformance::Check run(options, swapped, watchdog);
+    if ((entry->needs & conformance::kFull) != 0 && !swapped &&
+        options.traits.interruptible && !conformance::FillsUp(run)) {
+      ADD_FAILURE()
+          << "make_full: a write of " << options.more_than_full
+          << " borrowed bytes did not wait, so the pair does not fill up. (A "
+             "flow on top of a pipe: does it hand borrowed bytes on as a Cord, "
+             "which a pipe accepts whole? Override DoWriteBorrowed().)";
+      return;
+    }
     entry->function(run);
+    if (run.hung()) return;  // and would once more
   }
 }
 

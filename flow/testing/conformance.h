@@ -116,8 +116,8 @@ struct ConformanceOptions {
 
   ConformanceTraits traits;
 
-  // After how long a check counts as hung.
-  absl::Duration hang_timeout = absl::Seconds(20);
+  // After how long a check counts as hung. Each that does costs this once.
+  absl::Duration hang_timeout = absl::Seconds(10);
 
   // How long a check waits before it believes that a call is blocked. A flow
   // that returns too early is caught if it does so within this time.

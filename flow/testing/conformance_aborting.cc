@@ -11,6 +11,7 @@
 #include "absl/status/status_matchers.h"
 #include "absl/strings/cord.h"
 #include "absl/strings/string_view.h"
+#include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "absl/types/span.h"
 #include "flow/flow.h"
@@ -25,9 +26,14 @@ namespace {
 
 using ::absl_testing::IsOk;
 using ::absl_testing::StatusIs;
+using ::testing::AllOf;
 using ::testing::Not;
 
-absl::Status Reason() { return absl::DataLossError("the reason"); }
+absl::Status Reason() {
+  absl::Status reason = absl::DataLossError("the reason");
+  reason.SetPayload(kPayload, absl::Cord("and its payload"));
+  return reason;
+}
 
 // --- This end
 
@@ -225,6 +231,29 @@ FLOW_CONFORMANCE_CHECK(AnAbortWakesABlockedCloseOfTheRemote, kAbort | kAwait) {
   EXPECT_THAT(closer.Wait(), check.Carries(Reason()));
 }
 
+FLOW_CONFORMANCE_CHECK(ADestructionWakesABlockedWriteOfTheRemote,
+                       kFull | kAbort) {
+  const std::string sent = Pattern(check.more_than_full());
+  Ends ends(check, Ends::kFillsUp);
+  Task writer(ends,
+              [&] { return ends.remote().Write(absl::string_view(sent)); });
+  ASSERT_THAT(ReadExactly(ends.local(), 1).outcome, IsOk());
+  ASSERT_FALSE(writer.DoneWithin(check.blocked_wait()));
+  ends.DestroyLocal();
+  EXPECT_THAT(writer.Wait(),
+              AllOf(check.Carries(absl::AbortedError("")), Not(IsClosed())));
+}
+
+FLOW_CONFORMANCE_CHECK(ADestructionWakesABlockedCloseOfTheRemote,
+                       kAbort | kAwait) {
+  Ends ends(check);
+  Task closer(ends, [&] { return ends.remote().Close(); });
+  EXPECT_THAT(ends.local().Read(), IsEof());  // so it has begun
+  ASSERT_FALSE(closer.DoneWithin(check.blocked_wait()));
+  ends.DestroyLocal();
+  EXPECT_THAT(closer.Wait(), check.Carries(absl::AbortedError("")));
+}
+
 FLOW_CONFORMANCE_CHECK(ADirectionThatHasEndedOutlivesAnAbort,
                        kAbort | kAcceptedKept) {
   const std::string sent = Pattern(1000);
@@ -255,6 +284,26 @@ FLOW_CONFORMANCE_CHECK(AReaderThatIsDestroyedTooEarlySpoilsClose,
   EXPECT_THAT(sender.Wait(), Not(IsOk()));
 }
 
+// Both ends have shut their writes down in good order, and this one has read
+// end-of-file. Only Close() can still tell that its data was lost.
+FLOW_CONFORMANCE_CHECK(DataThatADestroyedReaderLeftSpoilsClose,
+                       kAbort | kAwait) {
+  const std::string sent = Pattern(1000);
+  Ends ends(check);
+  Task sender(ends, [&] {
+    absl::Status status = ends.local().Write(sent);
+    if (!status.ok()) return status;
+    return ends.local().Shutdown(ShutdownMode::kWrite);
+  });
+  // At a rendezvous it is not, and fails.
+  sender.DoneWithin(check.blocked_wait());
+  EXPECT_THAT(ends.remote().Shutdown(ShutdownMode::kWrite), IsOk());
+  EXPECT_THAT(ends.local().Read(), IsEof());
+  ends.DestroyRemote();
+  sender.Wait();
+  EXPECT_THAT(ends.local().Close(), Not(IsOk()));
+}
+
 // --- Races
 //
 // A hook that was about to begin may begin after an Abort() or Shutdown(), so
@@ -262,6 +311,7 @@ FLOW_CONFORMANCE_CHECK(AReaderThatIsDestroyedTooEarlySpoilsClose,
 // shows that one is missing; the more often, the better.
 
 constexpr int kRaces = 100;
+constexpr absl::Duration kRacingTime = absl::Seconds(2);
 
 // Lets the call get farther from one time to the next.
 void Linger(int i) {
@@ -269,7 +319,8 @@ void Linger(int i) {
 }
 
 FLOW_CONFORMANCE_CHECK(ReadsThatRaceWithAbortReturn, kInterruption) {
-  for (int i = 0; i < kRaces; ++i) {
+  const absl::Time until = absl::Now() + kRacingTime;
+  for (int i = 0; i < kRaces && absl::Now() < until; ++i) {
     Ends ends(check);
     Task reader(ends, [&] { return ends.local().Read().status(); });
     reader.WaitUntilStarted();
@@ -280,7 +331,8 @@ FLOW_CONFORMANCE_CHECK(ReadsThatRaceWithAbortReturn, kInterruption) {
 }
 
 FLOW_CONFORMANCE_CHECK(ReadsThatRaceWithShutdownReadReturn, kInterruption) {
-  for (int i = 0; i < kRaces; ++i) {
+  const absl::Time until = absl::Now() + kRacingTime;
+  for (int i = 0; i < kRaces && absl::Now() < until; ++i) {
     Ends ends(check);
     Task reader(ends, [&] { return ends.local().Read(); });
     reader.WaitUntilStarted();
@@ -291,7 +343,8 @@ FLOW_CONFORMANCE_CHECK(ReadsThatRaceWithShutdownReadReturn, kInterruption) {
 }
 
 FLOW_CONFORMANCE_CHECK(ReadsThatRaceWithANewDeadlineReturn, kInterruption) {
-  for (int i = 0; i < kRaces; ++i) {
+  const absl::Time until = absl::Now() + kRacingTime;
+  for (int i = 0; i < kRaces && absl::Now() < until; ++i) {
     Ends ends(check);
     Task reader(ends, [&] { return ends.local().Read().status(); });
     reader.WaitUntilStarted();
@@ -303,7 +356,8 @@ FLOW_CONFORMANCE_CHECK(ReadsThatRaceWithANewDeadlineReturn, kInterruption) {
 
 FLOW_CONFORMANCE_CHECK(WritesThatRaceWithAbortReturn, kFull | kInterruption) {
   const std::string sent = Pattern(check.more_than_full());
-  for (int i = 0; i < kRaces; ++i) {
+  const absl::Time until = absl::Now() + kRacingTime;
+  for (int i = 0; i < kRaces && absl::Now() < until; ++i) {
     Ends ends(check, Ends::kFillsUp);
     Task writer(ends,
                 [&] { return ends.local().Write(absl::string_view(sent)); });
@@ -315,7 +369,8 @@ FLOW_CONFORMANCE_CHECK(WritesThatRaceWithAbortReturn, kFull | kInterruption) {
 }
 
 FLOW_CONFORMANCE_CHECK(ClosesThatRaceWithAbortReturn, kAwait | kInterruption) {
-  for (int i = 0; i < kRaces; ++i) {
+  const absl::Time until = absl::Now() + kRacingTime;
+  for (int i = 0; i < kRaces && absl::Now() < until; ++i) {
     Ends ends(check);
     Task closer(ends, [&] { return ends.local().Close(); });
     closer.WaitUntilStarted();

@@ -36,6 +36,9 @@ namespace flow::testing::conformance {
 
 class Watchdog;
 
+// The type of the payload by which checks know their statuses.
+inline constexpr absl::string_view kPayload = "flow.testing/conformance";
+
 // What a check needs of the transport, beyond connected ends.
 enum Needs : unsigned {
   kNothing = 0,

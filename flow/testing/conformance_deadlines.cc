@@ -75,6 +75,42 @@ FLOW_CONFORMANCE_CHECK(ANewReadDeadlineAppliesToABlockedRead, kInterruption) {
   }
 }
 
+// A deadline can also be taken back from a call that is blocked. On a machine
+// so slow that it has passed by then, this finds nothing.
+FLOW_CONFORMANCE_CHECK(AReadDeadlineThatIsTakenBackDoesNotPass, kInterruption) {
+  Ends ends(check);
+  const absl::Time deadline = absl::Now() + 3 * check.blocked_wait();
+  ends.local().SetReadDeadline(deadline);
+  Task reader(ends, [&] { return ends.local().Read(); });
+  reader.DoneWithin(check.blocked_wait());
+  ends.local().SetReadDeadline(absl::InfiniteFuture());
+  const bool in_time = absl::Now() < deadline;
+  const bool done = reader.DoneWithin(4 * check.blocked_wait());
+  if (in_time) ASSERT_FALSE(done);
+  if (done) return;
+  Task writer(ends, [&] { return ends.remote().Write("x"); });
+  EXPECT_THAT(reader.Wait(), HoldsData("x"));
+  EXPECT_THAT(writer.Wait(), IsOk());
+}
+
+FLOW_CONFORMANCE_CHECK(AWriteDeadlineThatIsTakenBackDoesNotPass,
+                       kFull | kInterruption) {
+  const std::string sent = Pattern(check.more_than_full());
+  Ends ends(check, Ends::kFillsUp);
+  const absl::Time deadline = absl::Now() + 3 * check.blocked_wait();
+  ends.local().SetWriteDeadline(deadline);
+  Task writer(ends,
+              [&] { return ends.local().Write(absl::string_view(sent)); });
+  writer.DoneWithin(check.blocked_wait());
+  ends.local().SetWriteDeadline(absl::InfiniteFuture());
+  const bool in_time = absl::Now() < deadline;
+  const bool done = writer.DoneWithin(4 * check.blocked_wait());
+  if (in_time) ASSERT_FALSE(done);
+  if (done) return;
+  EXPECT_TRUE(Same(ReadExactly(ends.remote(), sent.size()), sent));
+  EXPECT_THAT(writer.Wait(), IsOk());
+}
+
 FLOW_CONFORMANCE_CHECK(AFutureReadDeadlineIsWaitedFor, kInterruption) {
   Ends ends(check);
   const absl::Time deadline = absl::Now() + absl::Milliseconds(5);

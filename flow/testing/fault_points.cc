@@ -8,15 +8,19 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
 #include "absl/functional/function_ref.h"
 #include "absl/log/absl_check.h"
+#include "absl/log/absl_log.h"
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "absl/synchronization/mutex.h"
+#include "absl/synchronization/notification.h"
+#include "absl/time/time.h"
 #include "flow/flow.h"
 #include "flow/testing/fault_flow.h"
 #include "gtest/gtest.h"
@@ -68,6 +72,28 @@ int FailuresSoFar() {
   return failures;
 }
 
+// Says which run it is that does not end. It cannot end it: what it waits for
+// only the body knows.
+class HangReport {
+ public:
+  HangReport(const FaultPlan& plan, absl::Duration timeout)
+      : thread_([this, name = plan.ToString(), timeout] {
+          if (over_.WaitForNotificationWithTimeout(timeout)) return;
+          ABSL_LOG(ERROR) << "ForEachFaultPoint: for " << timeout
+                          << " a run has not ended: " << name
+                          << ". Does it wait for a thread whose flow nobody "
+                             "closes, aborts or destroys?";
+        }) {}
+  ~HangReport() {
+    over_.Notify();
+    thread_.join();
+  }
+
+ private:
+  absl::Notification over_;
+  std::thread thread_;
+};
+
 }  // namespace
 
 FaultPlan::FaultPlan(std::optional<Point> point)
@@ -107,8 +133,17 @@ bool FaultPlan::fired() const {
   return record_->fired;
 }
 
+bool FaultPlan::SawOperations() const {
+  absl::MutexLock lock(&record_->mu);
+  for (const auto& operations : record_->operations) {
+    if (!operations.empty()) return true;
+  }
+  return false;
+}
+
 const FaultPlan::Point& FaultPlan::point() const {
-  ABSL_CHECK(point_.has_value()) << "asked for the fault of a run without one";
+  ABSL_CHECK(point_.has_value()) << "asked for the fault of the run without "
+                                    "one: look at fired() first";
   return *point_;
 }
 
@@ -157,11 +192,17 @@ size_t ForEachFaultPoint(absl::FunctionRef<void(FaultPlan&)> body,
     const ::testing::ScopedTrace trace(
         __FILE__, __LINE__, absl::StrCat("fault point: ", plan.ToString()));
     const int before = FailuresSoFar();
+    const HangReport report(plan, options.hang_timeout);
     body(plan);
     return FailuresSoFar() == before;
   };
   FaultPlan without(std::nullopt);
   if (!run(without)) return 0;
+  if (!without.SawOperations()) {
+    ADD_FAILURE() << "no operation of a wrapped flow was seen: did the body "
+                     "forget plan.Wrap()?";
+    return 0;
+  }
 
   const std::vector<FaultPlan::Point> points = without.PointsAfter(options);
   size_t fired = 0;

@@ -18,6 +18,9 @@
 //     }
 //   });
 //
+// With threads: close, abort or destroy the wrapped flow before you join the
+// thread at its other end, which otherwise waits for ever after a fault.
+//
 // When not to use it: for code whose operations differ from run to run. Those
 // of each wrapped flow and direction should come in the same order; between
 // flows and directions they need not, so threads are fine.
@@ -38,6 +41,7 @@
 #include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
 #include "flow/flow.h"
 #include "flow/testing/fault_flow.h"
 
@@ -70,6 +74,9 @@ struct FaultPointOptions {
 
   // If there are more, that is a failure, and no more are visited.
   size_t max_points = 10000;
+
+  // After how long a run that has not ended is named on standard error.
+  absl::Duration hang_timeout = absl::Seconds(10);
 };
 
 // FaultPlan
@@ -134,6 +141,7 @@ class FaultPlan {
   explicit FaultPlan(std::optional<Point> point);
 
   const Point& point() const;
+  bool SawOperations() const;
   std::vector<Point> PointsAfter(const FaultPointOptions& options) const;
 
   const std::optional<Point> point_;

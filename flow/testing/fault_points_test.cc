@@ -217,6 +217,7 @@ TEST(ForEachFaultPointTest, ABodyThatSwallowsAnErrorIsCaughtAndToldWhere) {
 TEST(ForEachFaultPointTest, AWrongResultWithoutAFaultIsCaughtToo) {
   EXPECT_NONFATAL_FAILURE(ForEachFaultPoint([](FaultPlan& plan) {
                             auto flow = plan.Wrap(MakePipe().left);
+                            flow->Read().IgnoreError();
                             EXPECT_TRUE(plan.fired());
                           }),
                           "fault point: no fault");
@@ -237,6 +238,11 @@ TEST(ForEachFaultPointTest, TooManyPointsAreAFailure) {
   EXPECT_EQ(visit(1), 4);
   EXPECT_NONFATAL_FAILURE(EXPECT_EQ(visit(2), 4),
                           "more than 4 fault points: 8");
+}
+
+TEST(ForEachFaultPointTest, ABodyThatWrapsNothingIsAFailure) {
+  EXPECT_NONFATAL_FAILURE(ForEachFaultPoint([](FaultPlan&) {}),
+                          "forget plan.Wrap()?");
 }
 
 }  // namespace

@@ -74,7 +74,10 @@ Expect Expect::AskingFor(size_t max_bytes) && {
 }
 
 Expect Expect::Write(absl::string_view data, Line line) {
-  ABSL_CHECK(!data.empty()) << "an empty write reaches no implementation";
+  ABSL_CHECK(!data.empty())
+      << line.file << ":" << line.number
+      << ": Expect::Write() of nothing, which reaches no implementation (a "
+         "literal that begins with NUL? Say absl::string_view(data, size))";
   Expect entry(Kind::kWrite, line);
   entry.data_ = std::string(data);
   return entry;
@@ -189,8 +192,11 @@ class ScriptedFlow final : public Flow {
 
   std::string Rest() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
     if (next_ == script_.size()) return "The script has ended.";
-    std::string rest = "The rest of the script:";
-    for (size_t i = next_; i < script_.size(); ++i) {
+    Expect entry = script_[next_];
+    entry.data_.erase(0, begun_);
+    std::string rest = absl::StrCat("The rest of the script:\n  ", next_ + 1,
+                                    ": ", entry.ToString());
+    for (size_t i = next_ + 1; i < script_.size(); ++i) {
       absl::StrAppend(&rest, "\n  ", i + 1, ": ", script_[i].ToString());
     }
     return rest;
@@ -222,15 +228,16 @@ class ScriptedFlow final : public Flow {
         entry->max_.value_or(max_bytes) != max_bytes) {
       return Differs(absl::StrCat("Read(", ShownMax(max_bytes), ")"));
     }
-    if (entry->data_.size() > max_bytes) {
-      const absl::Cord data(
-          absl::string_view(entry->data_).substr(0, max_bytes));
-      entry->data_.erase(0, max_bytes);
-      return data;
+    const absl::string_view rest =
+        absl::string_view(entry->data_).substr(begun_);
+    if (rest.size() > max_bytes) {
+      begun_ += max_bytes;
+      return absl::Cord(rest.substr(0, max_bytes));
     }
     ++next_;
+    begun_ = 0;
     if (!entry->status_.ok()) return entry->status_;
-    return absl::Cord(entry->data_);
+    return absl::Cord(rest);
   }
 
   absl::Status Take(const absl::Cord& data, size_t* accepted) {
@@ -340,7 +347,8 @@ class ScriptedFlow final : public Flow {
   absl::Mutex mu_;
   std::vector<Expect> script_ ABSL_GUARDED_BY(mu_);
   const Expect::Line line_;
-  size_t next_ ABSL_GUARDED_BY(mu_) = 0;  // in `script_`
+  size_t next_ ABSL_GUARDED_BY(mu_) = 0;   // in `script_`
+  size_t begun_ ABSL_GUARDED_BY(mu_) = 0;  // bytes of that entry, if a Read
   absl::Status error_ ABSL_GUARDED_BY(mu_);
   bool aborted_ ABSL_GUARDED_BY(mu_) = false;
   bool destroyed_ ABSL_GUARDED_BY(mu_) = false;
