@@ -1,0 +1,53 @@
+// Copyright 2026 The flow authors
+// SPDX-License-Identifier: Apache-2.0
+
+#include "flow/internal/gather.h"
+
+#include <cstddef>
+#include <string>
+#include <vector>
+
+#include "absl/strings/cord.h"
+#include "absl/strings/string_view.h"
+#include "absl/types/span.h"
+#include "flow/internal/buffer_size.h"
+#include "gtest/gtest.h"
+
+namespace flow::internal {
+namespace {
+
+TEST(GathererTest, TakesWhatIsAskedForAcrossTheBoundsOfBuffers) {
+  const std::vector<absl::string_view> buffers = {"", "ab", "", "cde", ""};
+  Gatherer gatherer(buffers);
+  EXPECT_EQ(gatherer.remaining(), 5u);
+  EXPECT_EQ(gatherer.Take(3), "abc");
+  EXPECT_EQ(gatherer.remaining(), 2u);
+  char bytes[1];
+  gatherer.TakeInto(absl::MakeSpan(bytes));
+  EXPECT_EQ(bytes[0], 'd');
+  EXPECT_EQ(gatherer.Take(100), "e");
+  EXPECT_EQ(gatherer.remaining(), 0u);
+  EXPECT_TRUE(gatherer.Take(1).empty());
+}
+
+TEST(GathererTest, NothingRemainsOfNothing) {
+  EXPECT_EQ(Gatherer({}).remaining(), 0u);
+  const std::vector<absl::string_view> empties(3);
+  EXPECT_EQ(Gatherer(empties).remaining(), 0u);
+}
+
+TEST(GathererTest, CopiesIntoWholeBlocks) {
+  const std::string piece(1000, 'x');
+  const std::vector<absl::string_view> buffers(500, piece);
+  const absl::Cord all = Gatherer(buffers).Take(500 * piece.size());
+  EXPECT_EQ(all, std::string(500 * piece.size(), 'x'));
+  size_t blocks = 0;
+  for (absl::string_view chunk : all.Chunks()) {
+    EXPECT_LE(chunk.size(), kMaxBlock);
+    ++blocks;
+  }
+  EXPECT_LE(blocks, 15u);
+}
+
+}  // namespace
+}  // namespace flow::internal
