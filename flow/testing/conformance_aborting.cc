@@ -300,7 +300,7 @@ FLOW_CONFORMANCE_CHECK(DataThatADestroyedReaderLeftSpoilsClose,
   EXPECT_THAT(ends.remote().Shutdown(ShutdownMode::kWrite), IsOk());
   EXPECT_THAT(ends.local().Read(), IsEof());
   ends.DestroyRemote();
-  sender.Wait();
+  sender.Wait().IgnoreError();
   EXPECT_THAT(ends.local().Close(), Not(IsOk()));
 }
 
