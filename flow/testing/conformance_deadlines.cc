@@ -86,7 +86,9 @@ FLOW_CONFORMANCE_CHECK(AReadDeadlineThatIsTakenBackDoesNotPass, kInterruption) {
   ends.local().SetReadDeadline(absl::InfiniteFuture());
   const bool in_time = absl::Now() < deadline;
   const bool done = reader.DoneWithin(4 * check.blocked_wait());
-  if (in_time) ASSERT_FALSE(done);
+  if (in_time) {
+    ASSERT_FALSE(done);
+  }
   if (done) return;
   Task writer(ends, [&] { return ends.remote().Write("x"); });
   EXPECT_THAT(reader.Wait(), HoldsData("x"));
@@ -105,7 +107,9 @@ FLOW_CONFORMANCE_CHECK(AWriteDeadlineThatIsTakenBackDoesNotPass,
   ends.local().SetWriteDeadline(absl::InfiniteFuture());
   const bool in_time = absl::Now() < deadline;
   const bool done = writer.DoneWithin(4 * check.blocked_wait());
-  if (in_time) ASSERT_FALSE(done);
+  if (in_time) {
+    ASSERT_FALSE(done);
+  }
   if (done) return;
   EXPECT_TRUE(Same(ReadExactly(ends.remote(), sent.size()), sent));
   EXPECT_THAT(writer.Wait(), IsOk());
