@@ -211,5 +211,15 @@ TEST(DestructionDeathTest, UnderACallEndsTheProgramWithAWord) {
       "destroyed while a call is under way");
 }
 
+TEST(AbortTest, AReasonThatBecomesAbortedKeepsItsPayload) {
+  HookFlow flow;
+  absl::Status reason = absl::DeadlineExceededError("late");
+  reason.SetPayload("type", absl::Cord("payload"));
+  flow.Abort(reason);
+  const absl::Status status = flow.Read().status();
+  EXPECT_THAT(status, StatusIs(absl::StatusCode::kAborted, "late"));
+  EXPECT_EQ(status.GetPayload("type"), absl::Cord("payload"));
+}
+
 }  // namespace
 }  // namespace flow
