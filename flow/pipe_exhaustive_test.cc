@@ -18,9 +18,8 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "flow/flow.h"
-#include "flow/internal/pipe_checker.h"
 #include "flow/internal/pipe_ends_checker.h"
-#include "flow/internal/pipe_explorer.h"
+#include "flow/internal/pipe_operation.h"
 #include "gtest/gtest.h"
 
 namespace flow {

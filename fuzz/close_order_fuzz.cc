@@ -30,6 +30,7 @@
 #include "flow/flow.h"
 #include "flow/internal/pipe_checker.h"
 #include "flow/internal/pipe_ends_checker.h"
+#include "flow/internal/pipe_operation.h"
 
 namespace flow::internal {
 namespace {

@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <cstddef>
-#include <iterator>
 #include <optional>
 #include <string>
 #include <tuple>
@@ -17,10 +16,10 @@
 #include "absl/strings/cord.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
-#include "absl/strings/str_split.h"
 #include "absl/strings/string_view.h"
 #include "flow/flow.h"
 #include "flow/internal/pipe_model.h"
+#include "flow/internal/pipe_operation.h"
 #include "flow/internal/pipe_state.h"
 #include "flow/status.h"
 
@@ -28,13 +27,6 @@ namespace flow::internal {
 namespace {
 
 using Kind = PipeOperation::Kind;
-
-constexpr absl::string_view kEndNames[] = {"left", "right"};
-constexpr absl::string_view kKindNames[] = {
-    "read1", "read",          "write0",         "write1",        "write2",
-    "cord2", "shutdown_read", "shutdown_write", "shutdown_both", "close",
-    "abort", "destroy",       "late_read",      "late_write",    "late_close"};
-static_assert(std::size(kKindNames) == PipeOperation::kKinds);
 
 void Sort(std::vector<PipeModel::Ended>& ended) {
   std::sort(ended.begin(), ended.end(),
@@ -56,17 +48,10 @@ std::string Describe(const std::vector<PipeModel::Ended>& ended) {
   static constexpr absl::string_view kCalls[] = {"Read", "Write", "Close"};
   return absl::StrJoin(ended, ", ",
                        [](std::string* out, const PipeModel::Ended& e) {
-                         absl::StrAppend(out, kEndNames[e.end], ".",
+                         absl::StrAppend(out, EndName(e.end), ".",
                                          kCalls[static_cast<int>(e.call)],
                                          " = ", e.outcome.ToString());
                        });
-}
-
-PipeModel::Outcome Just(PipeModel::Outcome::Kind kind, size_t bytes = 0) {
-  PipeModel::Outcome outcome;
-  outcome.kind = kind;
-  outcome.bytes = bytes;
-  return outcome;
 }
 
 // One byte of PipeBytes(), for ever.
@@ -76,55 +61,7 @@ absl::string_view Borrowed(int end, size_t begin) {
   return absl::string_view(kBytes[end]).substr(begin % 26, 1);
 }
 
-constexpr char kGaveUpClosing[] =
-    "the other end passed its deadline in Close()";
-
 }  // namespace
-
-std::string ToString(const std::vector<PipeOperation>& operations) {
-  return absl::StrJoin(operations, " ",
-                       [](std::string* out, PipeOperation operation) {
-                         absl::StrAppend(out, kEndNames[operation.end], ".",
-                                         kKindNames[operation.kind]);
-                       });
-}
-
-absl::StatusOr<std::vector<PipeOperation>> ParsePipeOperations(
-    absl::string_view text) {
-  std::vector<PipeOperation> operations;
-  for (absl::string_view word :
-       absl::StrSplit(text, absl::ByAnyChar(" \n"), absl::SkipEmpty())) {
-    const std::pair<absl::string_view, absl::string_view> parts =
-        absl::StrSplit(word, absl::MaxSplits('.', 1));
-    const auto* end =
-        std::find(std::begin(kEndNames), std::end(kEndNames), parts.first);
-    const auto* kind =
-        std::find(std::begin(kKindNames), std::end(kKindNames), parts.second);
-    if (end == std::end(kEndNames) || kind == std::end(kKindNames)) {
-      return absl::InvalidArgumentError(
-          absl::StrCat("not an operation of a pipe: ", word));
-    }
-    operations.emplace_back();
-    operations.back().end = static_cast<int>(end - kEndNames);
-    operations.back().kind = static_cast<Kind>(kind - kKindNames);
-  }
-  return operations;
-}
-
-size_t ReadSize(Kind kind) { return kind == Kind::kRead1 ? 1 : kNoLimit; }
-
-size_t WriteSize(Kind kind) {
-  if (kind == Kind::kWrite0) return 0;
-  return kind == Kind::kWrite1 ? 1 : 2;
-}
-
-std::string PipeBytes(int end, size_t begin, size_t size) {
-  std::string bytes;
-  for (size_t i = begin; i < begin + size; ++i) {
-    bytes.push_back(static_cast<char>((end == 0 ? 'a' : 'A') + i % 26));
-  }
-  return bytes;
-}
 
 PipeChecker::PipeChecker(const PipeChecker& other)
     : state_(other.state_), model_(other.model_), ends_(other.ends_) {
@@ -167,14 +104,10 @@ bool PipeChecker::IsLegal(PipeOperation operation) const {
 
 // --- As flow::Flow does it
 
-PipeChecker::Outcome PipeChecker::ToOutcome(const absl::Status& status) const {
-  if (status.ok()) return Just(Outcome::kOk);
-  Outcome outcome =
-      Just(IsClosed(status) ? Outcome::kClosed : Outcome::kReason);
-  if (outcome.kind == Outcome::kReason) {
-    outcome.reason = std::string(status.message());
-  }
-  return outcome;
+PipeChecker::Outcome PipeChecker::ToOutcome(const absl::Status& status) {
+  if (status.ok()) return Outcome::Of(Outcome::kOk);
+  if (IsClosed(status)) return Outcome::Of(Outcome::kClosed);
+  return Outcome::Reason(std::string(status.message()));
 }
 
 void PipeChecker::Done(int end, Call call, Outcome outcome) {
@@ -201,16 +134,16 @@ void PipeChecker::Read(int end) {
     Done(end, Call::kRead, error);
   } else if ((*result)->empty()) {
     e.in_over = true;
-    Done(end, Call::kRead, Just(Outcome::kEof));
+    Done(end, Call::kRead, Outcome::Of(Outcome::kEof));
   } else {
     const std::string expected =
         PipeBytes(1 - end, e.bytes_read, (*result)->size());
     if (**result != expected) {
-      difference_ = absl::StrCat(kEndNames[end], " read ",
-                                 std::string(**result), ", not ", expected);
+      difference_ = absl::StrCat(EndName(end), " read ", std::string(**result),
+                                 ", not ", expected);
     }
     e.bytes_read += (*result)->size();
-    Done(end, Call::kRead, Just(Outcome::kData, (*result)->size()));
+    Done(end, Call::kRead, Outcome::Of(Outcome::kData, (*result)->size()));
   }
   LeaveIfLast(end);
 }
@@ -257,7 +190,7 @@ void PipeChecker::ShutdownWrite(int end) {
 // A Close that waits goes as far as it can.
 void PipeChecker::GoOnClosing(int end) {
   End& e = ends_[end];
-  Outcome outcome = Just(Outcome::kOk);
+  Outcome outcome = Outcome::Of(Outcome::kOk);
   if (!e.aborted) {
     if (!e.end_sent) return;
     absl::Status status;
@@ -322,22 +255,22 @@ absl::Status PipeChecker::Apply(PipeOperation operation) {
   difference_.clear();
   std::vector<PipeModel::Ended> expected_done;
   // What the call itself returns, unless it waits and is then among the others.
-  Outcome expected = Just(Outcome::kOk);
+  Outcome expected = Outcome::Of(Outcome::kOk);
   Outcome outcome = expected;
   const Kind kind = operation.kind;
   switch (kind) {
     case Kind::kRead1:
     case Kind::kReadAll:
       expected = model_.Read(end, ReadSize(kind), &expected_done);
-      outcome = Just(Outcome::kWaits);
+      outcome = Outcome::Of(Outcome::kWaits);
       if (e.in_error) {
         outcome = *e.in_error;
       } else if (e.aborted) {
         outcome = *e.aborted;
       } else if (e.closed) {
-        outcome = Just(Outcome::kClosed);
+        outcome = Outcome::Of(Outcome::kClosed);
       } else if (e.in_over) {
-        outcome = Just(Outcome::kEof);
+        outcome = Outcome::Of(Outcome::kEof);
       } else {
         e.read = ReadSize(kind);
         Read(end);
@@ -349,15 +282,15 @@ absl::Status PipeChecker::Apply(PipeOperation operation) {
     case Kind::kCord2: {
       const size_t size = WriteSize(kind);
       expected = model_.Write(end, size, kind == Kind::kCord2, &expected_done);
-      outcome = Just(Outcome::kWaits);
+      outcome = Outcome::Of(Outcome::kWaits);
       if (e.out_error) {
         outcome = *e.out_error;
       } else if (e.aborted) {
         outcome = *e.aborted;
       } else if (e.end_requested) {
-        outcome = Just(Outcome::kClosed);
+        outcome = Outcome::Of(Outcome::kClosed);
       } else if (size == 0) {
-        outcome = Just(Outcome::kOk);
+        outcome = Outcome::Of(Outcome::kOk);
       } else {
         const std::string bytes = PipeBytes(end, e.bytes_written, size);
         if (kind == Kind::kCord2) {
@@ -374,10 +307,7 @@ absl::Status PipeChecker::Apply(PipeOperation operation) {
     case Kind::kShutdownRead:
     case Kind::kShutdownWrite:
     case Kind::kShutdownBoth: {
-      const ShutdownMode mode =
-          kind == Kind::kShutdownRead    ? ShutdownMode::kRead
-          : kind == Kind::kShutdownWrite ? ShutdownMode::kWrite
-                                         : ShutdownMode::kReadWrite;
+      const ShutdownMode mode = ShutdownModeOf(kind);
       expected = model_.Shutdown(end, mode, &expected_done);
       if (e.aborted) {
         outcome = *e.aborted;
@@ -399,7 +329,7 @@ absl::Status PipeChecker::Apply(PipeOperation operation) {
     }
     case Kind::kClose:
       expected = model_.Close(end, &expected_done);
-      outcome = Just(Outcome::kWaits);
+      outcome = Outcome::Of(Outcome::kWaits);
       if (e.closed) {
         outcome = *e.closed;
       } else {
@@ -413,17 +343,15 @@ absl::Status PipeChecker::Apply(PipeOperation operation) {
     case Kind::kDestroy: {
       const bool destroy = kind == Kind::kDestroy;
       const std::string reason = destroy
-                                     ? "destroyed without Close()"
-                                     : absl::StrCat(kEndNames[end], " aborts");
+                                     ? std::string(PipeModel::kDestroyed)
+                                     : absl::StrCat(EndName(end), " aborts");
       if (destroy) {
         model_.Destroy(end, &expected_done);
       } else {
         model_.Abort(end, reason, &expected_done);
       }
       if (!e.aborted && !e.closed) {
-        Outcome local = Just(Outcome::kReason);
-        local.reason = reason;
-        Abort(end, local, reason);
+        Abort(end, Outcome::Reason(reason), reason);
       }
       if (destroy) Leave(end).IgnoreError();
       break;
@@ -432,7 +360,7 @@ absl::Status PipeChecker::Apply(PipeOperation operation) {
       model_.PassDeadline(end, Call::kRead, &expected_done);
       state_.Stop(PipeState::Reader(Side(end)));
       e.read.reset();
-      Done(end, Call::kRead, Just(Outcome::kLate));
+      Done(end, Call::kRead, Outcome::Of(Outcome::kLate));
       break;
     case Kind::kLateWrite: {
       model_.PassDeadline(end, Call::kWrite, &expected_done);
@@ -440,10 +368,9 @@ absl::Status PipeChecker::Apply(PipeOperation operation) {
       const size_t accepted = e.offer->accepted;
       e.offer.reset();
       e.bytes_written += accepted;
-      Done(end, Call::kWrite, Just(Outcome::kLate, accepted));
+      Done(end, Call::kWrite, Outcome::Of(Outcome::kLate, accepted));
       if (e.end_requested) {
-        const absl::Status error =
-            absl::AbortedError("ended in the middle of a Write");
+        const absl::Status error = absl::AbortedError(PipeModel::kCutWrite);
         e.out_error = ToOutcome(error);
         SendEnd(end, error);
       }
@@ -454,9 +381,9 @@ absl::Status PipeChecker::Apply(PipeOperation operation) {
       state_.Stop(PipeState::Closer(Side(end)));
       e.closing = false;
       e.awaiting = false;
-      e.closed = Just(Outcome::kLate);
+      e.closed = Outcome::Of(Outcome::kLate);
       Done(end, Call::kClose, *e.closed);
-      Abort(end, Just(Outcome::kClosed), kGaveUpClosing);
+      Abort(end, Outcome::Of(Outcome::kClosed), PipeModel::kGaveUpClosing);
       LeaveIfLast(end);
       break;
   }

@@ -12,58 +12,17 @@
 
 #include <array>
 #include <cstddef>
-#include <cstdint>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "absl/status/status.h"
-#include "absl/status/statusor.h"
-#include "absl/strings/cord.h"
 #include "absl/strings/string_view.h"
 #include "flow/internal/pipe_model.h"
+#include "flow/internal/pipe_operation.h"
 #include "flow/internal/pipe_state.h"
 
 namespace flow::internal {
-
-// PipeOperation
-//
-// Something that a user can do at one end.
-struct PipeOperation {
-  enum Kind : uint8_t {
-    kRead1,    // Read(1)
-    kReadAll,  // Read()
-    kWrite0,   // an empty write
-    kWrite1,   // of borrowed bytes
-    kWrite2,
-    kCord2,  // of a buffer to share
-    kShutdownRead,
-    kShutdownWrite,
-    kShutdownBoth,
-    kClose,
-    kAbort,
-    kDestroy,
-    kLateRead,  // the deadline of the Read that waits passes
-    kLateWrite,
-    kLateClose,
-  };
-  static constexpr int kKinds = kLateClose + 1;
-
-  int end = 0;  // 0: left, 1: right
-  Kind kind = kRead1;
-};
-
-// Operations as text, one after the other: `left.write2 right.read1 ...`.
-std::string ToString(const std::vector<PipeOperation>& operations);
-absl::StatusOr<std::vector<PipeOperation>> ParsePipeOperations(
-    absl::string_view text);
-
-// The sizes that `kind` reads or writes.
-size_t ReadSize(PipeOperation::Kind kind);
-size_t WriteSize(PipeOperation::Kind kind);
-
-// Bytes `begin`, `begin + 1`, ... of what `end` writes.
-std::string PipeBytes(int end, size_t begin, size_t size);
 
 // PipeChecker
 //
@@ -113,7 +72,7 @@ class PipeChecker {
   static PipeState::Side Side(int end) {
     return end == 0 ? PipeState::kLeft : PipeState::kRight;
   }
-  Outcome ToOutcome(const absl::Status& status) const;
+  static Outcome ToOutcome(const absl::Status& status);
   void Done(int end, Call call, Outcome outcome);
 
   // The calls of an end, as far as they go.

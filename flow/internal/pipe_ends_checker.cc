@@ -15,8 +15,8 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
 #include "flow/flow.h"
-#include "flow/internal/pipe_checker.h"
 #include "flow/internal/pipe_model.h"
+#include "flow/internal/pipe_operation.h"
 #include "flow/pipe.h"
 #include "flow/status.h"
 
@@ -114,10 +114,7 @@ absl::Status PipeEndsChecker::Apply(PipeOperation operation) {
     case Kind::kShutdownRead:
     case Kind::kShutdownWrite:
     case Kind::kShutdownBoth: {
-      const ShutdownMode mode =
-          kind == Kind::kShutdownRead    ? ShutdownMode::kRead
-          : kind == Kind::kShutdownWrite ? ShutdownMode::kWrite
-                                         : ShutdownMode::kReadWrite;
+      const ShutdownMode mode = ShutdownModeOf(kind);
       expected = model_.Shutdown(end, mode, &ended);
       status = flow->Shutdown(mode);
       equal = Matches(status, expected);

@@ -13,12 +13,11 @@
 #include <array>
 #include <cstddef>
 #include <memory>
-#include <vector>
 
 #include "absl/status/status.h"
 #include "flow/flow.h"
-#include "flow/internal/pipe_checker.h"
 #include "flow/internal/pipe_model.h"
+#include "flow/internal/pipe_operation.h"
 
 namespace flow::internal {
 

@@ -4,7 +4,6 @@
 #include "flow/internal/pipe_explorer.h"
 
 #include <cstddef>
-#include <cstdint>
 #include <deque>
 #include <string>
 #include <utility>
@@ -15,20 +14,9 @@
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "flow/internal/pipe_checker.h"
+#include "flow/internal/pipe_operation.h"
 
 namespace flow::internal {
-
-std::vector<PipeOperation> AllPipeOperations() {
-  std::vector<PipeOperation> operations;
-  for (int end : {0, 1}) {
-    for (int kind = 0; kind < PipeOperation::kKinds; ++kind) {
-      operations.emplace_back();
-      operations.back().end = end;
-      operations.back().kind = static_cast<PipeOperation::Kind>(kind);
-    }
-  }
-  return operations;
-}
 
 PipeExploration ExplorePipe(
     size_t capacity, size_t max_length,

@@ -16,11 +16,9 @@
 #include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "flow/internal/pipe_checker.h"
+#include "flow/internal/pipe_operation.h"
 
 namespace flow::internal {
-
-// Every operation at either end.
-std::vector<PipeOperation> AllPipeOperations();
 
 // PipeExploration
 struct PipeExploration {

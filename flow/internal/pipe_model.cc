@@ -18,26 +18,25 @@ namespace {
 
 using Outcome = PipeModel::Outcome;
 
-Outcome Reason(const std::string& reason) {
-  Outcome outcome;
-  outcome.kind = Outcome::kReason;
-  outcome.reason = reason;
-  return outcome;
-}
-
-Outcome Just(Outcome::Kind kind, size_t bytes = 0) {
-  Outcome outcome;
-  outcome.kind = kind;
-  outcome.bytes = bytes;
-  return outcome;
-}
-
 Outcome WithBytes(Outcome outcome, size_t bytes) {
   outcome.bytes = bytes;
   return outcome;
 }
 
 }  // namespace
+
+Outcome PipeModel::Outcome::Of(Kind kind, size_t bytes) {
+  Outcome outcome;
+  outcome.kind = kind;
+  outcome.bytes = bytes;
+  return outcome;
+}
+
+Outcome PipeModel::Outcome::Reason(std::string reason) {
+  Outcome outcome = Of(kReason);
+  outcome.reason = std::move(reason);
+  return outcome;
+}
 
 // --- Operations
 
@@ -46,8 +45,8 @@ Outcome WithBytes(Outcome outcome, size_t bytes) {
 Outcome PipeModel::Known(const std::optional<Outcome>& first, int end) const {
   if (first.has_value() && first->kind != Outcome::kEof) return *first;
   if (ends_[end].aborted.has_value()) return *ends_[end].aborted;
-  if (ends_[end].closed.has_value()) return Just(Outcome::kClosed);
-  return first.value_or(Just(Outcome::kOk));
+  if (ends_[end].closed.has_value()) return Outcome::Of(Outcome::kClosed);
+  return first.value_or(Outcome::Of(Outcome::kOk));
 }
 
 bool PipeModel::ReadIsDecided(int end) const {
@@ -78,12 +77,12 @@ Outcome PipeModel::Read(int end, size_t max_bytes, std::vector<Ended>* ended) {
   End& e = ends_[end];
   if (ReadIsDecided(end)) {
     const Outcome known = Known(e.read_end, end);
-    return known.kind == Outcome::kOk ? Just(Outcome::kEof) : known;
+    return known.kind == Outcome::kOk ? Outcome::Of(Outcome::kEof) : known;
   }
-  if (e.read.has_value()) return Just(Outcome::kBusy);
+  if (e.read.has_value()) return Outcome::Of(Outcome::kBusy);
   e.read = max_bytes;
   Settle(ended);
-  return Just(Outcome::kWaits);
+  return Outcome::Of(Outcome::kWaits);
 }
 
 Outcome PipeModel::Write(int end, size_t size, bool cord,
@@ -91,20 +90,20 @@ Outcome PipeModel::Write(int end, size_t size, bool cord,
   End& e = ends_[end];
   if (WriteIsDecided(end)) {
     const Outcome known = Known(e.write_error, end);
-    return known.kind == Outcome::kOk ? Just(Outcome::kClosed) : known;
+    return known.kind == Outcome::kOk ? Outcome::Of(Outcome::kClosed) : known;
   }
-  if (size == 0) return Just(Outcome::kOk);
-  if (e.write.has_value()) return Just(Outcome::kBusy);
+  if (size == 0) return Outcome::Of(Outcome::kOk);
+  if (e.write.has_value()) return Outcome::Of(Outcome::kBusy);
   e.write = WaitingWrite{size, cord, 0};
   Settle(ended);
-  return Just(Outcome::kWaits);
+  return Outcome::Of(Outcome::kWaits);
 }
 
 Outcome PipeModel::Shutdown(int end, ShutdownMode mode,
                             std::vector<Ended>* ended) {
   End& e = ends_[end];
   if (e.aborted.has_value()) return *e.aborted;
-  Outcome result = Just(Outcome::kOk);
+  Outcome result = Outcome::Of(Outcome::kOk);
   if (mode != ShutdownMode::kWrite) {
     if (!ReadIsDecided(end)) {
       e.refused = true;
@@ -132,22 +131,22 @@ Outcome PipeModel::Shutdown(int end, ShutdownMode mode,
 Outcome PipeModel::Close(int end, std::vector<Ended>* ended) {
   End& e = ends_[end];
   if (e.closed.has_value()) return *e.closed;
-  if (e.close) return Just(Outcome::kBusy);
+  if (e.close) return Outcome::Of(Outcome::kBusy);
   e.close = true;
   Shutdown(end, ShutdownMode::kWrite, ended);
   Settle(ended);
-  return Just(Outcome::kWaits);
+  return Outcome::Of(Outcome::kWaits);
 }
 
 void PipeModel::Abort(int end, const std::string& reason,
                       std::vector<Ended>* ended) {
   if (ends_[end].aborted.has_value() || ends_[end].closed.has_value()) return;
-  AbortBoth(end, Reason(reason), reason);
+  AbortBoth(end, Outcome::Reason(reason), reason);
   Settle(ended);
 }
 
 void PipeModel::Destroy(int end, std::vector<Ended>* ended) {
-  Abort(end, "destroyed without Close()", ended);
+  Abort(end, kDestroyed, ended);
   Leave(end);
   ends_[end].destroyed = true;
   Settle(ended);
@@ -158,23 +157,23 @@ void PipeModel::PassDeadline(int end, Call call, std::vector<Ended>* ended) {
   switch (call) {
     case Call::kRead:
       e.read.reset();
-      ended->push_back({end, call, Just(Outcome::kLate)});
+      ended->push_back({end, call, Outcome::Of(Outcome::kLate)});
       break;
     case Call::kWrite:
-      ended->push_back({end, call, Just(Outcome::kLate, e.write->accepted)});
+      ended->push_back(
+          {end, call, Outcome::Of(Outcome::kLate, e.write->accepted)});
       e.write.reset();
       if (e.ended) {
         // It was to end the direction, and has failed.
-        e.write_error = Reason("ended in the middle of a Write");
+        e.write_error = Outcome::Reason(kCutWrite);
         Move(out(end), Direction::kAborted, e.write_error->reason);
       }
       break;
     case Call::kClose:
       e.close = false;
-      e.closed = Just(Outcome::kLate);
+      e.closed = Outcome::Of(Outcome::kLate);
       ended->push_back({end, call, *e.closed});
-      AbortBoth(end, Just(Outcome::kClosed),
-                "the other end passed its deadline in Close()");
+      AbortBoth(end, Outcome::Of(Outcome::kClosed), kGaveUpClosing);
       // Otherwise the last call to return frees.
       if (!e.read && !e.write) Leave(end);
       break;
@@ -194,7 +193,7 @@ void PipeModel::Move(Direction& direction, Direction::State state,
 void PipeModel::SendEnd(int end) {
   Move(out(end), Direction::kEnded, "");
   if (out(end).state == Direction::kAborted) {
-    ends_[end].write_error = Reason(out(end).reason);
+    ends_[end].write_error = Outcome::Reason(out(end).reason);
   }
 }
 
@@ -215,9 +214,8 @@ void PipeModel::Leave(int end) {
   if (e.aborted.has_value() && d.state == Direction::kEnded &&
       d.queued() != 0) {
     d.state = Direction::kAborted;
-    d.reason = e.aborted->kind == Outcome::kReason
-                   ? e.aborted->reason
-                   : "the other end passed its deadline in Close()";
+    d.reason = e.aborted->kind == Outcome::kReason ? e.aborted->reason
+                                                   : kGaveUpClosing;
   }
   d.gone = d.accepted;
 }
@@ -266,15 +264,17 @@ bool PipeModel::SettleOnce(std::vector<Ended>* ended) {
         write.accepted += n;
         d.accepted += n;
         if (write.accepted == write.size) {
-          ended->push_back({end, Call::kWrite, Just(Outcome::kOk, write.size)});
+          ended->push_back(
+              {end, Call::kWrite, Outcome::Of(Outcome::kOk, write.size)});
           e.write.reset();
           if (e.ended) SendEnd(end);
           return true;
         }
         if (n != 0) return true;
       } else {
-        e.write_error = d.state == Direction::kAborted ? Reason(d.reason)
-                                                       : Just(Outcome::kClosed);
+        e.write_error = d.state == Direction::kAborted
+                            ? Outcome::Reason(d.reason)
+                            : Outcome::Of(Outcome::kClosed);
         ended->push_back(
             {end, Call::kWrite, WithBytes(*e.write_error, write.accepted)});
         e.write.reset();
@@ -289,13 +289,13 @@ bool PipeModel::SettleOnce(std::vector<Ended>* ended) {
         d.gone += n;
         e.bytes_read += n;
         e.read.reset();
-        ended->push_back({end, Call::kRead, Just(Outcome::kData, n)});
+        ended->push_back({end, Call::kRead, Outcome::Of(Outcome::kData, n)});
         return true;
       }
       if (d.state != Direction::kOpen) {
         const Outcome outcome = d.state == Direction::kAborted
-                                    ? Reason(d.reason)
-                                    : Just(Outcome::kEof);
+                                    ? Outcome::Reason(d.reason)
+                                    : Outcome::Of(Outcome::kEof);
         if (!e.refused) e.read_end = outcome;
         e.read.reset();
         ended->push_back({end, Call::kRead, outcome});
@@ -306,12 +306,12 @@ bool PipeModel::SettleOnce(std::vector<Ended>* ended) {
     if (e.close && !e.write && in(end).state != Direction::kOpen) {
       e.close = false;
       Leave(end);
-      e.closed = Just(Outcome::kOk);
+      e.closed = Outcome::Of(Outcome::kOk);
       if (out(end).state == Direction::kAborted) {
-        e.closed = Reason(out(end).reason);
+        e.closed = Outcome::Reason(out(end).reason);
       }
       if (in(end).state == Direction::kAborted) {
-        e.closed = Reason(in(end).reason);
+        e.closed = Outcome::Reason(in(end).reason);
       }
       if (e.write_error.has_value()) e.closed = e.write_error;
       ended->push_back({end, Call::kClose, *e.closed});

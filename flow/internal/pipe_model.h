@@ -40,7 +40,16 @@ class PipeModel {
       return a.kind == b.kind && a.bytes == b.bytes && a.reason == b.reason;
     }
     std::string ToString() const;
+
+    static Outcome Of(Kind kind, size_t bytes = 0);
+    static Outcome Reason(std::string reason);
   };
+
+  // The reasons that are not a user's: parts of what flow.cc says.
+  static constexpr char kDestroyed[] = "destroyed without Close()";
+  static constexpr char kCutWrite[] = "ended in the middle of a Write";
+  static constexpr char kGaveUpClosing[] =
+      "the other end passed its deadline in Close()";
 
   // A call that waited and has ended.
   struct Ended {
@@ -65,17 +74,11 @@ class PipeModel {
   // The deadline of a call that waits passes.
   void PassDeadline(int end, Call call, std::vector<Ended>* ended);
 
-  // What can be asked of it: does a call wait; does a Read, a write or the end
-  // of the outbound direction still concern the other end, or does this end
-  // know what comes of it?
   bool Waits(int end, Call call) const;
-  bool ReadIsDecided(int end) const;
-  bool WriteIsDecided(int end) const;
   bool destroyed(int end) const { return ends_[end].destroyed; }
   bool left(int end) const { return ends_[end].left; }
   size_t bytes_read(int end) const { return ends_[end].bytes_read; }
   size_t bytes_written(int end) const { return out(end).accepted; }
-  size_t queued(int end) const { return in(end).queued(); }
 
   // Equal for models that will do the same for ever.
   std::string Key() const;
@@ -120,6 +123,11 @@ class PipeModel {
   Direction& out(int end) { return directions_[1 - end]; }
   const Direction& in(int end) const { return directions_[end]; }
   const Direction& out(int end) const { return directions_[1 - end]; }
+
+  // Whether this end knows what comes of a Read, or of a write, without the
+  // other one.
+  bool ReadIsDecided(int end) const;
+  bool WriteIsDecided(int end) const;
 
   Outcome Known(const std::optional<Outcome>& first, int end) const;
   void SendEnd(int end);

@@ -14,6 +14,7 @@
 #include "absl/strings/string_view.h"
 #include "flow/internal/pipe_checker.h"
 #include "flow/internal/pipe_ends_checker.h"
+#include "flow/internal/pipe_operation.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 

@@ -184,7 +184,8 @@ std::string PipeState::DebugString() const {
                       in.offer->strict ? ", a write of " : ", a buffer of ",
                       in.offer->size - in.offer->accepted);
     }
-    absl::StrAppend(&text, in.closer_waits ? ", a close] " : "] ",
+    absl::StrAppend(&text, in.closer_waits ? ", a close" : "",
+                    in.unwanted ? ", unwanted] " : "] ",
                     aborted_[side].message());
   }
   return text;

@@ -22,6 +22,7 @@
 #include "flow/flow.h"
 #include "flow/internal/pipe_checker.h"
 #include "flow/internal/pipe_explorer.h"
+#include "flow/internal/pipe_operation.h"
 #include "gtest/gtest.h"
 
 namespace flow::internal {

@@ -18,6 +18,7 @@
 #include "absl/strings/str_join.h"
 #include "flow/internal/pipe_checker.h"
 #include "flow/internal/pipe_explorer.h"
+#include "flow/internal/pipe_operation.h"
 
 namespace flow::internal {
 namespace {
