@@ -31,12 +31,15 @@
 #include "flow/function_flow.h"
 #include "flow/testing/allocation_counter.h"
 #include "flow/testing/copied_bytes.h"
+#include "flow/testing/one_way_flow.h"
 
 namespace flow {
 namespace {
 
 using ::flow::testing::AllocationCounter;
 using ::flow::testing::CopiedBytes;
+using ::flow::testing::FromInput;
+using ::flow::testing::FromOutput;
 
 constexpr size_t kPieces = 16;  // the length of a gathered list
 
@@ -61,18 +64,6 @@ void SetCopied(benchmark::State& state, size_t bytes) {
 
 void SetBytes(benchmark::State& state, size_t bytes) {
   state.SetBytesProcessed(state.iterations() * static_cast<int64_t>(bytes));
-}
-
-std::unique_ptr<Flow> FromInput(Input input) {
-  FunctionFlowOptions options;
-  options.input = std::move(input);
-  return MakeFunctionFlow(std::move(options));
-}
-
-std::unique_ptr<Flow> FromOutput(Output output) {
-  FunctionFlowOptions options;
-  options.output = std::move(output);
-  return MakeFunctionFlow(std::move(options));
 }
 
 // Memory that is overwritten from its start whenever it is full.

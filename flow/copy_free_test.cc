@@ -27,6 +27,7 @@
 #include "flow/string_flow.h"
 #include "flow/testing/allocation_counter.h"
 #include "flow/testing/copied_bytes.h"
+#include "flow/testing/one_way_flow.h"
 #include "gtest/gtest.h"
 
 namespace flow {
@@ -35,16 +36,11 @@ namespace {
 using ::absl_testing::IsOk;
 using ::flow::testing::AllocationCounter;
 using ::flow::testing::CopiedBytes;
+using ::flow::testing::FromInput;
 
 constexpr size_t kSmallest = 512;  // the least that is shared
 constexpr size_t kBlock = size_t{64} << 10;
 constexpr size_t kPayload = size_t{1} << 20;
-
-std::unique_ptr<Flow> FromInput(Input input) {
-  FunctionFlowOptions options;
-  options.input = std::move(input);
-  return MakeFunctionFlow(std::move(options));
-}
 
 // A Cord of `n` adopted strings of `size` bytes.
 absl::Cord LargeCord(size_t n, size_t size) {

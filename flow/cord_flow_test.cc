@@ -13,6 +13,7 @@
 #include "flow/flow.h"
 #include "flow/function_flow.h"
 #include "flow/testing/matchers.h"
+#include "flow/testing/one_way_flow.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
@@ -22,24 +23,19 @@ namespace {
 using ::absl_testing::IsOk;
 using ::absl_testing::IsOkAndHolds;
 using ::absl_testing::StatusIs;
+using ::flow::testing::FromInput;
 using ::flow::testing::IsEof;
 using ::testing::HasSubstr;
 
-std::unique_ptr<Flow> InputOnly(Input input) {
-  FunctionFlowOptions options;
-  options.input = std::move(input);
-  return MakeFunctionFlow(std::move(options));
-}
-
 TEST(InputCordTest, IsOneReadThenEndOfFile) {
-  auto flow = InputOnly(InputCord(absl::Cord("abc")));
+  auto flow = FromInput(InputCord(absl::Cord("abc")));
   EXPECT_THAT(flow->Read(), IsOkAndHolds("abc"));
   EXPECT_THAT(flow->Read(), IsEof());
-  EXPECT_THAT(InputOnly(InputCord(absl::Cord()))->Read(), IsEof());
+  EXPECT_THAT(FromInput(InputCord(absl::Cord()))->Read(), IsEof());
 }
 
 TEST(InputCordsTest, GivesOneReadForEachThatIsNotEmpty) {
-  auto flow = InputOnly(InputCords(
+  auto flow = FromInput(InputCords(
       {absl::Cord(), absl::Cord("ab"), absl::Cord(), absl::Cord("c")}));
   EXPECT_THAT(flow->Read(), IsOkAndHolds("ab"));
   EXPECT_THAT(flow->Read(), IsOkAndHolds("c"));
@@ -68,25 +64,25 @@ TEST(OutputCordDeathTest, NullEndsTheProgramAtOnce) {
 }
 
 TEST(ReadAllTest, ReturnsEverythingUpToEndOfFile) {
-  auto flow = InputOnly(InputCords({absl::Cord("ab"), absl::Cord("cd")}));
+  auto flow = FromInput(InputCords({absl::Cord("ab"), absl::Cord("cd")}));
   EXPECT_THAT(ReadAll(*flow, kNoLimit), IsOkAndHolds("abcd"));
   EXPECT_THAT(ReadAll(*flow, kNoLimit), IsEof());
 }
 
 TEST(ReadAllTest, ExactlyTheLimitIsFineAndOneByteMoreIsNot) {
-  auto fits = InputOnly(InputCords({absl::Cord("ab"), absl::Cord("cd")}));
+  auto fits = FromInput(InputCords({absl::Cord("ab"), absl::Cord("cd")}));
   EXPECT_THAT(ReadAll(*fits, 4), IsOkAndHolds("abcd"));
-  auto exceeds = InputOnly(InputCords({absl::Cord("ab"), absl::Cord("cde")}));
+  auto exceeds = FromInput(InputCords({absl::Cord("ab"), absl::Cord("cde")}));
   EXPECT_THAT(ReadAll(*exceeds, 4),
               StatusIs(absl::StatusCode::kResourceExhausted,
                        HasSubstr("limit of 4 bytes")));
-  auto empty = InputOnly(InputCord(absl::Cord()));
+  auto empty = FromInput(InputCord(absl::Cord()));
   EXPECT_THAT(ReadAll(*empty, 0), IsEof());
 }
 
 TEST(ReadAllTest, AnErrorIsNeverAShorterResult) {
   int calls = 0;
-  auto flow = InputOnly(Input::Buffers([&]() -> absl::StatusOr<absl::Cord> {
+  auto flow = FromInput(Input::Buffers([&]() -> absl::StatusOr<absl::Cord> {
     if (++calls == 1) return absl::Cord("half");
     return absl::UnavailableError("reset");
   }));

@@ -18,6 +18,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "flow/cstruct.h"
+#include "flow/testing/byte_pattern.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
@@ -29,11 +30,7 @@ using ::absl_testing::StatusIs;
 
 constexpr size_t kMaxSize = std::numeric_limits<size_t>::max();
 
-std::string Pattern(size_t size) {
-  std::string bytes(size, '\0');
-  for (size_t i = 0; i < size; ++i) bytes[i] = static_cast<char>(i * 7 + 1);
-  return bytes;
-}
+std::string Pattern(size_t size) { return testing::PatternString(0, size); }
 
 // Random operations on windows of a few blocks, against std::strings.
 

@@ -16,6 +16,7 @@
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
 #include "flow/cstruct.h"
+#include "flow/testing/byte_pattern.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
@@ -33,11 +34,7 @@ constexpr size_t kSmallestShared = kLargestCopied + 1;
 // More than a std::string holds inside itself.
 constexpr size_t kOutOfLine = 64;
 
-std::string Pattern(size_t size) {
-  std::string bytes(size, '\0');
-  for (size_t i = 0; i < size; ++i) bytes[i] = static_cast<char>(i * 7 + 1);
-  return bytes;
-}
+std::string Pattern(size_t size) { return testing::PatternString(0, size); }
 
 // The address of the bytes of a Cord that is known to be of one piece.
 const char* AddressOf(const absl::Cord& cord) {

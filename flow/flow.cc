@@ -34,7 +34,7 @@ const void* ThisThread() {
   return &tag;
 }
 
-// The most that one call can write, so that counts cannot overflow.
+// The most that one call can write: what a count can hold.
 constexpr size_t kMaxWrite = std::numeric_limits<int64_t>::max();
 
 // More than kMaxWrite if the sum overflows.

@@ -208,8 +208,8 @@ class Flow {
   //  * Ok: every accepted byte was handed on, neither direction was broken so
   //    far, and no write has failed (one that the remote or a full output
   //    Closed has). Whether the remote has read them only its answer can tell.
-  //  * kDeadlineExceeded: `deadline` passed first. The flow is now aborted and
-  //    the remote reads kAborted.
+  //  * kDeadlineExceeded: `deadline` passed first. The flow is now aborted; the
+  //    remote gets kAborted, but for what had ended before (docs: Close).
   //  * Any other error: the first one of a direction, or the reason of Abort().
   //
   // Whatever it returns, the flow is closed, and everything is freed as soon as
@@ -259,8 +259,8 @@ class Flow {
   // Flow::DebugString()
   //
   // Returns kind, name, state and calls under way in one line for people. Every
-  // error that this class makes begins with it, but for the calls, as it was
-  // when the error happened. The format may change.
+  // error that this class makes begins with kind, name and state, as they were
+  // when it happened. The format may change.
   std::string DebugString() const;
 
  protected:

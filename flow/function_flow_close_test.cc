@@ -19,6 +19,7 @@
 #include "flow/flow.h"
 #include "flow/function_flow.h"
 #include "flow/testing/matchers.h"
+#include "flow/testing/one_way_flow.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
@@ -28,23 +29,13 @@ namespace {
 using ::absl_testing::IsOk;
 using ::absl_testing::IsOkAndHolds;
 using ::absl_testing::StatusIs;
+using ::flow::testing::FromInput;
+using ::flow::testing::FromOutput;
 using ::flow::testing::IsClosed;
 using ::flow::testing::IsEof;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::Not;
-
-std::unique_ptr<Flow> FromInput(Input input) {
-  FunctionFlowOptions options;
-  options.input = std::move(input);
-  return MakeFunctionFlow(std::move(options));
-}
-
-std::unique_ptr<Flow> FromOutput(Output output) {
-  FunctionFlowOptions options;
-  options.output = std::move(output);
-  return MakeFunctionFlow(std::move(options));
-}
 
 // --- The end of the output
 

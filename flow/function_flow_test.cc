@@ -27,6 +27,7 @@
 #include "flow/flow.h"
 #include "flow/internal/buffer_size.h"
 #include "flow/testing/matchers.h"
+#include "flow/testing/one_way_flow.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
@@ -36,23 +37,13 @@ namespace {
 using ::absl_testing::IsOk;
 using ::absl_testing::IsOkAndHolds;
 using ::absl_testing::StatusIs;
+using ::flow::testing::FromInput;
+using ::flow::testing::FromOutput;
 using ::flow::testing::IsClosed;
 using ::flow::testing::IsEof;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::SizeIs;
-
-std::unique_ptr<Flow> FromInput(Input input) {
-  FunctionFlowOptions options;
-  options.input = std::move(input);
-  return MakeFunctionFlow(std::move(options));
-}
-
-std::unique_ptr<Flow> FromOutput(Output output) {
-  FunctionFlowOptions options;
-  options.output = std::move(output);
-  return MakeFunctionFlow(std::move(options));
-}
 
 // An Input by the byte that yields `chunks`, one a call, then end-of-file.
 Input Chunks(std::vector<std::string> chunks) {

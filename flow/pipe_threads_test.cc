@@ -27,6 +27,7 @@
 #include "flow/flow.h"
 #include "flow/pipe.h"
 #include "flow/status.h"
+#include "flow/testing/byte_pattern.h"
 #include "gtest/gtest.h"
 
 namespace flow {
@@ -34,17 +35,9 @@ namespace {
 
 constexpr int64_t kMostBytes = 3000;
 
-// Byte `i` of what `end` writes; no two stretches of it are alike.
-char ByteAt(int end, int64_t i) {
-  return static_cast<char>((i * 7 + i / 251 + end * 101) & 0xff);
-}
-
+// What `end` writes, from `begin` on.
 std::string Bytes(int end, int64_t begin, size_t n) {
-  std::string bytes(n, '\0');
-  for (size_t i = 0; i < n; ++i) {
-    bytes[i] = ByteAt(end, begin + static_cast<int64_t>(i));
-  }
-  return bytes;
+  return testing::PatternString(begin, n, static_cast<uint64_t>(end));
 }
 
 // Dice for one thread, the same for the same seed.
@@ -153,7 +146,7 @@ struct End {
   void Close() {
     Dice dice(seed + 3);
     dice.Pause();
-    // As a user would, one end waits for ever only if the other one does not.
+    // To wait for ever is safe here: the readers read on, and both ends close.
     const bool patient = dice.Roll(3) != 0;
     ended = true;
     close_result =

@@ -19,6 +19,7 @@
 #include "flow/flow.h"
 #include "flow/function_flow.h"
 #include "flow/testing/matchers.h"
+#include "flow/testing/one_way_flow.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
@@ -27,24 +28,14 @@ namespace {
 
 using ::absl_testing::IsOk;
 using ::absl_testing::IsOkAndHolds;
+using ::flow::testing::FromInput;
+using ::flow::testing::FromOutput;
 using ::flow::testing::IsClosed;
 using ::flow::testing::IsEof;
 using ::testing::ElementsAre;
 
-std::unique_ptr<Flow> InputOnly(Input input) {
-  FunctionFlowOptions options;
-  options.input = std::move(input);
-  return MakeFunctionFlow(std::move(options));
-}
-
-std::unique_ptr<Flow> OutputOnly(Output output) {
-  FunctionFlowOptions options;
-  options.output = std::move(output);
-  return MakeFunctionFlow(std::move(options));
-}
-
 TEST(OriginalTest, AStringIsReadWholeThenEndOfFileAndAWriteIsClosed) {
-  auto flow = InputOnly(InputString("xxxxxxxxxx"));
+  auto flow = FromInput(InputString("xxxxxxxxxx"));
   EXPECT_THAT(flow->Read(), IsOkAndHolds("xxxxxxxxxx"));
   EXPECT_THAT(flow->Read(), IsEof());
   EXPECT_THAT(flow->Write("y"), IsClosed());
@@ -52,7 +43,7 @@ TEST(OriginalTest, AStringIsReadWholeThenEndOfFileAndAWriteIsClosed) {
 
 TEST(OriginalTest, ThreeWritesIntoTenBytesTheThirdClosed) {
   std::array<char, 10> memory{};
-  auto flow = OutputOnly(OutputBytes(absl::MakeSpan(memory)));
+  auto flow = FromOutput(OutputBytes(absl::MakeSpan(memory)));
   EXPECT_THAT(flow->Read(), IsEof());
   EXPECT_THAT(flow->Write("hell"), IsOk());
   EXPECT_THAT(flow->Write("o! "), IsOk());
@@ -62,7 +53,7 @@ TEST(OriginalTest, ThreeWritesIntoTenBytesTheThirdClosed) {
 }
 
 TEST(OriginalTest, AListOfStringsGivesOneReadForEachThatIsNotEmpty) {
-  auto flow = InputOnly(InputStrings({"", "123", "45", "6789", "0"}));
+  auto flow = FromInput(InputStrings({"", "123", "45", "6789", "0"}));
   EXPECT_THAT(flow->Read(), IsOkAndHolds("123"));
   EXPECT_THAT(flow->Read(), IsOkAndHolds("45"));
   EXPECT_THAT(flow->Read(), IsOkAndHolds("6789"));
@@ -76,7 +67,7 @@ TEST(OriginalTest, AListOfOutputsIsFilledInTurnAndEmptyOnesAreSkipped) {
       std::string(3, '-'), "", std::string(2, '-'), std::string(3, '-')};
   std::vector<absl::Span<char>> spans;
   for (std::string& string : memory) spans.push_back(absl::MakeSpan(string));
-  auto flow = OutputOnly(OutputBytes(std::move(spans)));
+  auto flow = FromOutput(OutputBytes(std::move(spans)));
   EXPECT_THAT(flow->Write("hell"), IsOk());
   EXPECT_THAT(flow->Write("o! "), IsOk());
   EXPECT_THAT(flow->Write("world"), IsClosed());
@@ -85,20 +76,20 @@ TEST(OriginalTest, AListOfOutputsIsFilledInTurnAndEmptyOnesAreSkipped) {
 }
 
 TEST(InputStringTest, AnEmptyOneIsEndOfFileAtOnce) {
-  EXPECT_THAT(InputOnly(InputString(""))->Read(), IsEof());
-  EXPECT_THAT(InputOnly(InputStrings({}))->Read(), IsEof());
-  EXPECT_THAT(InputOnly(InputStrings({"", ""}))->Read(), IsEof());
+  EXPECT_THAT(FromInput(InputString(""))->Read(), IsEof());
+  EXPECT_THAT(FromInput(InputStrings({}))->Read(), IsEof());
+  EXPECT_THAT(FromInput(InputStrings({"", ""}))->Read(), IsEof());
 }
 
 TEST(InputStringTest, KeepsNulBytes) {
   const std::string data("a\0b", 3);
-  EXPECT_THAT(InputOnly(InputString(data))->Read(), IsOkAndHolds(data));
+  EXPECT_THAT(FromInput(InputString(data))->Read(), IsOkAndHolds(data));
 }
 
 // Upstream concatenates what is left on every refill: O(n^2).
 TEST(InputStringsTest, ManyOneByteStringsAreOneCallEach) {
   constexpr int kMany = 200000;
-  auto flow = InputOnly(InputStrings(std::vector<std::string>(kMany, "x")));
+  auto flow = FromInput(InputStrings(std::vector<std::string>(kMany, "x")));
   int reads = 0;
   while (true) {
     absl::StatusOr<absl::Cord> data = flow->Read();
@@ -112,7 +103,7 @@ TEST(InputStringsTest, ManyOneByteStringsAreOneCallEach) {
 
 TEST(OutputBytesTest, AWriteThatFitsExactlyIsOkAndTheNextClosed) {
   std::array<char, 4> memory{};
-  auto flow = OutputOnly(OutputBytes(absl::MakeSpan(memory)));
+  auto flow = FromOutput(OutputBytes(absl::MakeSpan(memory)));
   EXPECT_THAT(flow->Write("abcd"), IsOk());
   EXPECT_THAT(flow->Write(""), IsOk());
   EXPECT_THAT(flow->Write("e"), IsClosed());
@@ -120,16 +111,16 @@ TEST(OutputBytesTest, AWriteThatFitsExactlyIsOkAndTheNextClosed) {
 }
 
 TEST(OutputBytesTest, OfNoSizeIsClosedAtTheFirstByte) {
-  EXPECT_THAT(OutputOnly(OutputBytes(absl::Span<char>()))->Write("x"),
+  EXPECT_THAT(FromOutput(OutputBytes(absl::Span<char>()))->Write("x"),
               IsClosed());
   EXPECT_THAT(
-      OutputOnly(OutputBytes(std::vector<absl::Span<char>>()))->Write("x"),
+      FromOutput(OutputBytes(std::vector<absl::Span<char>>()))->Write("x"),
       IsClosed());
 }
 
 TEST(OutputBytesTest, OneWritevCanSpanManyOutputs) {
   std::string a(2, '-'), b(1, '-'), c(4, '-');
-  auto flow = OutputOnly(
+  auto flow = FromOutput(
       OutputBytes({absl::MakeSpan(a), absl::MakeSpan(b), absl::MakeSpan(c)}));
   EXPECT_THAT(flow->Writev({"12345", "6789"}), IsClosed());
   EXPECT_EQ(a + b + c, "1234567");
@@ -138,7 +129,7 @@ TEST(OutputBytesTest, OneWritevCanSpanManyOutputs) {
 
 TEST(OutputStringTest, AppendsWithoutABound) {
   std::string sink = "already here, ";
-  auto flow = OutputOnly(OutputString(&sink));
+  auto flow = FromOutput(OutputString(&sink));
   EXPECT_THAT(flow->Write(std::string(100000, 'x')), IsOk());
   EXPECT_EQ(sink, "already here, " + std::string(100000, 'x'));
 }

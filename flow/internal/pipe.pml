@@ -31,8 +31,8 @@
  *
  * Left out: weak memory (every step is seen by all at once; TSan looks after the
  * rest), empty writes, Reads of several bytes, read deadlines, buffers that go
- * beyond the capacity, a second reader or writer, calls from inside a hook, the
- * texts of errors, and all flows but the pipe.
+ * beyond the capacity, a second reader or writer, calls from inside a hook, a
+ * Read that fails by itself, the texts of errors, and all flows but the pipe.
  *
  * Macros (-D):
  *   LEFT, RIGHT    the threads of each end: a sum of the roles below

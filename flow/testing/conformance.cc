@@ -27,6 +27,7 @@
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "flow/flow.h"
+#include "flow/testing/byte_pattern.h"
 #include "flow/testing/conformance_check.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -188,13 +189,7 @@ bool Check::hung() const { return watchdog_.fired(); }
 // --- Bytes
 
 std::string Pattern(size_t size, uint32_t seed) {
-  std::string bytes(size, '\0');
-  uint32_t state = seed * 2654435761u + 1;
-  for (char& byte : bytes) {
-    state = state * 1664525u + 1013904223u;
-    byte = static_cast<char>(state >> 24);
-  }
-  return bytes;
+  return PatternString(0, size, seed);
 }
 
 Received ReadToEnd(Flow& flow, size_t max_bytes) {
