@@ -225,17 +225,13 @@ absl::StatusOr<absl::Cord> Flow::FinishRead(absl::StatusOr<absl::Cord> result,
     // A flow on top of another one learns that this is closed while its own
     // Close() still waits for it. Nothing has failed then.
     const bool closed_below = closing_ && IsClosed(error);
-    if (!absl::IsDeadlineExceeded(error) && !closed_below) {
-      Break(in_, error);
-      // Close() may wait for this direction to be over, and now it is.
-      if (closing_) CallShutdownRead();
-    }
+    if (!absl::IsDeadlineExceeded(error) && !closed_below) BreakRead(error);
     discarded = std::exchange(result, std::move(error));
   } else if (result->size() > max_bytes) {
     absl::Status error = absl::InternalError(
         absl::StrCat(Describe(), ": Read of at most ", max_bytes,
                      " bytes was given ", result->size()));
-    Break(in_, error);
+    BreakRead(error);
     discarded = std::exchange(result, std::move(error));
   } else if (result->empty()) {
     in_.state = State::kEnded;
@@ -347,6 +343,12 @@ void Flow::Break(Direction& direction, absl::Status error) {
   direction.state = State::kBroken;
   direction.error = std::move(error);
   direction.word.fetch_or(Direction::kOver, std::memory_order_relaxed);
+}
+
+void Flow::BreakRead(absl::Status error) {
+  Break(in_, std::move(error));
+  // Close() may wait for this direction to be over, and now it is.
+  if (closing_) CallShutdownRead();
 }
 
 // Ends the call that is under way, with all that waited for that.

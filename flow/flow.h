@@ -432,6 +432,7 @@ class Flow {
   // The moves. Those that call a hook give `mu_` up meanwhile.
   void Break(Direction& direction, absl::Status error)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void BreakRead(absl::Status error) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void Release(Direction& direction) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   absl::Status RefuseRead() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void CallShutdownRead() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);

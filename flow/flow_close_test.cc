@@ -11,6 +11,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/status_matchers.h"
+#include "absl/status/statusor.h"
 #include "absl/strings/cord.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
@@ -216,7 +217,9 @@ TEST(CloseTest, AReadThatIsClosedWhileItWaitsIsNoFailure) {
   closer.join();
 }
 
-TEST(CloseTest, AReadThatFailsWhileItWaitsEndsTheWait) {
+// Reads as `result` while a Close() waits, which must then return `code`.
+void FailAReadUnderClose(const absl::StatusOr<absl::Cord>& result,
+                         absl::StatusCode code) {
   HookFlow flow;
   Blocker blocker;
   flow.await_remote_end = [&](absl::Time) {
@@ -224,13 +227,19 @@ TEST(CloseTest, AReadThatFailsWhileItWaitsEndsTheWait) {
     return absl::OkStatus();
   };
   flow.shutdown_read = [&] { blocker.Leave(); };
-  flow.read = [](size_t) { return absl::DataLossError("torn"); };
-  std::thread closer([&] {
-    EXPECT_THAT(flow.Close(), StatusIs(absl::StatusCode::kDataLoss));
-  });
+  flow.read = [&](size_t) { return result; };
+  std::thread closer([&] { EXPECT_THAT(flow.Close(), StatusIs(code)); });
   blocker.WaitUntilEntered();
-  EXPECT_THAT(flow.Read(), StatusIs(absl::StatusCode::kDataLoss));
+  EXPECT_THAT(flow.Read(1), StatusIs(code));
   closer.join();
+}
+
+TEST(CloseTest, AReadThatFailsWhileItWaitsEndsTheWait) {
+  FailAReadUnderClose(absl::DataLossError("torn"), absl::StatusCode::kDataLoss);
+}
+
+TEST(CloseTest, AReadThatBringsTooMuchWhileItWaitsEndsTheWait) {
+  FailAReadUnderClose(absl::Cord("too much"), absl::StatusCode::kInternal);
 }
 
 // The clock may be set back just then.
