@@ -1,0 +1,76 @@
+// Copyright 2026 The flow authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// File: fd_flow.h
+//
+// POSIX file descriptors as flows: connected stream sockets, pipes and FIFOs,
+// terminals, files.
+//
+//   int fds[2];
+//   PCHECK(socketpair(AF_UNIX, SOCK_STREAM, 0, fds) == 0);
+//   absl::StatusOr<std::unique_ptr<Flow>> flow = MakeFdFlow(fds[0]);
+//
+// To connect and to accept, see socket.h.
+//
+// When not to use it: for datagrams and other sockets that keep boundaries; for
+// random access to files.
+//
+// Thread safety: that of `flow::Flow`. The descriptors belong to the flow:
+// nobody else may read, write or close them. (Others may share what they refer
+// to, as a child process does.)
+
+#ifndef FLOW_FD_FLOW_H_
+#define FLOW_FD_FLOW_H_
+
+#include <memory>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "flow/flow.h"
+
+namespace flow {
+
+// FdFlowOptions
+struct FdFlowOptions {
+  // What DebugString() and errors call the flow. Default: made from what the
+  // descriptor refers to, such as `tcp 127.0.0.1:80` or `pipe (fd 5)`.
+  std::string name;
+};
+
+// MakeFdFlow()
+//
+// Returns a flow that reads from and writes to `fd`; or reads from `read_fd`
+// and writes to `write_fd`, as with the two pipes of a child process. It owns
+// the descriptors, also if this fails: each is closed exactly once, the same
+// one given twice as well. What a descriptor is not open for is as in a flow
+// without that direction: Read is end-of-file, a write is Closed.
+//
+// kInvalidArgument: a descriptor is not open, or is not a stream: a directory,
+// a socket for datagrams, one that listens or is not connected.
+//
+// The flags of the open file are never changed (O_NONBLOCK would be seen by
+// everyone who shares it, such as the user's shell); they may be anything.
+//
+// What the kernel can do decides what the flow can do (docs/semantics.md,
+// "Descriptors and sockets"):
+//
+//  * TCP: all of the contract, but after Shutdown(kRead) the remote's writes do
+//    not fail, and Close() then waits until the remote has ended, discarding
+//    what still comes. An Abort() arrives as a reset: the remote gets
+//    kUnavailable, possibly before it has read all that was accepted.
+//  * Unix sockets cannot carry an abort: the remote may see end-of-file on a
+//    stream that was cut. (It gets kUnavailable if data that it had sent was
+//    left unread.)
+//  * Pipes, FIFOs, terminals, files, and two different descriptors: there is no
+//    remote end that Close() could wait for, and none that learns of an abort.
+//    With two descriptors, Shutdown() closes the one of that direction, so the
+//    reader of a pipe sees end-of-file, and its writer is Closed.
+//  * Regular files never make a call wait; deadlines do not apply to them.
+absl::StatusOr<std::unique_ptr<Flow>> MakeFdFlow(int fd,
+                                                 FdFlowOptions options = {});
+absl::StatusOr<std::unique_ptr<Flow>> MakeFdFlow(int read_fd, int write_fd,
+                                                 FdFlowOptions options = {});
+
+}  // namespace flow
+
+#endif  // FLOW_FD_FLOW_H_

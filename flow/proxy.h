@@ -1,0 +1,86 @@
+// Copyright 2026 The flow authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// File: proxy.h
+//
+// Proxy() connects two flows both ways: what one end reads, the other writes,
+// until both directions are over. It is what stands between a client and a
+// server.
+//
+//   flow::ProxyResult result = flow::Proxy(*client, *server);
+//   const absl::Time deadline = absl::Now() + absl::Seconds(10);
+//   absl::Status closed = client->Close(deadline);
+//   closed.Update(server->Close(deadline));
+//
+// When not to use it: for one direction; that is copy.h. To look at what passes
+// or to change it: put a flow of your own around either one.
+//
+// Thread safety: while it runs, Proxy() is the one reader and the one writer of
+// both flows. To stop it from another thread, Abort() either flow.
+
+#ifndef FLOW_PROXY_H_
+#define FLOW_PROXY_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+
+#include "absl/status/status.h"
+#include "absl/time/time.h"
+#include "flow/copy.h"
+#include "flow/flow.h"
+
+namespace flow {
+
+// ProxyDirection
+//
+// From the first flow to the second one, or back.
+enum class ProxyDirection { kAToB, kBToA };
+
+// ProxyOptions
+struct ProxyOptions {
+  // The most that one Read may return, in bytes, as in CopyOptions.
+  size_t max_read = size_t{256} << 10;
+
+  // How long no byte may pass, in either direction, before both flows are
+  // aborted. Proxy() sets the deadlines of both flows for that; without an idle
+  // timeout it leaves them alone.
+  absl::Duration idle_timeout = absl::InfiniteDuration();
+
+  // Called with what a sink has accepted, write by write, on the thread of that
+  // direction. Calls never overlap. It must not call either flow, but for
+  // Abort().
+  std::function<void(ProxyDirection direction, int64_t bytes)> on_write;
+};
+
+// ProxyResult
+struct ProxyResult {
+  // Ok: each direction was carried to its end, or was refused by its sink. Else
+  // the first error of either, or kDeadlineExceeded if nothing passed for
+  // `idle_timeout`.
+  absl::Status status;
+
+  // Each direction, as Copy() would say it: statistics, the side that failed
+  // and why. One that was refused is Closed here, and what it could not write
+  // is in `unwritten`.
+  CopyResult a_to_b;
+  CopyResult b_to_a;
+};
+
+// Proxy()
+//
+// Copies from `a` to `b` and from `b` to `a` at the same time, one direction on
+// the calling thread and the other on one of its own.
+//
+//  * A source that ends: its end is carried over as Shutdown(kWrite) of the
+//    sink, and the other direction goes on.
+//  * A sink that is Closed (it refuses): its source is refused by
+//    Shutdown(kRead), and the other direction goes on.
+//  * Any other error: both flows are aborted with it.
+//
+// Closes neither; see the example.
+ProxyResult Proxy(Flow& a, Flow& b, const ProxyOptions& options = {});
+
+}  // namespace flow
+
+#endif  // FLOW_PROXY_H_

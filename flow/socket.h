@@ -1,0 +1,123 @@
+// Copyright 2026 The flow authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// File: socket.h
+//
+// Stream sockets by name: Dial() connects, Listen() waits for those who do.
+//
+//   absl::StatusOr<std::unique_ptr<Flow>> flow =
+//       Dial("tcp:localhost:8080", absl::Now() + absl::Seconds(5));
+//
+//   absl::StatusOr<std::unique_ptr<Listener>> listener = Listen("tcp:8080");
+//   while (true) {
+//     absl::StatusOr<std::unique_ptr<Flow>> peer = (*listener)->Accept();
+//     if (!peer.ok()) break;
+//     std::thread(Serve, *std::move(peer)).detach();
+//   }
+//
+// Addresses are text:
+//
+//   tcp:HOST:PORT  HOST is a name, an IPv4 address, or an IPv6 address in
+//                  brackets; PORT a number or the name of a service.
+//   tcp:PORT       to listen on every address of this machine
+//   unix:PATH      a Unix socket; `unix:@NAME` is one in Linux's abstract
+//                  namespace, which has no file
+//
+// What the flows can and cannot do is said in fd_flow.h. TCP_NODELAY is set on
+// them: they gather themselves what is written together.
+//
+// When not to use it: for a socket that needs other options or comes from
+// elsewhere; make it and give it to MakeFdFlow().
+//
+// Thread safety: the functions may be called from any thread, and so may those
+// of a Listener, except to destroy it.
+
+#ifndef FLOW_SOCKET_H_
+#define FLOW_SOCKET_H_
+
+#include <memory>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "absl/time/time.h"
+#include "flow/flow.h"
+
+namespace flow {
+
+// Dial()
+//
+// Connects to `address` and returns the flow. A name is looked up, and each of
+// its addresses is tried in turn, for a part of the time that is left.
+//
+//  * kInvalidArgument: the address is not one.
+//  * kNotFound: the name, or the file of a Unix socket, does not exist.
+//  * kUnavailable: nobody listens there, or it cannot be reached.
+//  * kDeadlineExceeded: `deadline` has passed before there was a connection.
+absl::StatusOr<std::unique_ptr<Flow>> Dial(
+    absl::string_view address, absl::Time deadline = absl::InfiniteFuture());
+
+// Listener
+//
+// A socket that others connect to. Destroying it closes it.
+class Listener {
+ public:
+  Listener(const Listener&) = delete;
+  Listener& operator=(const Listener&) = delete;
+
+  // Precondition: no Accept() is under way (Close() ends them).
+  virtual ~Listener() = default;
+
+  // Listener::Accept()
+  //
+  // Waits for the next connection and returns it as a flow. Any number of
+  // threads may wait at once. Connections that are gone again before they could
+  // be accepted are passed over.
+  //
+  //  * kDeadlineExceeded: `deadline` has passed, and none had come.
+  //  * Closed (status.h): Close() was called.
+  //  * kResourceExhausted: there are no more descriptors, or no memory. The
+  //    connection goes on waiting, so do not ask again at once.
+  virtual absl::StatusOr<std::unique_ptr<Flow>> Accept(
+      absl::Time deadline = absl::InfiniteFuture()) = 0;
+
+  // Listener::Close()
+  //
+  // Listens no more: every Accept(), also one that waits, returns Closed. The
+  // file of a Unix socket is removed, unless it was replaced by somebody else.
+  // Connections that were accepted go on; those that were not are reset.
+  virtual void Close() = 0;
+
+  // Listener::address()
+  //
+  // Returns the address to Dial(), such as `tcp:127.0.0.1:40123` if port 0 was
+  // asked for, or `unix:PATH`.
+  virtual std::string address() const = 0;
+
+ protected:
+  Listener() = default;
+};
+
+// ListenOptions
+struct ListenOptions {
+  // How many connections may wait to be accepted.
+  int backlog = 1024;
+};
+
+// Listen()
+//
+// Listens on `address`. A port of 0 means any free one. A TCP port that was in
+// use a moment ago can be used again (SO_REUSEADDR). The file of a Unix socket
+// is made; one that is left from a process that has died is replaced.
+//
+//  * kInvalidArgument: the address is not one.
+//  * kNotFound: the name, or the folder of a Unix socket, does not exist.
+//  * kAlreadyExists: somebody else listens there, or the file is not a socket.
+//  * kPermissionDenied: as said by the system.
+absl::StatusOr<std::unique_ptr<Listener>> Listen(absl::string_view address,
+                                                 ListenOptions options = {});
+
+}  // namespace flow
+
+#endif  // FLOW_SOCKET_H_
