@@ -495,7 +495,8 @@ absl::Status Flow::RunClose(absl::Time deadline) {
 
   // Wait for the remote.
   absl::Status remote;
-  if (!aborted_ && in_.state == State::kOpen) {
+  if (!aborted_ &&
+      (in_.state == State::kOpen || in_.state == State::kRefused)) {
     close_waits_for_ = "the remote to end its direction";
     remote = CallHook([&] { return DoAwaitRemoteEnd(deadline); });
     // Without a second look at the clock, which may have been set back.

@@ -341,7 +341,9 @@ class Flow {
   // Blocks until the inbound direction is no longer open: Ok if it has ended
   // or was refused, its reason if it was broken; kDeadlineExceeded when
   // `deadline` has passed. DoShutdownRead() and DoAbort() make it return.
-  // Default: Ok, there is no remote end.
+  // Called for a refused direction, too: a transport that could not tell the
+  // remote so waits for its end, and discards what still comes. Default: Ok,
+  // there is no remote end.
   virtual absl::Status DoAwaitRemoteEnd(absl::Time deadline);
 
   // Flow::DoAbort()

@@ -159,16 +159,21 @@ TEST(CloseTest, SignalsThenWaitsForTheRemoteThenFrees) {
   EXPECT_EQ(flow.log().size(), 3);
 }
 
-TEST(CloseTest, DoesNotWaitForARemoteThatHasEndedOrWasRefused) {
+TEST(CloseTest, DoesNotWaitForARemoteThatHasEnded) {
   HookFlow ended;
   ended.read = [](size_t) { return absl::Cord(); };
   EXPECT_THAT(ended.Read(), IsEof());
   EXPECT_THAT(ended.Close(), IsOk());
   EXPECT_THAT(ended.log(), ElementsAre("end", "free"));
+}
+
+// One that could not tell the remote so has to discard what still comes.
+TEST(CloseTest, LeavesItToTheTransportToWaitForARemoteThatWasRefused) {
   HookFlow refused;
   EXPECT_THAT(refused.Shutdown(ShutdownMode::kRead), IsOk());
   EXPECT_THAT(refused.Close(), IsOk());
-  EXPECT_THAT(refused.log(), ElementsAre("shutdown read", "end", "free"));
+  EXPECT_THAT(refused.log(),
+              ElementsAre("shutdown read", "end", "await remote end", "free"));
 }
 
 TEST(CloseTest, ReadAndWriteReturnClosedAfterwards) {

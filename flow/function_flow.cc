@@ -3,7 +3,6 @@
 
 #include "flow/function_flow.h"
 
-#include <algorithm>
 #include <atomic>
 #include <cstddef>
 #include <cstring>
@@ -17,12 +16,12 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/cord.h"
-#include "absl/strings/cord_buffer.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
 #include "flow/flow.h"
 #include "flow/internal/buffer_size.h"
+#include "flow/internal/fill_buffer.h"
 #include "flow/internal/gather.h"
 #include "flow/status.h"
 
@@ -147,34 +146,19 @@ class FunctionFlow final : public Flow {
 
   absl::StatusOr<absl::Cord> Fill(Input::BytesFunction& fill,
                                   size_t max_bytes) {
-    const size_t wanted = std::min(
-        absl::CordBuffer::MaximumPayload(block_size_.get()), max_bytes);
-    absl::CordBuffer buffer = std::move(spare_);
-    if (buffer.capacity() < wanted) {
-      buffer =
-          absl::CordBuffer::CreateWithCustomLimit(block_size_.get(), wanted);
-    }
-    const absl::Span<char> space = buffer.available_up_to(wanted);
+    const absl::Span<char> space = fill_buffer_.Space(max_bytes);
     const absl::StatusOr<size_t> filled = Call(fill, space);
-    absl::StatusOr<absl::Cord> result;
-    if (!filled.ok()) {
-      result = filled.status();
-    } else if (*filled > space.size()) {
-      result = absl::InternalError(
+    if (ABSL_PREDICT_FALSE(!filled.ok())) {
+      fill_buffer_.Drop();
+      return filled.status();
+    }
+    if (ABSL_PREDICT_FALSE(*filled > space.size())) {
+      fill_buffer_.Drop();
+      return absl::InternalError(
           absl::StrCat("the input function was given ", space.size(),
                        " bytes to fill and claims to have filled ", *filled));
-    } else {
-      block_size_.Update(*filled, space.size());
-      if (*filled > internal::kMaxCopied) {
-        buffer.IncreaseLengthBy(*filled);
-        result.emplace().Append(std::move(buffer));
-        return result;
-      }
-      result.emplace(absl::string_view(space.data(), *filled));
     }
-    // Nobody else has seen the block: it serves the next read, whole.
-    if (buffer.capacity() <= internal::kMinBlock) spare_ = std::move(buffer);
-    return result;
+    return fill_buffer_.Take(*filled);
   }
 
   absl::Status DoWrite(absl::Cord buffer, size_t* accepted) override {
@@ -274,7 +258,7 @@ class FunctionFlow final : public Flow {
     output_ = Output();
     close_ = EndFunction();
     pending_.Clear();
-    spare_ = absl::CordBuffer();
+    fill_buffer_.Drop();
     return status;
   }
 
@@ -287,9 +271,8 @@ class FunctionFlow final : public Flow {
 
   // Reading.
   Input input_;
-  absl::Cord pending_;      // what is left of a buffer larger than asked for
-  absl::CordBuffer spare_;  // a block that only this flow has seen
-  internal::BlockSize block_size_;
+  absl::Cord pending_;  // what is left of a buffer larger than asked for
+  internal::FillBuffer fill_buffer_;
 
   // Writing.
   Output output_;

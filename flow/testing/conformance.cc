@@ -294,6 +294,9 @@ absl::string_view WhyNot(unsigned needs, const ConformanceOptions& options) {
   if ((needs & kAcceptedKept) != 0 && !traits.keeps_accepted_before_abort) {
     return "An abort may overtake what was accepted.";
   }
+  if ((needs & kLostDataReported) != 0 && !traits.reports_lost_data) {
+    return "Data that a reader has left is not reported.";
+  }
   if ((needs & kAwait) != 0 && !traits.awaits_remote_end) {
     return "Close() does not wait for the remote.";
   }

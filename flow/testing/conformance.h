@@ -87,6 +87,11 @@ struct ConformanceTraits {
   // prefix of that is.
   bool keeps_accepted_before_abort = true;
 
+  // Close() fails if the remote was destroyed before it had read everything,
+  // even if both ends had shut their writes down by then. Means something only
+  // with `carries_abort`.
+  bool reports_lost_data = true;
+
   // Close() waits until the remote has ended its direction.
   bool awaits_remote_end = true;
 

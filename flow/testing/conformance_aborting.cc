@@ -287,7 +287,7 @@ FLOW_CONFORMANCE_CHECK(AReaderThatIsDestroyedTooEarlySpoilsClose,
 // Both ends have shut their writes down in good order, and this one has read
 // end-of-file. Only Close() can still tell that its data was lost.
 FLOW_CONFORMANCE_CHECK(DataThatADestroyedReaderLeftSpoilsClose,
-                       kAbort | kAwait) {
+                       kAbort | kAwait | kLostDataReported) {
   const std::string sent = Pattern(1000);
   Ends ends(check);
   Task sender(ends, [&] {

@@ -48,6 +48,7 @@ enum Needs : unsigned {
   kAwait = 1 << 3,
   kRefusal = 1 << 4,
   kInterruption = 1 << 5,
+  kLostDataReported = 1 << 6,
 };
 
 // One run of a check.

@@ -1,0 +1,133 @@
+// Copyright 2026 The flow authors
+// SPDX-License-Identifier: Apache-2.0
+
+#include "flow/fd_flow.h"
+
+#include <fcntl.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "absl/cleanup/cleanup.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
+#include "flow/flow.h"
+#include "flow/internal/descriptor_flow.h"
+#include "flow/internal/fd_error.h"
+#include "flow/internal/socket_address.h"
+#include "flow/internal/socket_flow.h"
+
+namespace flow {
+namespace {
+
+// What a descriptor refers to.
+struct Kind {
+  absl::string_view noun;
+  bool is_socket = false;
+};
+
+absl::Status NotAStream(int fd, absl::string_view what) {
+  return absl::InvalidArgumentError(
+      absl::StrCat("MakeFdFlow: descriptor ", fd, " is ", what));
+}
+
+// An int that a socket tells of itself; -1 if it does not.
+int SocketOption(int fd, int option) {
+  int value = -1;
+  socklen_t size = sizeof(value);
+  return ::getsockopt(fd, SOL_SOCKET, option, &value, &size) == 0 ? value : -1;
+}
+
+absl::StatusOr<Kind> KindOf(int fd) {
+  struct stat info;
+  if (::fstat(fd, &info) != 0) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "MakeFdFlow: descriptor ", fd,
+        errno == EBADF ? " is not open" : " cannot be examined by fstat"));
+  }
+  switch (info.st_mode & S_IFMT) {
+    case S_IFDIR:
+      return NotAStream(fd, "a directory");
+    case S_IFREG:
+      return Kind{"file"};
+    case S_IFBLK:
+      return Kind{"block device"};
+    case S_IFIFO:
+      return Kind{"pipe"};
+    case S_IFCHR:
+      return Kind{::isatty(fd) == 1 ? "terminal" : "device"};
+    case S_IFSOCK:
+      break;
+    default:
+      return Kind{"descriptor"};
+  }
+  if (SocketOption(fd, SO_TYPE) != SOCK_STREAM) {
+    return NotAStream(fd, "a socket that is no stream (SOCK_STREAM)");
+  }
+  if (SocketOption(fd, SO_ACCEPTCONN) == 1) {
+    return NotAStream(fd, "a socket that listens");
+  }
+  struct sockaddr_storage peer;
+  socklen_t size = sizeof(peer);
+  if (::getpeername(fd, reinterpret_cast<struct sockaddr*>(&peer), &size) ==
+          0 ||
+      errno != ENOTCONN) {
+    return Kind{"socket", /*is_socket=*/true};
+  }
+  // The kernel reports an error once, so it must be reported here.
+  if (const int error = SocketOption(fd, SO_ERROR); error > 0) {
+    return internal::FdError(error, absl::StrCat("MakeFdFlow: socket ", fd));
+  }
+  return NotAStream(fd, "a socket that is not connected");
+}
+
+absl::StatusOr<std::unique_ptr<Flow>> MakeSocket(int fd, std::string name) {
+  if (name.empty()) name = internal::NameOfSocket(fd);
+  return internal::MakeSocketFlow(fd, std::move(name));
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Flow>> MakeFdFlow(int fd,
+                                                 FdFlowOptions options) {
+  return MakeFdFlow(fd, fd, std::move(options));
+}
+
+absl::StatusOr<std::unique_ptr<Flow>> MakeFdFlow(int read_fd, int write_fd,
+                                                 FdFlowOptions options) {
+  // A flow closes them itself, later.
+  auto close_both = absl::MakeCleanup([read_fd, write_fd] {
+    if (read_fd >= 0) ::close(read_fd);
+    if (write_fd >= 0 && write_fd != read_fd) ::close(write_fd);
+  });
+  const absl::StatusOr<Kind> read_kind = KindOf(read_fd);
+  if (!read_kind.ok()) return read_kind.status();
+  if (read_fd == write_fd) {
+    if (read_kind->is_socket) {
+      std::move(close_both).Cancel();
+      return MakeSocket(read_fd, std::move(options.name));
+    }
+    if (options.name.empty()) {
+      options.name = absl::StrCat(read_kind->noun, " (fd ", read_fd, ")");
+    }
+  } else {
+    const absl::StatusOr<Kind> write_kind = KindOf(write_fd);
+    if (!write_kind.ok()) return write_kind.status();
+    if (options.name.empty()) {
+      options.name = absl::StrCat(read_kind->noun, " (fd ", read_fd, ") and ",
+                                  write_kind->noun, " (fd ", write_fd, ")");
+    }
+  }
+  std::move(close_both).Cancel();
+  return internal::MakeDescriptorFlow(read_fd, write_fd,
+                                      std::move(options.name));
+}
+
+}  // namespace flow

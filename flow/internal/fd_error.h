@@ -1,0 +1,45 @@
+// Copyright 2026 The flow authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// File: internal/fd_error.h
+//
+// What an errno of a system call on a stream means as an absl::Status. Not for
+// users of the library.
+
+#ifndef FLOW_INTERNAL_FD_ERROR_H_
+#define FLOW_INTERNAL_FD_ERROR_H_
+
+#include <cerrno>
+
+#include "absl/status/status.h"
+#include "absl/strings/string_view.h"
+
+namespace flow::internal {
+
+// Returns `tried: Connection reset by peer` with the code for `error`, which is
+// not 0. What absl::ErrnoToStatus() says is not always what it means here:
+// kDeadlineExceeded would be a deadline of ours, and an error that stays must
+// not be taken for a mistake of the caller.
+inline absl::Status FdError(int error, absl::string_view tried) {
+  absl::Status status = absl::ErrnoToStatus(error, tried);
+  switch (error) {
+    case ETIMEDOUT:
+    case ECONNRESET:
+    case ECONNABORTED:
+    case ENOTCONN:
+    case EPIPE:
+      return absl::UnavailableError(status.message());
+    default:
+      return status;
+  }
+}
+
+// Returns whether to try again what has failed with `error`, since nothing was
+// there or no room. (Some systems have two names for that.)
+inline bool WouldBlock(int error) {
+  return error == EAGAIN || error == EWOULDBLOCK;
+}
+
+}  // namespace flow::internal
+
+#endif  // FLOW_INTERNAL_FD_ERROR_H_

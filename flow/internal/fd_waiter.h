@@ -1,0 +1,53 @@
+// Copyright 2026 The flow authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// File: internal/fd_waiter.h
+//
+// How a call waits for a descriptor, with a deadline that others can move and a
+// stop that others can give. Not for users of the library.
+//
+// Thread safety: one thread waits at a time; all else from any thread.
+
+#ifndef FLOW_INTERNAL_FD_WAITER_H_
+#define FLOW_INTERNAL_FD_WAITER_H_
+
+#include "absl/base/thread_annotations.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
+
+namespace flow::internal {
+
+// FdWaiter
+//
+// For one kind of call on one descriptor, such as the reads of a flow.
+class FdWaiter {
+ public:
+  enum class Outcome { kReady, kStopped, kLate };
+
+  // Waits until poll(2) reports one of `events`, or an error or hang-up, of
+  // `fd` (kReady), or until it is stopped, or until the deadline has passed. It
+  // says kReady as well after `patience`, if that comes first: look again.
+  Outcome Wait(int fd, short events,
+               absl::Duration patience = absl::InfiniteDuration());
+
+  // Also for a call that waits. Default: absl::InfiniteFuture().
+  void SetDeadline(absl::Time deadline);
+
+  // Ends the wait of now and all later ones.
+  void Stop();
+  bool stopped() const;
+
+ private:
+  void Wake() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+
+  mutable absl::Mutex mu_;
+  absl::Time deadline_ ABSL_GUARDED_BY(mu_) = absl::InfiniteFuture();
+  bool stopped_ ABSL_GUARDED_BY(mu_) = false;
+  // The descriptor that wakes the thread in Wait(); -1 if there is none.
+  int wake_fd_ ABSL_GUARDED_BY(mu_) = -1;
+  bool woken_ ABSL_GUARDED_BY(mu_) = false;
+};
+
+}  // namespace flow::internal
+
+#endif  // FLOW_INTERNAL_FD_WAITER_H_

@@ -1,0 +1,313 @@
+// Copyright 2026 The flow authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// What the kernel does is said where it matters; it was tried on Linux 6.18.
+
+#include "flow/internal/socket_flow.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cstddef>
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/cord.h"
+#include "absl/strings/string_view.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
+#include "absl/types/span.h"
+#include "flow/flow.h"
+#include "flow/internal/fd_error.h"
+#include "flow/internal/fd_waiter.h"
+#include "flow/internal/fill_buffer.h"
+#include "flow/internal/gathering_flow.h"
+#include "flow/status.h"
+
+namespace flow::internal {
+namespace {
+
+// poll(2) does not tell a writer that waits on a full Unix socket that the peer
+// refuses: it looks only for room (unix_poll() in the kernel). Our own peers
+// make room when they refuse; for others, a writer tries again after this.
+constexpr absl::Duration kWriterLooksAgain = absl::Seconds(1);
+
+bool IsTcp(int fd) {
+  int domain = 0;
+  socklen_t size = sizeof(domain);
+  return ::getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &size) == 0 &&
+         (domain == AF_INET || domain == AF_INET6);
+}
+
+class SocketFlow final : public GatheringFlow {
+ public:
+  SocketFlow(int fd, std::string name)
+      : fd_(fd), is_tcp_(IsTcp(fd)), name_(std::move(name)) {}
+
+  ~SocketFlow() override { Destroy(); }
+
+ private:
+  // --- Reading
+
+  absl::StatusOr<absl::Cord> DoRead(size_t max_bytes) override {
+    while (!reader_.stopped()) {
+      const absl::Span<char> space = fill_buffer_.Space(max_bytes);
+      const ssize_t n = ::recv(fd_, space.data(), space.size(), MSG_DONTWAIT);
+      if (n > 0) return fill_buffer_.Take(static_cast<size_t>(n));
+      const int error = errno;
+      if (n < 0 && error == EINTR) continue;
+      fill_buffer_.Drop();
+      if (n == 0) return AtEnd();
+      if (!WouldBlock(error)) return Broken(error, "recv");
+      if (reader_.Wait(fd_, POLLIN) == FdWaiter::Outcome::kLate) {
+        return absl::DeadlineExceededError("nothing came until the deadline");
+      }
+    }
+    // Refused, or aborted, and then the base does not look at this.
+    return absl::Cord();
+  }
+
+  // The kernel reports a reset once, to whoever asks first, and an end to all
+  // who ask later. A writer may just have been told.
+  absl::StatusOr<absl::Cord> AtEnd() {
+    absl::MutexLock lock(&error_mu_);
+    if (!error_.ok()) return error_;
+    return absl::Cord();
+  }
+
+  // --- Writing
+
+  absl::StatusOr<size_t> Send(absl::Span<const struct iovec> list) override {
+    struct msghdr message = {};
+    message.msg_iov = const_cast<struct iovec*>(list.data());
+    message.msg_iovlen = list.size();
+    while (!writer_.stopped()) {
+      {
+        absl::MutexLock lock(&error_mu_);
+        const ssize_t n = ::sendmsg(fd_, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+        if (n > 0) return static_cast<size_t>(n);
+        const int error = errno;
+        if (n < 0 && error == EINTR) continue;
+        if (n < 0 && !WouldBlock(error)) return SendError(error);
+      }
+      if (writer_.Wait(
+              fd_, POLLOUT,
+              is_tcp_ ? absl::InfiniteDuration() : kWriterLooksAgain) ==
+          FdWaiter::Outcome::kLate) {
+        return absl::DeadlineExceededError(
+            "the peer took no more until the deadline");
+      }
+    }
+    return absl::AbortedError("aborted");
+  }
+
+  // EPIPE says that the stream takes no more. That is an error if there was one
+  // before; else the peer has closed in good order, or refuses.
+  absl::Status SendError(int error) ABSL_EXCLUSIVE_LOCKS_REQUIRED(error_mu_) {
+    if (error != EPIPE) return KeepError(error, "sendmsg");
+    if (absl::Status status = PendingError("sendmsg"); !status.ok()) {
+      return status;
+    }
+    return ClosedError("sendmsg: the peer takes no more");
+  }
+
+  // --- Ends
+
+  absl::Status DoEndWrite(const absl::Status& outcome) override {
+    if (outcome.ok()) {
+      absl::MutexLock lock(&error_mu_);
+      if (aborted_.load()) return absl::OkStatus();
+      if (::shutdown(fd_, SHUT_WR) == 0) return absl::OkStatus();
+      const int error = errno;
+      if (absl::Status status = PendingError("shutdown"); !status.ok()) {
+        return status;
+      }
+      // Both directions had ended already.
+      if (error == ENOTCONN) return absl::OkStatus();
+      return FdError(error, "shutdown");
+    }
+    // A peer that is Closed has nothing to be told. For the rest, TCP can reset
+    // the connection, and a Unix socket can say nothing.
+    if (is_tcp_ && !IsClosed(outcome)) {
+      absl::MutexLock lock(&error_mu_);
+      if (error_.ok()) error_ = outcome;
+      Reset();
+    }
+    return absl::OkStatus();
+  }
+
+  void DoShutdownRead() override {
+    reader_.Stop();
+    closer_.Stop();
+    // TCP can tell the peer nothing, and after SHUT_RD its end is not to be
+    // told from ours.
+    if (is_tcp_) return;
+    ::shutdown(fd_, SHUT_RD);
+    // Nothing more comes. What is there goes, which also wakes the peer.
+    Discard();
+  }
+
+  absl::Status DoAwaitRemoteEnd(absl::Time deadline) override {
+    while (true) {
+      const bool refused = reader_.stopped();
+      if (refused && !is_tcp_) return absl::OkStatus();
+      FdWaiter& waiter = refused ? lingerer_ : closer_;
+      waiter.SetDeadline(deadline);
+      // POLLRDHUP is the peer's end. One that is behind data for which there is
+      // no room has not come yet; of a direction that was refused, nobody reads
+      // those but this.
+      const short events = refused ? POLLIN | POLLRDHUP : POLLRDHUP;
+      switch (waiter.Wait(fd_, events)) {
+        case FdWaiter::Outcome::kLate:
+          return absl::DeadlineExceededError("the remote has not ended");
+        case FdWaiter::Outcome::kStopped:
+          if (refused || aborted_.load()) return absl::OkStatus();
+          continue;  // It was refused meanwhile.
+        case FdWaiter::Outcome::kReady:
+          break;
+      }
+      {
+        absl::MutexLock lock(&error_mu_);
+        if (absl::Status status = PendingError("waiting"); !status.ok()) {
+          return status;
+        }
+      }
+      if (!refused || Discard()) return absl::OkStatus();
+    }
+  }
+
+  void DoAbort(const absl::Status&) override {
+    {
+      absl::MutexLock lock(&error_mu_);
+      aborted_.store(true);
+      if (is_tcp_) Reset();
+    }
+    reader_.Stop();
+    writer_.Stop();
+    closer_.Stop();
+    lingerer_.Stop();
+    if (is_tcp_) return;
+    // If there is something that was not read, close(2) gives the peer an
+    // error. Otherwise all it can get is an end, so let it have that now.
+    int unread = 0;
+    if (::ioctl(fd_, FIONREAD, &unread) == 0 && unread > 0) return;
+    ::shutdown(fd_, SHUT_RDWR);
+  }
+
+  absl::Status DoFree() override {
+    absl::Status status;
+    if (!aborted_.load()) {
+      // close(2) with something unread resets the connection, and the peer
+      // would lose what it has not read.
+      Discard();
+      absl::MutexLock lock(&error_mu_);
+      status = PendingError("close");
+    }
+    // EINTR: it is closed nevertheless (close(2), on Linux).
+    if (::close(fd_) != 0 && errno != EINTR && status.ok()) {
+      status = FdError(errno, "close");
+    }
+    return status;
+  }
+
+  void DoSetReadDeadline(absl::Time deadline) override {
+    reader_.SetDeadline(deadline);
+  }
+  void DoSetWriteDeadline(absl::Time deadline) override {
+    writer_.SetDeadline(deadline);
+  }
+
+  std::string DoDescribe() const override { return name_; }
+
+  // --- The socket
+
+  // Drops what has come. Returns whether that was all, and the peer has ended.
+  bool Discard() {
+    while (true) {
+      // Of TCP, the bytes are not even copied.
+      char bytes[4096];
+      const ssize_t n =
+          is_tcp_
+              ? ::recv(fd_, nullptr, size_t{1} << 30, MSG_DONTWAIT | MSG_TRUNC)
+              : ::recv(fd_, bytes, sizeof(bytes), MSG_DONTWAIT);
+      if (n == 0) return true;
+      if (n < 0 && errno != EINTR) return !WouldBlock(errno);
+    }
+  }
+
+  // Ends the connection such that the peer gets an error.
+  void Reset() ABSL_EXCLUSIVE_LOCKS_REQUIRED(error_mu_) {
+    // By close(2), should connect(2) not do it.
+    const struct linger at_once = {1, 0};
+    ::setsockopt(fd_, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
+    // On TCP that means to disconnect, by a reset. (The descriptor cannot be
+    // closed while other calls use it.)
+    struct sockaddr nobody = {};
+    nobody.sa_family = AF_UNSPEC;
+    ::connect(fd_, &nobody, sizeof(nobody));
+  }
+
+  // Returns the error that the connection has had, or Ok. `tried`: meanwhile.
+  absl::Status PendingError(absl::string_view tried)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(error_mu_) {
+    int error = 0;
+    socklen_t size = sizeof(error);
+    if (::getsockopt(fd_, SOL_SOCKET, SO_ERROR, &error, &size) != 0) {
+      error = errno;
+    }
+    if (error == EPIPE) {
+      if (error_after_end_.ok()) error_after_end_ = FdError(error, tried);
+    } else if (error != 0) {
+      KeepError(error, tried).IgnoreError();
+    }
+    return error_.ok() ? error_after_end_ : error_;
+  }
+
+  absl::Status KeepError(int error, absl::string_view tried)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(error_mu_) {
+    if (error_.ok()) error_ = FdError(error, tried);
+    return error_;
+  }
+
+  absl::Status Broken(int error, absl::string_view tried) {
+    absl::MutexLock lock(&error_mu_);
+    return KeepError(error, tried);
+  }
+
+  const int fd_;
+  const bool is_tcp_;
+  const std::string name_;
+
+  FillBuffer fill_buffer_;
+  FdWaiter reader_;
+  FdWaiter writer_;
+  FdWaiter closer_;
+  FdWaiter lingerer_;  // the closer of a direction that was refused
+
+  // Held by calls that may be told of the connection's error, until they have
+  // kept it, as nobody is told twice. But not by the reader, who asks after it.
+  absl::Mutex error_mu_;
+  absl::Status error_ ABSL_GUARDED_BY(error_mu_);
+  // A reset of a peer that had ended its direction before: what it has sent is
+  // whole, what it was sent is lost.
+  absl::Status error_after_end_ ABSL_GUARDED_BY(error_mu_);
+  std::atomic<bool> aborted_{false};  // changes while `error_mu_` is held
+};
+
+}  // namespace
+
+std::unique_ptr<Flow> MakeSocketFlow(int fd, std::string name) {
+  return std::make_unique<SocketFlow>(fd, std::move(name));
+}
+
+}  // namespace flow::internal
