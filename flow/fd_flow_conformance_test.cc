@@ -3,8 +3,6 @@
 //
 // The conformance suite on descriptors: what the kernel carries.
 
-#include <netinet/in.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include <memory>
@@ -16,10 +14,10 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
-#include "flow/fd_flow.h"
 #include "flow/flow.h"
 #include "flow/socket.h"
 #include "flow/testing/conformance.h"
+#include "flow/testing/raw_sockets.h"
 #include "gtest/gtest.h"
 
 namespace flow {
@@ -28,32 +26,23 @@ namespace {
 using ::flow::testing::ConformanceName;
 using ::flow::testing::ConformanceOptions;
 using ::flow::testing::FlowConformanceTest;
+using ::flow::testing::FlowOf;
 using ::flow::testing::FlowPair;
-
-std::unique_ptr<Flow> FlowOf(int read_fd, int write_fd) {
-  absl::StatusOr<std::unique_ptr<Flow>> flow = MakeFdFlow(read_fd, write_fd);
-  ABSL_CHECK_OK(flow.status());
-  return *std::move(flow);
-}
+using ::flow::testing::RawPair;
+using ::flow::testing::RawPipe;
+using ::flow::testing::RawTcp;
+using ::flow::testing::RawUnix;
+using ::flow::testing::ShrinkBuffers;
 
 // --- Unix sockets
 
-// As small as the kernel allows.
-void ShrinkBuffers(int fd) {
-  const int size = 4096;
-  ABSL_PCHECK(::setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size)) ==
-              0);
-  ABSL_PCHECK(::setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size)) ==
-              0);
-}
-
 FlowPair SocketPair(bool small) {
-  int fds[2];
-  ABSL_PCHECK(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) == 0);
+  const RawPair pair = RawUnix();
   if (small) {
-    for (int fd : fds) ShrinkBuffers(fd);
+    ShrinkBuffers(pair.left);
+    ShrinkBuffers(pair.right);
   }
-  return {FlowOf(fds[0], fds[0]), FlowOf(fds[1], fds[1])};
+  return {FlowOf(pair.left), FlowOf(pair.right)};
 }
 
 ConformanceOptions SocketPairs() {
@@ -79,26 +68,9 @@ FlowPair Connect(const std::string& listen_on) {
   return {*std::move(left), *std::move(right)};
 }
 
-// A connection whose buffers do not grow, as those of Connect() do up to some
-// MiB. They must be set before there is a connection.
 FlowPair SmallConnection() {
-  struct sockaddr_in address = {};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  socklen_t size = sizeof(address);
-  auto* const any = reinterpret_cast<struct sockaddr*>(&address);
-  const int listener = ::socket(AF_INET, SOCK_STREAM, 0);
-  const int left = ::socket(AF_INET, SOCK_STREAM, 0);
-  ShrinkBuffers(listener);
-  ShrinkBuffers(left);
-  ABSL_PCHECK(::bind(listener, any, size) == 0);
-  ABSL_PCHECK(::listen(listener, 1) == 0);
-  ABSL_PCHECK(::getsockname(listener, any, &size) == 0);
-  ABSL_PCHECK(::connect(left, any, size) == 0);
-  const int right = ::accept(listener, nullptr, nullptr);
-  ABSL_PCHECK(right >= 0);
-  ::close(listener);
-  return {FlowOf(left, left), FlowOf(right, right)};
+  const RawPair pair = RawTcp(/*small=*/true);
+  return {FlowOf(pair.left), FlowOf(pair.right)};
 }
 
 ConformanceOptions Connections(std::string name, std::string listen_on) {
@@ -126,11 +98,9 @@ ConformanceOptions UnixConnections() {
 // --- Pipes of the kernel
 
 FlowPair TwoPipes() {
-  int there[2];
-  int back[2];
-  ABSL_PCHECK(::pipe(there) == 0);
-  ABSL_PCHECK(::pipe(back) == 0);
-  return {FlowOf(back[0], there[1]), FlowOf(there[0], back[1])};
+  const RawPair there = RawPipe();
+  const RawPair back = RawPipe();
+  return {FlowOf(back.left, there.right), FlowOf(there.left, back.right)};
 }
 
 ConformanceOptions KernelPipes() {

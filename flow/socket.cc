@@ -327,7 +327,9 @@ bool IsLeftOver(const SocketAddress& address) {
   if (::lstat(address.path().c_str(), &info) != 0 || !S_ISSOCK(info.st_mode)) {
     return false;
   }
-  OwnedFd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  // A socket of another type is refused by whoever lives (EPROTOTYPE), who
+  // does not notice.
+  OwnedFd fd(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
   return fd.get() >= 0 &&
          ::connect(fd.get(), address.get(), address.size) != 0 &&
          errno == ECONNREFUSED;
@@ -339,10 +341,10 @@ absl::StatusOr<OwnedFd> Bind(const SocketAddress& address) {
   if (fd.get() < 0) return FdError(errno, "socket");
   if (address.is_unix()) {
     if (::bind(fd.get(), address.get(), address.size) == 0) return fd;
-    if (errno == EADDRINUSE && IsLeftOver(address)) {
-      ::unlink(address.path().c_str());
-      if (::bind(fd.get(), address.get(), address.size) == 0) return fd;
-    }
+    const int error = errno;
+    if (error != EADDRINUSE || !IsLeftOver(address)) return BindError(error);
+    ::unlink(address.path().c_str());
+    if (::bind(fd.get(), address.get(), address.size) == 0) return fd;
     return BindError(errno);
   }
   const int on = 1;

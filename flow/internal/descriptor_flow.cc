@@ -4,7 +4,9 @@
 // A descriptor may be shared with other processes, so it is never made
 // non-blocking: O_NONBLOCK is a flag of the open file, which all of them would
 // see. Calls ask not to wait by themselves (RWF_NOWAIT) where the kernel has
-// that, as for pipes; elsewhere poll(2) says before whether they would.
+// that, as for pipes; elsewhere poll(2) says before whether they would. That is
+// not enough to write to a terminal, which says that there is room when there
+// is some, so it is opened once more.
 
 #include "flow/internal/descriptor_flow.h"
 
@@ -15,6 +17,7 @@
 #include <signal.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
@@ -30,6 +33,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/cord.h"
+#include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
@@ -83,7 +87,9 @@ class NoSigpipe {
 // One descriptor, and how to read from it or write to it without waiting.
 class Descriptor {
  public:
-  explicit Descriptor(int fd) : fd_(fd) {
+  // `how` it is used: SHUT_RD to read, SHUT_WR to write, as shutdown(2) ends
+  // it.
+  Descriptor(int fd, int how) : fd_(fd), how_(how) {
     struct stat info = {};
     ::fstat(fd, &info);
     // They are always ready, says poll(2), and wait for the disk nevertheless.
@@ -92,9 +98,16 @@ class Descriptor {
     raises_sigpipe_ = is_socket_ || S_ISFIFO(info.st_mode);
     const int flags = ::fcntl(fd, F_GETFL);
     mode_ = flags < 0 ? O_RDWR : flags & O_ACCMODE;
+    // The master of a pseudo-terminal would be a new one.
+    if (how == SHUT_WR && writable() && ::isatty(fd) == 1 &&
+        info.st_rdev != makedev(5, 2)) {
+      again_ = ::open(absl::StrCat("/proc/self/fd/", fd).c_str(),
+                      O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+    }
   }
 
-  int fd() const { return fd_; }
+  // What to wait for with poll(2).
+  int fd() const { return again_ >= 0 ? again_ : fd_; }
   bool readable() const { return mode_ != O_WRONLY; }
   bool writable() const { return mode_ != O_RDONLY; }
 
@@ -122,10 +135,11 @@ class Descriptor {
   }
 
   // Tells the other end that this one reads, or writes, no more.
-  absl::Status Close(int how) {
+  absl::Status Close() {
     if (fd_ < 0) return absl::OkStatus();
+    if (again_ >= 0) ::close(std::exchange(again_, -1));
     // Somebody may have a duplicate of a socket.
-    if (is_socket_) ::shutdown(fd_, how);
+    if (is_socket_) ::shutdown(fd_, how_);
     // EINTR: it is closed nevertheless (close(2), on Linux).
     const int result = ::close(std::exchange(fd_, -1));
     if (result == 0 || errno == EINTR) return absl::OkStatus();
@@ -135,7 +149,7 @@ class Descriptor {
  private:
   ssize_t WriteRaw(absl::Span<const struct iovec> list, bool ready) {
     const int count = static_cast<int>(list.size());
-    if (never_waits_) return ::writev(fd_, list.data(), count);
+    if (never_waits_ || again_ >= 0) return ::writev(fd(), list.data(), count);
     if (nowait_) {
       const ssize_t n = ::pwritev2(fd_, list.data(), count, -1, RWF_NOWAIT);
       if (n >= 0 || !NowaitIsUnknown()) return n;
@@ -165,6 +179,8 @@ class Descriptor {
   }
 
   int fd_;
+  int again_ = -1;  // the same file, opened once more, non-blocking
+  const int how_;
   int mode_;
   bool never_waits_;
   bool is_socket_;
@@ -177,8 +193,8 @@ class DescriptorFlow final : public GatheringFlow {
   DescriptorFlow(int read_fd, int write_fd, std::string name)
       : name_(std::move(name)),
         is_one_(read_fd == write_fd),
-        in_(read_fd),
-        out_(write_fd) {}
+        in_(read_fd, SHUT_RD),
+        out_(write_fd, SHUT_WR) {}
 
   ~DescriptorFlow() override { Destroy(); }
 
@@ -242,7 +258,7 @@ class DescriptorFlow final : public GatheringFlow {
   absl::Status DoEndWrite(const absl::Status& outcome) override {
     absl::MutexLock lock(&mu_);
     if (is_one_ || aborted_ || !outcome.ok()) return absl::OkStatus();
-    return out_.Close(SHUT_WR);
+    return out_.Close();
   }
 
   void DoShutdownRead() override {
@@ -253,7 +269,7 @@ class DescriptorFlow final : public GatheringFlow {
   }
 
   void CloseReadEnd() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
-    if (!is_one_) in_.Close(SHUT_RD).IgnoreError();  // What was read is whole.
+    if (!is_one_) in_.Close().IgnoreError();  // What was read is whole.
   }
 
   void DoAbort(const absl::Status&) override {
@@ -267,8 +283,8 @@ class DescriptorFlow final : public GatheringFlow {
 
   absl::Status DoFree() override {
     absl::MutexLock lock(&mu_);
-    absl::Status status = out_.Close(SHUT_WR);
-    if (!is_one_) status.Update(in_.Close(SHUT_RD));
+    absl::Status status = out_.Close();
+    if (!is_one_) status.Update(in_.Close());
     return status;
   }
 

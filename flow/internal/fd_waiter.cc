@@ -22,21 +22,21 @@ namespace {
 // that an idle flow holds one descriptor and no more.
 class ThreadWaker {
  public:
-  ThreadWaker() : fd_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {}
+  ThreadWaker() = default;
   ThreadWaker(const ThreadWaker&) = delete;
   ThreadWaker& operator=(const ThreadWaker&) = delete;
   ~ThreadWaker() {
     if (fd_ >= 0) ::close(fd_);
   }
 
-  // -1 if there was no descriptor left. Tries again the next time.
+  // Returns its descriptor, once it is needed; -1 if there is none left.
   int fd() {
     if (fd_ < 0) fd_ = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     return fd_;
   }
 
  private:
-  int fd_;
+  int fd_ = -1;
 };
 
 // Without a waker, how long it may take to notice what it would have told.
@@ -50,7 +50,6 @@ constexpr absl::Duration kLongest = absl::Hours(24);
 FdWaiter::Outcome FdWaiter::Wait(int fd, short events,
                                  absl::Duration patience) {
   static thread_local ThreadWaker waker;
-  const int wake_fd = waker.fd();
   const absl::Time give_up = patience == absl::InfiniteDuration()
                                  ? absl::InfiniteFuture()
                                  : absl::Now() + patience;
@@ -71,6 +70,7 @@ FdWaiter::Outcome FdWaiter::Wait(int fd, short events,
       }
       timeout = std::min(timeout, left);
     }
+    const int wake_fd = waker.fd();
     if (wake_fd < 0) timeout = std::min(timeout, kBlindWait);
     wake_fd_ = wake_fd;
     mu_.Unlock();

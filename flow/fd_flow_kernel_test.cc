@@ -1,0 +1,411 @@
+// Copyright 2026 The flow authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// What the kernel does with sockets and pipes, and what a flow makes of it, one
+// test for each. The peers are bare descriptors.
+
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <fstream>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "absl/log/absl_check.h"
+#include "absl/status/status.h"
+#include "absl/status/status_matchers.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/cord.h"
+#include "absl/strings/string_view.h"
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
+#include "flow/fd_flow.h"
+#include "flow/flow.h"
+#include "flow/testing/byte_pattern.h"
+#include "flow/testing/matchers.h"
+#include "flow/testing/raw_sockets.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+
+namespace flow {
+namespace {
+
+using ::absl_testing::IsOk;
+using ::absl_testing::IsOkAndHolds;
+using ::absl_testing::StatusIs;
+using ::flow::testing::FlowOf;
+using ::flow::testing::IsClosed;
+using ::flow::testing::IsEof;
+using ::flow::testing::PatternString;
+using ::flow::testing::RawPair;
+using ::flow::testing::RawPipe;
+using ::flow::testing::RawReadToEnd;
+using ::flow::testing::RawReset;
+using ::flow::testing::RawTcp;
+using ::flow::testing::RawUnix;
+using ::flow::testing::RawWrite;
+using ::flow::testing::ShrinkBuffers;
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+constexpr size_t kLarge = size_t{1} << 20;
+
+// For a machine under load; what is waited for comes at once.
+absl::Time Patience() { return absl::Now() + absl::Seconds(20); }
+
+// --- SIGPIPE
+
+// SIGPIPE is not ignored here: one would end the test.
+TEST(SigpipeTest, IsNotRaisedByAWriteToABrokenPipeOrSocket) {
+  for (const RawPair pair : {RawUnix(), RawTcp(), RawPipe()}) {
+    ::close(pair.left);
+    auto flow = FlowOf(pair.right);
+    absl::Status status;
+    // A TCP peer answers the first write with a reset, a moment later.
+    while (status.ok()) status = flow->Write("x");
+    EXPECT_THAT(flow->Write("x"), Not(IsOk()));
+  }
+}
+
+TEST(SigpipeTest, OfSomebodyElseIsLeftPending) {
+  sigset_t sigpipe;
+  sigset_t before;
+  sigemptyset(&sigpipe);
+  sigaddset(&sigpipe, SIGPIPE);
+  pthread_sigmask(SIG_BLOCK, &sigpipe, &before);
+  for (const bool pending : {false, true}) {
+    if (pending) pthread_kill(pthread_self(), SIGPIPE);
+    const RawPair pipe = RawPipe();
+    ::close(pipe.left);
+    EXPECT_THAT(FlowOf(pipe.right)->Write("x"), IsClosed());
+    sigset_t now;
+    sigpending(&now);
+    EXPECT_EQ(sigismember(&now, SIGPIPE), pending ? 1 : 0);
+  }
+  const struct timespec at_once = {};
+  EXPECT_EQ(sigtimedwait(&sigpipe, nullptr, &at_once), SIGPIPE);
+  pthread_sigmask(SIG_SETMASK, &before, nullptr);
+}
+
+// --- Blocking descriptors
+
+TEST(BlockingPipeTest, ALargeWriteObeysItsDeadline) {
+  const RawPair pipe = RawPipe();
+  auto flow = FlowOf(pipe.right);
+  absl::Cord data(PatternString(0, kLarge));
+  for (const absl::Duration from_now :
+       {-absl::InfiniteDuration(), absl::Milliseconds(1)}) {
+    flow->SetWriteDeadline(absl::Now() + from_now);
+    EXPECT_THAT(flow->WriteFrom(&data),
+                StatusIs(absl::StatusCode::kDeadlineExceeded));
+  }
+  // What was accepted is what is there.
+  EXPECT_EQ(flow->bytes_written(), kLarge - data.size());
+  EXPECT_THAT(flow->Shutdown(ShutdownMode::kWrite), IsOk());
+  flow = nullptr;
+  EXPECT_EQ(RawReadToEnd(pipe.left).bytes,
+            PatternString(0, kLarge - data.size()));
+  ::close(pipe.left);
+}
+
+// --- One system call
+
+int64_t WriteCalls() {
+  std::ifstream file("/proc/self/io");
+  for (std::string word; file >> word;) {
+    int64_t n;
+    if (word == "syscw:" && file >> n) return n;
+  }
+  return -1;
+}
+
+TEST(GatherTest, AWritevIsOneSystemCall) {
+  if (WriteCalls() < 0) GTEST_SKIP() << "no /proc/self/io";
+  const RawPair pipe = RawPipe();
+  auto flow = FlowOf(pipe.right);
+  const std::vector<absl::string_view> strings(1000, "ten bytes.");
+  const std::vector<absl::Cord> cords(1000, absl::Cord("ten bytes."));
+  const int64_t before = WriteCalls();
+  EXPECT_THAT(flow->Writev(strings), IsOk());
+  EXPECT_EQ(WriteCalls() - before, 1);
+  EXPECT_THAT(flow->Writev(cords), IsOk());
+  EXPECT_EQ(WriteCalls() - before, 2);
+  ::close(pipe.left);
+}
+
+// --- Resets and ends
+
+TEST(ResetTest, IsReportedForEverAndNeverAnEnd) {
+  const RawPair tcp = RawTcp();
+  RawWrite(tcp.right, "data");
+  auto flow = FlowOf(tcp.left);
+  EXPECT_THAT(flow->Read(), IsOkAndHolds("data"));
+  RawReset(tcp.right);
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_THAT(flow->Read(), StatusIs(absl::StatusCode::kUnavailable,
+                                       HasSubstr("Connection reset by peer")));
+  }
+  EXPECT_THAT(flow->Write("x"), StatusIs(absl::StatusCode::kUnavailable));
+  EXPECT_THAT(flow->Close(), StatusIs(absl::StatusCode::kUnavailable));
+}
+
+TEST(ResetTest, ThatAWriterWasToldOfIsNoEndForTheReader) {
+  const RawPair tcp = RawTcp();
+  auto flow = FlowOf(tcp.left);
+  RawReset(tcp.right);
+  EXPECT_THAT(flow->Write("x"), StatusIs(absl::StatusCode::kUnavailable));
+  EXPECT_THAT(flow->Read(), StatusIs(absl::StatusCode::kUnavailable));
+}
+
+TEST(ResetTest, ThatCloseWasToldOfIsNoEndForTheReader) {
+  for (int i = 0; i < 100; ++i) {
+    const RawPair tcp = RawTcp();
+    auto flow = FlowOf(tcp.left);
+    std::thread reader([&] {
+      EXPECT_THAT(flow->Read(), Not(IsEof())) << flow->DebugString();
+    });
+    std::thread resetter([&] { RawReset(tcp.right); });
+    EXPECT_THAT(flow->Close(Patience()), Not(IsOk()));
+    reader.join();
+    resetter.join();
+  }
+}
+
+TEST(ResetTest, AfterAnEndLeavesWhatWasSentWhole) {
+  const RawPair tcp = RawTcp();
+  auto flow = FlowOf(tcp.left);
+  RawWrite(tcp.right, "answer");
+  ::shutdown(tcp.right, SHUT_WR);
+  ::close(tcp.right);  // what comes now is answered by a reset
+  absl::Status status;
+  while (status.ok()) status = flow->Write("question");
+  EXPECT_THAT(status, IsClosed()) << "it has closed in good order";
+  EXPECT_THAT(flow->Read(), IsOkAndHolds("answer"));
+  EXPECT_THAT(flow->Read(), IsEof());
+  EXPECT_THAT(flow->Close(), IsClosed()) << "the question was lost";
+}
+
+TEST(ResetTest, OfAUnixPeerThatLeftDataUnread) {
+  const RawPair unix = RawUnix();
+  auto flow = FlowOf(unix.left);
+  EXPECT_THAT(flow->Write("question"), IsOk());
+  RawWrite(unix.right, "ans");
+  ::close(unix.right);
+  EXPECT_THAT(flow->Read(), IsOkAndHolds("ans"));
+  for (int i = 0; i < 2; ++i) {
+    EXPECT_THAT(flow->Read(), StatusIs(absl::StatusCode::kUnavailable));
+  }
+  EXPECT_THAT(flow->Write("x"), StatusIs(absl::StatusCode::kUnavailable));
+}
+
+TEST(ClosedTest, IsAWriteToAPeerThatRefusesOrHasClosed) {
+  for (const bool refuses : {true, false}) {
+    const RawPair unix = RawUnix();
+    auto flow = FlowOf(unix.left);
+    if (refuses) {
+      ::shutdown(unix.right, SHUT_RD);
+    } else {
+      ::close(unix.right);
+    }
+    EXPECT_THAT(flow->Write("x"), IsClosed());
+    if (!refuses) continue;
+    RawWrite(unix.right, "still");
+    EXPECT_THAT(flow->Read(), IsOkAndHolds("still"));
+    ::close(unix.right);
+  }
+}
+
+TEST(ClosedTest, WakesAWriterThatAForeignUnixPeerRefuses) {
+  const RawPair unix = RawUnix();
+  ShrinkBuffers(unix.left);
+  auto flow = FlowOf(unix.left);
+  std::thread peer([&] {
+    char byte;
+    ABSL_PCHECK(::read(unix.right, &byte, 1) == 1);  // so it has begun
+    ::shutdown(unix.right, SHUT_RD);
+  });
+  EXPECT_THAT(flow->Write(PatternString(0, kLarge)), IsClosed());
+  peer.join();
+  ::close(unix.right);
+}
+
+// --- Close
+
+// close(2) with unread input would reset the connection.
+TEST(CloseTest, WithUnreadInputThePeerStillReadsAllToACleanEnd) {
+  for (const RawPair pair : {RawUnix(), RawTcp()}) {
+    auto flow = FlowOf(pair.left);
+    RawWrite(pair.right, "nobody reads this");
+    ::shutdown(pair.right, SHUT_WR);
+    const std::string sent = PatternString(0, 100000);
+    EXPECT_THAT(flow->Write(sent), IsOk());
+    EXPECT_THAT(flow->Close(Patience()), IsOk());
+    const auto received = RawReadToEnd(pair.right);
+    EXPECT_EQ(received.error, 0);
+    EXPECT_TRUE(received.bytes == sent);
+    ::close(pair.right);
+  }
+}
+
+// POLLRDHUP does not show an end behind data for which there is no room.
+TEST(CloseTest, AfterShutdownReadDiscardsWhatStillComes) {
+  for (const bool ends_first : {false, true}) {
+    const RawPair tcp = RawTcp(/*small=*/true);
+    auto flow = FlowOf(tcp.left);
+    EXPECT_THAT(flow->Shutdown(ShutdownMode::kRead), IsOk());
+    EXPECT_THAT(flow->Write("the last word"), IsOk());
+    std::thread peer([&] {
+      // It knows nothing of the refusal, and its data have no room at first.
+      RawWrite(tcp.right, PatternString(0, kLarge));
+      if (ends_first) ::shutdown(tcp.right, SHUT_WR);
+      const auto received = RawReadToEnd(tcp.right);
+      EXPECT_EQ(received.bytes, "the last word");
+      EXPECT_EQ(received.error, 0);
+      ::close(tcp.right);
+    });
+    EXPECT_THAT(flow->Close(Patience()), IsOk());
+    peer.join();
+  }
+}
+
+TEST(CloseTest, AfterShutdownReadThatComesWhileItWaits) {
+  const RawPair tcp = RawTcp(/*small=*/true);
+  auto flow = FlowOf(tcp.left);
+  std::thread closer([&] { EXPECT_THAT(flow->Close(Patience()), IsOk()); });
+  while (flow->Write("").ok()) std::this_thread::yield();  // until it has begun
+  EXPECT_THAT(flow->Shutdown(ShutdownMode::kRead), IsOk());
+  RawWrite(tcp.right, PatternString(0, kLarge));
+  ::close(tcp.right);
+  closer.join();
+}
+
+TEST(CloseTest, AfterShutdownReadHasADeadline) {
+  const RawPair tcp = RawTcp();
+  auto flow = FlowOf(tcp.left);
+  EXPECT_THAT(flow->Shutdown(ShutdownMode::kRead), IsOk());
+  EXPECT_THAT(flow->Close(absl::Now() + absl::Milliseconds(1)),
+              StatusIs(absl::StatusCode::kDeadlineExceeded));
+  // This end's direction had ended, whole; the other one is cut.
+  EXPECT_EQ(RawReadToEnd(tcp.right).error, 0);
+  EXPECT_LT(::send(tcp.right, "x", 1, MSG_NOSIGNAL), 0);
+  ::close(tcp.right);
+}
+
+// On TCP shutdown(2) is ENOTCONN then.
+TEST(CloseTest, AfterBothDirectionsHaveEndedIsOk) {
+  for (const RawPair pair : {RawUnix(), RawTcp()}) {
+    auto flow = FlowOf(pair.left);
+    ::shutdown(pair.right, SHUT_WR);
+    EXPECT_THAT(flow->Read(), IsEof());
+    EXPECT_THAT(flow->Shutdown(ShutdownMode::kWrite), IsOk());
+    EXPECT_EQ(RawReadToEnd(pair.right).error, 0);
+    ::close(pair.right);
+    EXPECT_THAT(flow->Shutdown(ShutdownMode::kReadWrite), IsOk());
+    EXPECT_THAT(flow->Close(), IsOk());
+  }
+}
+
+TEST(CloseTest, TellsOfADescriptorThatHadBeenShutDownBefore) {
+  for (const RawPair pair : {RawUnix(), RawTcp()}) {
+    ::shutdown(pair.left, SHUT_WR);
+    auto flow = FlowOf(pair.left);
+    EXPECT_THAT(flow->Write("x"), IsClosed());
+    ::close(pair.right);
+  }
+}
+
+// --- Aborts
+
+TEST(AbortTest, ResetsATcpConnectionAlsoWhenNothingIsUnread) {
+  for (const bool destroy : {false, true}) {
+    const RawPair tcp = RawTcp();
+    auto flow = FlowOf(tcp.left);
+    EXPECT_THAT(flow->Write("a prefix"), IsOk());
+    if (destroy) {
+      flow = nullptr;
+    } else {
+      flow->Abort(absl::OkStatus());
+    }
+    const auto received = RawReadToEnd(tcp.right);
+    EXPECT_EQ(received.error, ECONNRESET);
+    EXPECT_THAT(std::string("a prefix"), ::testing::StartsWith(received.bytes));
+    ::close(tcp.right);
+  }
+}
+
+// A write that is cut must not be followed by a clean end. TCP can only break
+// both directions.
+TEST(AbortTest, OfAWriteThatIsCutResetsATcpConnection) {
+  const RawPair tcp = RawTcp(/*small=*/true);
+  auto flow = FlowOf(tcp.left);
+  std::thread writer([&] {
+    EXPECT_THAT(flow->Write(PatternString(0, kLarge)),
+                StatusIs(absl::StatusCode::kDeadlineExceeded));
+  });
+  char byte;
+  ABSL_PCHECK(::read(tcp.right, &byte, 1) == 1);  // so it has begun
+  EXPECT_THAT(flow->Shutdown(ShutdownMode::kWrite), IsOk());
+  flow->SetWriteDeadline(absl::InfinitePast());
+  writer.join();
+  EXPECT_EQ(RawReadToEnd(tcp.right).error, ECONNRESET);
+  EXPECT_THAT(flow->Read(), StatusIs(absl::StatusCode::kAborted));
+  ::close(tcp.right);
+}
+
+TEST(AbortTest, WakesAUnixPeerAtOnceIfItCanGetNoError) {
+  const RawPair unix = RawUnix();
+  auto flow = FlowOf(unix.left);
+  flow->Abort(absl::AbortedError("enough"));
+  EXPECT_EQ(RawReadToEnd(unix.right).error, 0) << "no abort can be carried";
+  ::close(unix.right);
+}
+
+TEST(AbortTest, OfAUnixSocketWithUnreadDataIsAnErrorForThePeer) {
+  const RawPair unix = RawUnix();
+  RawWrite(unix.right, "unread");
+  auto flow = FlowOf(unix.left);
+  EXPECT_THAT(flow->Write("a prefix"), IsOk());
+  flow = nullptr;
+  const auto received = RawReadToEnd(unix.right);
+  EXPECT_EQ(received.bytes, "a prefix");
+  EXPECT_EQ(received.error, ECONNRESET);
+  ::close(unix.right);
+}
+
+// --- No descriptor left to be woken by
+
+TEST(WakeTest, ComesALittleLaterWithoutADescriptorForIt) {
+  const RawPair unix = RawUnix();
+  auto flow = FlowOf(unix.left);
+  struct rlimit before;
+  ABSL_PCHECK(::getrlimit(RLIMIT_NOFILE, &before) == 0);
+  struct rlimit none_left = before;
+  none_left.rlim_cur = 3;
+  std::thread reader([&] {
+    ABSL_PCHECK(::setrlimit(RLIMIT_NOFILE, &none_left) == 0);
+    const absl::StatusOr<absl::Cord> data = flow->Read();
+    EXPECT_THAT(data, StatusIs(absl::StatusCode::kDeadlineExceeded));
+    flow->SetReadDeadline(absl::InfiniteFuture());
+    EXPECT_THAT(flow->Read(), StatusIs(absl::StatusCode::kAborted));
+  });
+  flow->SetReadDeadline(absl::Now() + absl::Milliseconds(20));
+  // When it has been late once, it is in the second Read, or about to be.
+  while (flow->DebugString().find("in Read()") == std::string::npos) {
+    std::this_thread::yield();
+  }
+  absl::SleepFor(absl::Milliseconds(50));
+  flow->Abort(absl::AbortedError("enough"));
+  reader.join();
+  ABSL_PCHECK(::setrlimit(RLIMIT_NOFILE, &before) == 0);
+  ::close(unix.right);
+}
+
+}  // namespace
+}  // namespace flow

@@ -1,0 +1,296 @@
+// Copyright 2026 The flow authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// Descriptors as flows: what is one, who owns it, files and terminals. What the
+// kernel does with sockets and pipes is in fd_flow_kernel_test.cc, the contract
+// in fd_flow_conformance_test.cc.
+
+#include "flow/fd_flow.h"
+
+#include <fcntl.h>
+#include <pty.h>
+#include <sys/socket.h>
+#include <termios.h>
+#include <unistd.h>
+
+#include <cstddef>
+#include <cstdlib>
+#include <memory>
+#include <string>
+#include <thread>
+
+#include "absl/log/absl_check.h"
+#include "absl/status/status.h"
+#include "absl/status/status_matchers.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/cord.h"
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
+#include "flow/cord_flow.h"
+#include "flow/flow.h"
+#include "flow/testing/byte_pattern.h"
+#include "flow/testing/matchers.h"
+#include "flow/testing/raw_sockets.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+
+namespace flow {
+namespace {
+
+using ::absl_testing::IsOk;
+using ::absl_testing::IsOkAndHolds;
+using ::absl_testing::StatusIs;
+using ::flow::testing::FlowOf;
+using ::flow::testing::IsClosed;
+using ::flow::testing::IsEof;
+using ::flow::testing::OpenDescriptors;
+using ::flow::testing::Pattern;
+using ::flow::testing::RawPair;
+using ::flow::testing::RawPipe;
+using ::flow::testing::RawReadToEnd;
+using ::flow::testing::RawTcp;
+using ::flow::testing::RawUnix;
+using ::flow::testing::RawWrite;
+using ::flow::testing::SameData;
+using ::testing::HasSubstr;
+
+// More than any block, and more than a pipe of the kernel holds.
+constexpr size_t kLarge = size_t{1} << 20;
+
+bool IsOpen(int fd) { return ::fcntl(fd, F_GETFD) >= 0; }
+
+std::string NewFile(absl::string_view content) {
+  std::string path = absl::StrCat(::testing::TempDir(), "/fd_flow.XXXXXX");
+  const int fd = ::mkstemp(path.data());
+  ABSL_PCHECK(fd >= 0);
+  RawWrite(fd, content);
+  ::close(fd);
+  return path;
+}
+
+// --- What is a stream
+
+TEST(MakeFdFlowTest, RefusesWhatIsNotOpen) {
+  EXPECT_THAT(MakeFdFlow(-1), StatusIs(absl::StatusCode::kInvalidArgument,
+                                       HasSubstr("not open")));
+  const RawPair pipe = RawPipe();
+  ::close(pipe.right);
+  EXPECT_THAT(MakeFdFlow(pipe.left, pipe.right),
+              StatusIs(absl::StatusCode::kInvalidArgument));
+}
+
+TEST(MakeFdFlowTest, RefusesWhatIsNoStreamAndClosesItNevertheless) {
+  const struct {
+    int fd;
+    const char* says;
+  } kCases[] = {
+      {::open("/", O_RDONLY), "a directory"},
+      {::socket(AF_INET, SOCK_DGRAM, 0), "no stream"},
+      {::socket(AF_UNIX, SOCK_SEQPACKET, 0), "no stream"},
+      {::socket(AF_INET, SOCK_STREAM, 0), "not connected"},
+      {::socket(AF_UNIX, SOCK_STREAM, 0), "not connected"},
+  };
+  for (const auto& c : kCases) {
+    ASSERT_GE(c.fd, 0);
+    EXPECT_THAT(MakeFdFlow(c.fd), StatusIs(absl::StatusCode::kInvalidArgument,
+                                           HasSubstr(c.says)));
+    EXPECT_FALSE(IsOpen(c.fd)) << c.says;
+  }
+  const int listener = ::socket(AF_INET, SOCK_STREAM, 0);
+  ASSERT_EQ(::listen(listener, 1), 0);
+  EXPECT_THAT(MakeFdFlow(listener),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       HasSubstr("a socket that listens")));
+}
+
+TEST(MakeFdFlowTest, AConnectionThatWasResetIsAnError) {
+  const RawPair tcp = RawTcp();
+  ::flow::testing::RawReset(tcp.right);
+  EXPECT_THAT(MakeFdFlow(tcp.left), StatusIs(absl::StatusCode::kUnavailable));
+}
+
+TEST(MakeFdFlowTest, NamesTheFlowAfterWhatItIsOrAsItIsTold) {
+  const RawPair tcp = RawTcp();
+  EXPECT_THAT(FlowOf(tcp.left)->DebugString(), HasSubstr("tcp 127.0.0.1:"));
+  ::close(tcp.right);
+  const RawPair pipe = RawPipe();
+  FdFlowOptions options;
+  options.name = "the child's";
+  absl::StatusOr<std::unique_ptr<Flow>> flow =
+      MakeFdFlow(pipe.left, pipe.right, options);
+  ASSERT_THAT(flow, IsOk());
+  EXPECT_THAT((*flow)->DebugString(), HasSubstr("the child's"));
+  const RawPair other = RawPipe();
+  EXPECT_THAT(FlowOf(other.left, other.right)->DebugString(),
+              HasSubstr(absl::StrCat("pipe (fd ", other.left, ") and pipe (fd ",
+                                     other.right, ")")));
+}
+
+// --- Ownership
+
+TEST(FdFlowTest, EveryDescriptorIsClosedOnceHoweverTheFlowEnds) {
+  const size_t before = OpenDescriptors();
+  for (const bool close : {true, false}) {
+    const RawPair tcp = RawTcp();
+    const RawPair unix = RawUnix();
+    const RawPair one = RawPipe();
+    const RawPair other = RawPipe();
+    for (const auto& flow :
+         {FlowOf(tcp.left), FlowOf(unix.left), FlowOf(one.left, one.right),
+          FlowOf(other.left, other.left)}) {
+      if (close) {
+        flow->Close(absl::InfinitePast()).IgnoreError();
+      } else {
+        flow->Abort(absl::OkStatus());
+      }
+    }
+    for (const int fd :
+         {tcp.left, unix.left, one.left, one.right, other.left}) {
+      EXPECT_FALSE(IsOpen(fd));
+    }
+    for (const int fd : {tcp.right, unix.right, other.right}) ::close(fd);
+  }
+  EXPECT_EQ(OpenDescriptors(), before);
+}
+
+TEST(FdFlowTest, ADescriptorIsNotClosedUnderACallThatUsesIt) {
+  const RawPair unix = RawUnix();
+  auto flow = FlowOf(unix.left);
+  std::thread reader([&] { flow->Read().IgnoreError(); });
+  // At any time, also in the middle of a Read.
+  EXPECT_TRUE(IsOpen(unix.left));
+  flow->Abort(absl::AbortedError("enough"));
+  reader.join();
+  EXPECT_THAT(flow->Close(), StatusIs(absl::StatusCode::kAborted));
+  EXPECT_FALSE(IsOpen(unix.left));
+  ::close(unix.right);
+}
+
+// --- Files
+
+TEST(FdFlowTest, AFileIsReadToItsEnd) {
+  const std::string path = NewFile("content");
+  auto flow = FlowOf(::open(path.c_str(), O_RDONLY));
+  EXPECT_THAT(flow->Read(), IsOkAndHolds("content"));
+  EXPECT_THAT(flow->Read(), IsEof());
+  EXPECT_THAT(flow->Write("x"), IsClosed());
+}
+
+TEST(FdFlowTest, AFileIsWritten) {
+  const std::string path = NewFile("");
+  const absl::Cord data = Pattern(0, kLarge);
+  auto flow = FlowOf(::open(path.c_str(), O_WRONLY));
+  EXPECT_THAT(flow->Read(), IsEof());
+  EXPECT_THAT(flow->Write(data), IsOk());
+  EXPECT_THAT(flow->Close(), IsOk());
+  auto copy = FlowOf(::open(path.c_str(), O_RDONLY));
+  EXPECT_TRUE(SameData(ReadAll(*copy, kLarge), data));
+}
+
+TEST(FdFlowTest, DeadlinesDoNotApplyToRegularFiles) {
+  const std::string path = NewFile("content");
+  auto flow = FlowOf(::open(path.c_str(), O_RDWR));
+  flow->SetReadDeadline(absl::InfinitePast());
+  flow->SetWriteDeadline(absl::InfinitePast());
+  EXPECT_THAT(flow->Read(), IsOkAndHolds("content"));
+  EXPECT_THAT(flow->Read(), IsEof());
+  EXPECT_THAT(flow->Write("more"), IsOk());
+}
+
+TEST(FdFlowTest, AnErrorSaysWhatFailed) {
+  auto flow = FlowOf(::open("/dev/full", O_WRONLY));
+  EXPECT_THAT(flow->Write("x"),
+              StatusIs(absl::StatusCode::kResourceExhausted,
+                       HasSubstr("write: No space left on device")));
+}
+
+// --- Two descriptors
+
+TEST(FdFlowTest, ShutdownOfOneOfTwoDescriptorsClosesIt) {
+  const RawPair in = RawPipe();
+  const RawPair out = RawPipe();
+  auto flow = FlowOf(in.left, out.right);
+  EXPECT_THAT(flow->Write("question"), IsOk());
+  EXPECT_THAT(flow->Shutdown(ShutdownMode::kWrite), IsOk());
+  EXPECT_FALSE(IsOpen(out.right));
+  const auto received = RawReadToEnd(out.left);
+  EXPECT_EQ(received.bytes, "question");
+  EXPECT_EQ(received.error, 0);
+  RawWrite(in.right, "answer");
+  EXPECT_THAT(flow->Read(), IsOkAndHolds("answer"));
+  EXPECT_THAT(flow->Shutdown(ShutdownMode::kRead), IsOk());
+  EXPECT_FALSE(IsOpen(in.left));
+  EXPECT_THAT(flow->Close(), IsOk());
+  ::close(in.right);
+  ::close(out.left);
+}
+
+TEST(FdFlowTest, TheReadEndIsClosedWhenTheReaderHasLeftIt) {
+  const RawPair pipe = RawPipe();
+  auto flow = FlowOf(pipe.left, ::open("/dev/null", O_WRONLY));
+  std::thread reader([&] { EXPECT_THAT(flow->Read(), IsEof()); });
+  EXPECT_THAT(flow->Shutdown(ShutdownMode::kRead), IsOk());
+  reader.join();
+  EXPECT_FALSE(IsOpen(pipe.left));
+  ::close(pipe.right);
+}
+
+// --- Flags and terminals
+
+TEST(FdFlowTest, TheFlagsOfTheOpenFileAreNeverChanged) {
+  for (const int flags : {0, O_NONBLOCK}) {
+    for (const RawPair pair : {RawPipe(), RawUnix(), RawTcp()}) {
+      for (const int fd : {pair.left, pair.right}) {
+        ::fcntl(fd, F_SETFL, ::fcntl(fd, F_GETFL) | flags);
+      }
+      const int before[] = {::fcntl(pair.left, F_GETFL),
+                            ::fcntl(pair.right, F_GETFL)};
+      auto writer = FlowOf(::dup(pair.right));
+      auto reader = FlowOf(::dup(pair.left));
+      reader->SetReadDeadline(absl::InfinitePast());
+      EXPECT_THAT(reader->Read(),
+                  StatusIs(absl::StatusCode::kDeadlineExceeded));
+      EXPECT_THAT(writer->Write("x"), IsOk());
+      reader->SetReadDeadline(absl::InfiniteFuture());
+      EXPECT_THAT(reader->Read(), IsOkAndHolds("x"));
+      EXPECT_EQ(::fcntl(pair.left, F_GETFL), before[0]);
+      EXPECT_EQ(::fcntl(pair.right, F_GETFL), before[1]);
+      ::close(pair.left);
+      ::close(pair.right);
+    }
+  }
+}
+
+// Terminals cannot be asked not to wait, other than by their flags.
+TEST(FdFlowTest, ATerminalObeysDeadlines) {
+  int master;
+  int slave;
+  ABSL_PCHECK(::openpty(&master, &slave, nullptr, nullptr, nullptr) == 0);
+  struct termios raw;
+  ABSL_PCHECK(::tcgetattr(slave, &raw) == 0);
+  ::cfmakeraw(&raw);
+  ABSL_PCHECK(::tcsetattr(slave, TCSANOW, &raw) == 0);
+  auto terminal = FlowOf(slave);
+  EXPECT_THAT(terminal->DebugString(), HasSubstr("terminal (fd "));
+  terminal->SetReadDeadline(absl::InfinitePast());
+  EXPECT_THAT(terminal->Read(), StatusIs(absl::StatusCode::kDeadlineExceeded));
+  terminal->SetReadDeadline(absl::Now() + absl::Milliseconds(1));
+  EXPECT_THAT(terminal->Read(), StatusIs(absl::StatusCode::kDeadlineExceeded));
+  terminal->SetReadDeadline(absl::InfiniteFuture());
+  RawWrite(master, "typed");
+  EXPECT_THAT(terminal->Read(), IsOkAndHolds("typed"));
+  // More than it holds, and nobody reads.
+  terminal->SetWriteDeadline(absl::Now() + absl::Milliseconds(1));
+  absl::Cord data = Pattern(0, kLarge);
+  EXPECT_THAT(terminal->WriteFrom(&data),
+              StatusIs(absl::StatusCode::kDeadlineExceeded));
+  EXPECT_EQ(terminal->bytes_written() + data.size(), kLarge);
+  std::thread reader([&] { terminal->Read().IgnoreError(); });
+  terminal->Abort(absl::AbortedError("enough"));
+  reader.join();
+  ::close(master);
+}
+
+}  // namespace
+}  // namespace flow
