@@ -312,6 +312,15 @@ TEST(CloseTest, AfterBothDirectionsHaveEndedIsOk) {
   }
 }
 
+TEST(CloseTest, WithADeadlineInThePastIsOkIfThePeerHasEnded) {
+  for (const RawPair pair : {RawUnix(), RawTcp()}) {
+    auto flow = FlowOf(pair.left);
+    ::shutdown(pair.right, SHUT_WR);
+    EXPECT_THAT(flow->Close(absl::InfinitePast()), IsOk());
+    ::close(pair.right);
+  }
+}
+
 TEST(CloseTest, TellsOfADescriptorThatHadBeenShutDownBefore) {
   for (const RawPair pair : {RawUnix(), RawTcp()}) {
     ::shutdown(pair.left, SHUT_WR);

@@ -53,44 +53,41 @@ FdWaiter::Outcome FdWaiter::Wait(int fd, short events,
   const absl::Time give_up = patience == absl::InfiniteDuration()
                                  ? absl::InfiniteFuture()
                                  : absl::Now() + patience;
-  mu_.Lock();
-  while (true) {
-    if (stopped_) {
-      mu_.Unlock();
-      return Outcome::kStopped;
-    }
+  absl::MutexLock lock(&mu_);
+  while (!stopped_) {
     const absl::Time until = std::min(deadline_, give_up);
-    absl::Duration timeout = kLongest;
-    if (until != absl::InfiniteFuture()) {
-      const absl::Duration left = until - absl::Now();
-      if (left <= absl::ZeroDuration()) {
-        const bool late = deadline_ <= give_up;
-        mu_.Unlock();
-        return late ? Outcome::kLate : Outcome::kReady;
-      }
-      timeout = std::min(timeout, left);
-    }
-    const int wake_fd = waker.fd();
-    if (wake_fd < 0) timeout = std::min(timeout, kBlindWait);
-    wake_fd_ = wake_fd;
-    mu_.Unlock();
-
-    struct pollfd polled[] = {{fd, events, 0}, {wake_fd, POLLIN, 0}};
-    const struct timespec limit = absl::ToTimespec(timeout);
-    const int ready = ::ppoll(polled, 2, &limit, nullptr);
-
-    mu_.Lock();
-    wake_fd_ = -1;
-    if (woken_) {
-      woken_ = false;
-      uint64_t count;
-      [[maybe_unused]] const auto n = ::read(wake_fd, &count, sizeof(count));
-    }
-    if (ready > 0 && polled[0].revents != 0 && !stopped_) {
-      mu_.Unlock();
-      return Outcome::kReady;
+    const absl::Duration left = until == absl::InfiniteFuture()
+                                    ? absl::InfiniteDuration()
+                                    : until - absl::Now();
+    const bool is_over = left <= absl::ZeroDuration();
+    const int wake_fd = is_over ? -1 : waker.fd();
+    const absl::Duration timeout = std::clamp(
+        left, absl::ZeroDuration(), wake_fd < 0 ? kBlindWait : kLongest);
+    const bool ready = Poll(fd, events, timeout, wake_fd);
+    if (stopped_) break;
+    if (ready) return Outcome::kReady;
+    // What was ready counted, also with a deadline in the past.
+    if (is_over && std::min(deadline_, give_up) == until) {
+      return deadline_ <= give_up ? Outcome::kLate : Outcome::kReady;
     }
   }
+  return Outcome::kStopped;
+}
+
+bool FdWaiter::Poll(int fd, short events, absl::Duration timeout, int wake_fd) {
+  wake_fd_ = wake_fd;
+  struct pollfd polled[] = {{fd, events, 0}, {wake_fd, POLLIN, 0}};
+  const struct timespec limit = absl::ToTimespec(timeout);
+  mu_.Unlock();
+  const int ready = ::ppoll(polled, 2, &limit, nullptr);
+  mu_.Lock();
+  wake_fd_ = -1;
+  if (woken_) {
+    woken_ = false;
+    uint64_t count;
+    [[maybe_unused]] const auto n = ::read(wake_fd, &count, sizeof(count));
+  }
+  return ready > 0 && polled[0].revents != 0;
 }
 
 void FdWaiter::SetDeadline(absl::Time deadline) {

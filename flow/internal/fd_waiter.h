@@ -25,8 +25,9 @@ class FdWaiter {
   enum class Outcome { kReady, kStopped, kLate };
 
   // Waits until poll(2) reports one of `events`, or an error or hang-up, of
-  // `fd` (kReady), or until it is stopped, or until the deadline has passed. It
-  // says kReady as well after `patience`, if that comes first: look again.
+  // `fd` (kReady), or until it is stopped, or until the deadline has passed and
+  // there is none of these. It says kReady as well after `patience`, if that
+  // comes first: look again.
   Outcome Wait(int fd, short events,
                absl::Duration patience = absl::InfiniteDuration());
 
@@ -38,6 +39,9 @@ class FdWaiter {
   bool stopped() const;
 
  private:
+  // Gives `mu_` up meanwhile.
+  bool Poll(int fd, short events, absl::Duration timeout, int wake_fd)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void Wake() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
   mutable absl::Mutex mu_;
