@@ -57,22 +57,34 @@ CopyResult Copy(Flow& source, Flow& sink, const CopyOptions& options) {
   // Not the wall clock, which can be set meanwhile.
   const auto start = std::chrono::steady_clock::now();
   const size_t max_read = std::max(options.max_read, size_t{1});
+  const auto goes_on = [&options](const absl::Status& status) {
+    return absl::IsDeadlineExceeded(status) && options.on_deadline != nullptr &&
+           options.on_deadline();
+  };
   while (statistics.bytes < options.max_bytes) {
     const auto remaining =
         static_cast<uint64_t>(options.max_bytes - statistics.bytes);
     absl::StatusOr<absl::Cord> data =
         source.Read(std::min<uint64_t>(max_read, remaining));
     if (!data.ok()) {
+      if (goes_on(data.status())) continue;
       result.status = std::move(data).status();
       result.failed = CopyResult::Side::kSource;
       break;
     }
     if (data->empty()) break;
     ++statistics.reads;
-    const size_t size = data->size();
-    absl::Status written = sink.WriteFrom(&*data);
-    ++statistics.writes;
-    statistics.bytes += static_cast<int64_t>(size - data->size());
+    absl::Status written;
+    do {
+      const size_t size = data->size();
+      written = sink.WriteFrom(&*data);
+      ++statistics.writes;
+      const auto accepted = static_cast<int64_t>(size - data->size());
+      statistics.bytes += accepted;
+      if (options.on_write != nullptr && accepted > 0) {
+        options.on_write(accepted);
+      }
+    } while (!written.ok() && goes_on(written));
     if (!written.ok()) {
       result.status = std::move(written);
       result.failed = CopyResult::Side::kSink;

@@ -6,8 +6,8 @@
 // Copy() moves bytes from one flow to another, in one direction, until the
 // source ends or either of them fails, and says in every case how far it came.
 //
-// When not to use it: to connect two flows both ways, as a relay does. To get a
-// flow as one Cord: ReadAll() in cord_flow.h.
+// When not to use it: to connect two flows both ways, as a relay does; that is
+// proxy.h. To get a flow as one Cord: ReadAll() in cord_flow.h.
 //
 // Thread safety: Copy() is the one reader of `source` and the one writer of
 // `sink` while it runs. To watch it from another thread, look at
@@ -19,6 +19,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <limits>
 #include <string>
 
@@ -37,6 +38,15 @@ struct CopyOptions {
 
   // Where to stop although the source has not ended, in bytes.
   int64_t max_bytes = std::numeric_limits<int64_t>::max();
+
+  // Called after each write that has accepted something, also if it failed,
+  // with how many bytes that were.
+  std::function<void(int64_t bytes)> on_write;
+
+  // Called when the deadline of either flow has passed, after on_write() for
+  // what the late write has accepted. Returns whether to go on, where the copy
+  // was; set a new deadline before. Without it the copy ends.
+  std::function<bool()> on_deadline;
 };
 
 // CopyStatistics
@@ -88,7 +98,8 @@ struct CopyResult {
 //
 // Data is moved, not copied: the sink is given the Cords that the source
 // returned. A deadline of either flow that passes ends the copy with
-// kDeadlineExceeded; it can be resumed after writing `unwritten`.
+// kDeadlineExceeded, unless `on_deadline` wants it to go on; it can be resumed
+// after writing `unwritten`.
 CopyResult Copy(Flow& source, Flow& sink, const CopyOptions& options = {});
 
 }  // namespace flow

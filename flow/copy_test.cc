@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <utility>
@@ -31,6 +32,7 @@ using ::absl_testing::IsOk;
 using ::absl_testing::IsOkAndHolds;
 using ::absl_testing::StatusIs;
 using ::flow::testing::IsClosed;
+using ::testing::ElementsAre;
 using Side = CopyResult::Side;
 
 std::unique_ptr<Flow> Source(std::vector<std::string> pieces) {
@@ -149,6 +151,91 @@ TEST(CopyTest, CanBeResumedAfterADeadline) {
   EXPECT_THAT(sink->WriteFrom(&result.unwritten), IsOk());
   EXPECT_THAT(Copy(*source, *sink).status, IsOk());
   EXPECT_EQ(out, "abcdefgh");
+}
+
+TEST(CopyTest, OnWriteIsToldWhatWasAcceptedWriteByWrite) {
+  auto source = Source({"abcd", "efgh", "ijkl"});
+  std::string memory(6, '-');
+  auto sink = MakeStringFlow("", absl::MakeSpan(memory));
+  std::vector<int64_t> told;
+  CopyOptions options;
+  options.on_write = [&](int64_t bytes) { told.push_back(bytes); };
+  EXPECT_THAT(Copy(*source, *sink, options).status, IsClosed());
+  EXPECT_THAT(told, ElementsAre(4, 2));
+  // This one accepts nothing, so there is nothing to be told.
+  EXPECT_THAT(Copy(*source, *sink, options).status, IsClosed());
+  EXPECT_THAT(told, ElementsAre(4, 2));
+}
+
+// A source and a sink that are late at every other call.
+class CopyDeadlineTest : public ::testing::Test {
+ protected:
+  CopyDeadlineTest() {
+    FunctionFlowOptions from;
+    from.input = Input::Buffers([this]() -> absl::StatusOr<absl::Cord> {
+      if (reads_++ % 2 == 0) return absl::DeadlineExceededError("late");
+      return absl::Cord(reads_ < 6 ? "abcd" : "");
+    });
+    source_ = MakeFunctionFlow(std::move(from));
+    FunctionFlowOptions to;
+    to.output = Output::Bytes(
+        [this](absl::Span<const char> bytes) -> absl::StatusOr<size_t> {
+          if (writes_++ % 2 == 1) return absl::DeadlineExceededError("late");
+          const size_t n = std::min<size_t>(bytes.size(), 3);
+          out_.append(bytes.data(), n);
+          return n;
+        });
+    sink_ = MakeFunctionFlow(std::move(to));
+  }
+
+  int reads_ = 0;
+  int writes_ = 0;
+  std::string out_;
+  std::unique_ptr<Flow> source_;
+  std::unique_ptr<Flow> sink_;
+};
+
+TEST_F(CopyDeadlineTest, OnDeadlineLetsItGoOnAndNothingIsLostOrMiscounted) {
+  int late = 0;
+  std::vector<int64_t> told;
+  CopyOptions options;
+  options.on_deadline = [&] {
+    ++late;
+    return true;
+  };
+  options.on_write = [&](int64_t bytes) { told.push_back(bytes); };
+  const CopyResult result = Copy(*source_, *sink_, options);
+  EXPECT_THAT(result.status, IsOk());
+  EXPECT_EQ(out_, "abcdabcd");
+  EXPECT_EQ(late, 3 + 3);
+  EXPECT_THAT(told, ElementsAre(3, 1, 3, 1));
+  EXPECT_EQ(result.statistics.bytes, 8);
+  EXPECT_EQ(result.statistics.reads, 2);
+  EXPECT_EQ(result.statistics.writes, 5);  // one of them of nothing
+  EXPECT_EQ(result.unwritten, "");
+}
+
+TEST_F(CopyDeadlineTest, OnDeadlineCanEndIt) {
+  int late = 0;
+  CopyOptions options;
+  options.on_deadline = [&] { return ++late < 2; };
+  const CopyResult result = Copy(*source_, *sink_, options);
+  EXPECT_THAT(result.status, StatusIs(absl::StatusCode::kDeadlineExceeded));
+  EXPECT_EQ(result.failed, Side::kSink);
+  EXPECT_EQ(out_, "abc");
+  EXPECT_EQ(result.unwritten, "d");
+  EXPECT_EQ(result.statistics.bytes, 3);
+}
+
+TEST(CopyTest, OnDeadlineIsNotAskedAboutOtherErrors) {
+  auto source = Source({"abcd"});
+  auto sink = MakeFunctionFlow({});
+  CopyOptions options;
+  options.on_deadline = [] {
+    ADD_FAILURE() << "nothing was late";
+    return false;
+  };
+  EXPECT_THAT(Copy(*source, *sink, options).status, IsClosed());
 }
 
 // Upstream divides by a zero duration.
