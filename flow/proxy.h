@@ -16,7 +16,8 @@
 // or to change it: put a flow of your own around either one.
 //
 // Thread safety: while it runs, Proxy() is the one reader and the one writer of
-// both flows. To stop it from another thread, Abort() either flow.
+// both flows. To stop it from another thread, Abort() both: it notices that of
+// one only when it next reads or writes it.
 
 #ifndef FLOW_PROXY_H_
 #define FLOW_PROXY_H_
@@ -43,21 +44,27 @@ struct ProxyOptions {
   size_t max_read = size_t{256} << 10;
 
   // How long no byte may pass, in either direction, before both flows are
-  // aborted. Proxy() sets the deadlines of both flows for that; without an idle
-  // timeout it leaves them alone.
+  // aborted. Where a sink takes a write bit by bit, the time begins when that
+  // write returns. Proxy() sets the deadlines of both flows for this, and has
+  // none set at the end. Without an idle timeout it leaves them alone, and one
+  // that passes is an error like any other.
+  //
+  // A flow that knows no deadlines (function_flow.h) makes it take longer: the
+  // other flow is told after at most twice the time, and Proxy() returns only
+  // when the function does.
   absl::Duration idle_timeout = absl::InfiniteDuration();
 
   // Called with what a sink has accepted, write by write, on the thread of that
-  // direction. Calls never overlap. It must not call either flow, but for
-  // Abort().
+  // direction. Calls never overlap. It must not throw, nor call either flow,
+  // but for Abort().
   std::function<void(ProxyDirection direction, int64_t bytes)> on_write;
 };
 
 // ProxyResult
 struct ProxyResult {
   // Ok: each direction was carried to its end, or was refused by its sink. Else
-  // the first error of either, or kDeadlineExceeded if nothing passed for
-  // `idle_timeout`.
+  // the first error of either, kDeadlineExceeded if nothing passed for
+  // `idle_timeout`, or kResourceExhausted if there was no thread to be had.
   absl::Status status;
 
   // Each direction, as Copy() would say it: statistics, the side that failed
@@ -76,9 +83,19 @@ struct ProxyResult {
 //    sink, and the other direction goes on.
 //  * A sink that is Closed (it refuses): its source is refused by
 //    Shutdown(kRead), and the other direction goes on.
-//  * Any other error: both flows are aborted with it.
+//  * Any other error, also of that Shutdown(), and a source that is Closed:
+//  both
+//    flows are aborted with it. What one of them has accepted and the other was
+//    not given yet can be lost by that.
 //
-// Closes neither; see the example.
+// What happens at one flow is noticed at the next Read or write: a far end that
+// has ended its own direction, and then refuses or aborts the other one, is
+// heard of when there is something to be written to it. An idle timeout bounds
+// that.
+//
+// Closes neither; see the example. After an Ok result neither Close() waits for
+// its remote. `a` and `b` being the same flow is kInvalidArgument, and nothing
+// is done: to send back what comes, Copy(flow, flow).
 ProxyResult Proxy(Flow& a, Flow& b, const ProxyOptions& options = {});
 
 }  // namespace flow

@@ -1,0 +1,207 @@
+// Copyright 2026 The flow authors
+// SPDX-License-Identifier: Apache-2.0
+
+#include "flow/proxy.h"
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <system_error>
+#include <thread>
+#include <utility>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
+#include "flow/copy.h"
+#include "flow/flow.h"
+#include "flow/status.h"
+
+namespace flow {
+namespace {
+
+// Not the wall clock, which can be set meanwhile.
+using Clock = std::chrono::steady_clock;
+
+// What the two directions of one Proxy() share.
+class Session {
+ public:
+  Session(Flow& a, Flow& b, const ProxyOptions& options)
+      : options_(options),
+        a_to_b_{a, b, ProxyDirection::kAToB},
+        b_to_a_{b, a, ProxyDirection::kBToA} {}
+
+  ProxyResult Run() {
+    ProxyResult result;
+    if (has_timeout()) {
+      SetDeadlines(a_to_b_, absl::Now() + options_.idle_timeout);
+      SetDeadlines(b_to_a_, absl::Now() + options_.idle_timeout);
+    }
+    std::thread back;
+    try {
+      back = std::thread([&] { result.b_to_a = Carry(b_to_a_); });
+    } catch (const std::system_error& error) {
+      const absl::Status status = absl::ResourceExhaustedError(absl::StrCat(
+          "Proxy() could not start its second thread: ", error.what()));
+      Fail(status);
+      result.a_to_b.status = status;
+      result.b_to_a.status = status;
+    }
+    if (back.joinable()) {
+      result.a_to_b = Carry(a_to_b_);
+      back.join();
+    }
+    if (has_timeout()) {
+      SetDeadlines(a_to_b_, absl::InfiniteFuture());
+      SetDeadlines(b_to_a_, absl::InfiniteFuture());
+    }
+    absl::MutexLock lock(&mu_);
+    result.status = first_error_;
+    return result;
+  }
+
+ private:
+  struct Way {
+    Flow& source;
+    Flow& sink;
+    const ProxyDirection direction;
+  };
+
+  struct Progress {
+    bool over = false;
+    // The last activity, if a deadline found nothing newer for all the timeout.
+    std::optional<Clock::time_point> idle_since;
+  };
+
+  bool has_timeout() const {
+    return options_.idle_timeout < absl::InfiniteDuration();
+  }
+
+  // A direction sets its own only, so that no thread waits for another one.
+  static void SetDeadlines(const Way& way, absl::Time deadline) {
+    way.source.SetReadDeadline(deadline);
+    way.sink.SetWriteDeadline(deadline);
+  }
+
+  CopyResult Carry(const Way& way) {
+    CopyOptions copy;
+    copy.max_read = options_.max_read;
+    if (has_timeout() || options_.on_write != nullptr) {
+      copy.on_write = [&](int64_t bytes) { OnWrite(way, bytes); };
+    }
+    if (has_timeout()) {
+      copy.on_deadline = [&] { return GoesOn(way); };
+    }
+    CopyResult result = Copy(way.source, way.sink, copy);
+
+    // Carry over how it ended.
+    if (result.status.ok()) {
+      result.status = way.sink.Shutdown(ShutdownMode::kWrite);
+      if (!result.status.ok()) result.failed = CopyResult::Side::kSink;
+    }
+    absl::Status error = result.status;
+    if (result.failed == CopyResult::Side::kSink && IsClosed(error)) {
+      // Fails only if somebody has aborted the source.
+      error = way.source.Shutdown(ShutdownMode::kRead);
+    }
+    {
+      absl::MutexLock lock(&mu_);
+      progress(way.direction).over = true;
+    }
+    if (!error.ok()) Fail(error);
+    return result;
+  }
+
+  void OnWrite(const Way& way, int64_t bytes) {
+    if (has_timeout()) last_activity_ = Clock::now();
+    if (options_.on_write == nullptr) return;
+    absl::MutexLock lock(&on_write_mu_);
+    options_.on_write(way.direction, bytes);
+  }
+
+  // Decides what a deadline that has passed means: false if all has been idle,
+  // else there is a new deadline.
+  //
+  // What a write that is under way has accepted shows only when it returns. So
+  // a direction that finds nothing asks the other one, whose own deadline
+  // passes now, too: only if both found nothing, that is idleness. But a
+  // function that blocks knows no deadline; so it is not waited for twice.
+  bool GoesOn(const Way& way) {
+    absl::Duration left = options_.idle_timeout;
+    {
+      absl::MutexLock lock(&mu_);
+      const Progress& other = progress(way.direction == ProxyDirection::kAToB
+                                           ? ProxyDirection::kBToA
+                                           : ProxyDirection::kAToB);
+      Progress& own = progress(way.direction);
+      const Clock::time_point last = last_activity_;
+      const absl::Duration idle = absl::FromChrono(Clock::now() - last);
+      if (idle < options_.idle_timeout) {
+        left -= idle;
+      } else if (other.over || other.idle_since == last ||
+                 own.idle_since == last) {
+        left = -absl::InfiniteDuration();
+      } else {
+        own.idle_since = last;
+      }
+    }
+    if (left == -absl::InfiniteDuration()) {
+      Fail(absl::DeadlineExceededError(absl::StrCat(
+          "idle for ", absl::FormatDuration(options_.idle_timeout))));
+      return false;
+    }
+    SetDeadlines(way, absl::Now() + left);
+    return true;
+  }
+
+  // Aborts both flows. Only the first error counts, as others come of it.
+  void Fail(absl::Status error) {
+    {
+      absl::MutexLock lock(&mu_);
+      if (!first_error_.ok()) return;
+      first_error_ = error;
+    }
+    if (IsClosed(error)) {
+      // A source that was closed under its reader. To the far end of the sink
+      // that is no order, and Closed would say so.
+      error = absl::AbortedError(error.message());
+    }
+    a_to_b_.source.Abort(error);
+    a_to_b_.sink.Abort(error);
+  }
+
+  Progress& progress(ProxyDirection direction)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
+    return progress_[static_cast<int>(direction)];
+  }
+
+  const ProxyOptions& options_;
+  const Way a_to_b_;
+  const Way b_to_a_;
+  std::atomic<Clock::time_point> last_activity_{Clock::now()};
+  absl::Mutex on_write_mu_;
+  absl::Mutex mu_;
+  Progress progress_[2] ABSL_GUARDED_BY(mu_);
+  absl::Status first_error_ ABSL_GUARDED_BY(mu_);
+};
+
+}  // namespace
+
+ProxyResult Proxy(Flow& a, Flow& b, const ProxyOptions& options) {
+  if (&a == &b) {
+    // Each direction would be the second reader and writer of the other.
+    ProxyResult result;
+    result.status = absl::InvalidArgumentError(absl::StrCat(
+        a.DebugString(), ": Proxy() of a flow and itself; Copy() sends back"));
+    result.a_to_b.status = result.status;
+    result.b_to_a.status = result.status;
+    return result;
+  }
+  return Session(a, b, options).Run();
+}
+
+}  // namespace flow

@@ -1,0 +1,262 @@
+// Copyright 2026 The flow authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// The idle timeout of Proxy(). Nothing here depends on how fast a thread is:
+// either nothing ever passes, or the flows themselves say that a deadline has
+// passed.
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/status_matchers.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/cord.h"
+#include "absl/synchronization/notification.h"
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
+#include "flow/copy.h"
+#include "flow/flow.h"
+#include "flow/pipe.h"
+#include "flow/proxy.h"
+#include "flow/testing/hook_flow.h"
+#include "flow/testing/matchers.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+
+namespace flow {
+namespace {
+
+using ::absl_testing::IsOk;
+using ::absl_testing::IsOkAndHolds;
+using ::absl_testing::StatusIs;
+using ::flow::testing::HookFlow;
+using ::flow::testing::IsEof;
+using ::testing::HasSubstr;
+
+constexpr absl::Duration kShort = absl::Milliseconds(20);
+constexpr absl::Duration kNever = absl::Hours(1);
+
+ProxyOptions IdleTimeout(absl::Duration timeout) {
+  ProxyOptions options;
+  options.idle_timeout = timeout;
+  return options;
+}
+
+absl::Status Late() { return absl::DeadlineExceededError("it has passed"); }
+
+auto IsIdle(absl::StatusCode code) {
+  return StatusIs(code, HasSubstr("idle for 20ms"));
+}
+
+TEST(ProxyIdleTest, WhenNothingPassesBothAreAborted) {
+  Pipe near = MakePipe();
+  Pipe far = MakePipe();
+  const ProxyResult result = Proxy(*near.right, *far.left, IdleTimeout(kShort));
+  EXPECT_THAT(result.status, IsIdle(absl::StatusCode::kDeadlineExceeded));
+  EXPECT_THAT(near.left->Read(), IsIdle(absl::StatusCode::kAborted));
+  EXPECT_THAT(far.right->Read(), IsIdle(absl::StatusCode::kAborted));
+}
+
+TEST(ProxyIdleTest, ADirectionThatIsOverDoesNotKeepTheOtherOneAlive) {
+  Pipe near = MakePipe();
+  Pipe far = MakePipe();
+  ASSERT_THAT(near.left->Write("question"), IsOk());
+  ASSERT_THAT(near.left->Shutdown(ShutdownMode::kWrite), IsOk());
+  const ProxyResult result = Proxy(*near.right, *far.left, IdleTimeout(kShort));
+  EXPECT_THAT(result.status, IsIdle(absl::StatusCode::kDeadlineExceeded));
+  EXPECT_THAT(result.a_to_b.status, IsOk());
+  EXPECT_THAT(near.left->Read(), IsIdle(absl::StatusCode::kAborted));
+  // What had been carried over to its end stays whole.
+  EXPECT_THAT(far.right->Read(), IsOkAndHolds("question"));
+  EXPECT_THAT(far.right->Read(), IsEof());
+}
+
+TEST(ProxyIdleTest, AWriteThatNobodyReadsIsIdle) {
+  Pipe near = MakePipe();
+  Pipe far = MakePipe(/*capacity=*/0);
+  ASSERT_THAT(near.left->Write("lost"), IsOk());
+  const ProxyResult result = Proxy(*near.right, *far.left, IdleTimeout(kShort));
+  EXPECT_THAT(result.status, IsIdle(absl::StatusCode::kDeadlineExceeded));
+  EXPECT_EQ(result.a_to_b.failed, CopyResult::Side::kSink);
+  EXPECT_EQ(result.a_to_b.unwritten, "lost");
+  EXPECT_THAT(far.right->Read(), IsIdle(absl::StatusCode::kAborted));
+}
+
+TEST(ProxyIdleTest, NoTimeAtAllCarriesWhatIsThere) {
+  Pipe near = MakePipe();
+  Pipe far = MakePipe();
+  ASSERT_THAT(near.left->Write("there"), IsOk());
+  ASSERT_THAT(near.left->Shutdown(ShutdownMode::kWrite), IsOk());
+  ASSERT_THAT(far.right->Write("back"), IsOk());
+  ASSERT_THAT(far.right->Shutdown(ShutdownMode::kWrite), IsOk());
+  EXPECT_THAT(
+      Proxy(*near.right, *far.left, IdleTimeout(absl::ZeroDuration())).status,
+      IsOk());
+  EXPECT_THAT(far.right->Read(), IsOkAndHolds("there"));
+  EXPECT_THAT(near.left->Read(), IsOkAndHolds("back"));
+}
+
+// A function that blocks knows no deadline. The far end of the other flow is
+// told nevertheless; here the function waits until it was.
+TEST(ProxyIdleTest, AFlowThatKnowsNoDeadlineDoesNotKeepTheOtherOneWaiting) {
+  HookFlow a;
+  absl::Notification told;
+  a.read = [&](size_t) -> absl::StatusOr<absl::Cord> {
+    told.WaitForNotification();
+    return absl::Cord();
+  };
+  Pipe pipe = MakePipe();
+  std::thread far_end([&] {
+    EXPECT_THAT(pipe.right->Read(), IsIdle(absl::StatusCode::kAborted));
+    told.Notify();
+  });
+  const ProxyResult result = Proxy(a, *pipe.left, IdleTimeout(kShort));
+  far_end.join();
+  EXPECT_THAT(result.status, IsIdle(absl::StatusCode::kDeadlineExceeded));
+}
+
+TEST(ProxyIdleTest, ADeadlineBeforeItsTimeLosesNothingAndCountsEverything) {
+  HookFlow a;
+  int reads = 0;
+  a.read = [&](size_t) -> absl::StatusOr<absl::Cord> {
+    switch (reads++) {
+      case 1:
+        return absl::Cord("abcd");
+      case 3:
+        return absl::Cord("efgh");
+      case 5:
+        return absl::Cord();
+      default:
+        return Late();
+    }
+  };
+  HookFlow b;
+  b.read = [](size_t) { return absl::Cord(); };
+  std::string out;
+  int writes = 0;
+  // Takes one byte and is late, or takes nothing and is late, or takes all.
+  b.write = [&](absl::Cord data, size_t* accepted) {
+    switch (writes++ % 3) {
+      case 0:
+        *accepted = 1;
+        break;
+      case 1:
+        return Late();
+      default:
+        *accepted = data.size();
+    }
+    out += std::string(data.Subcord(0, *accepted));
+    return *accepted < data.size() ? Late() : absl::OkStatus();
+  };
+  std::vector<int64_t> told;
+  ProxyOptions options = IdleTimeout(kNever);
+  options.on_write = [&](ProxyDirection direction, int64_t bytes) {
+    EXPECT_EQ(direction, ProxyDirection::kAToB);
+    told.push_back(bytes);
+  };
+  const ProxyResult result = Proxy(a, b, options);
+  EXPECT_THAT(result.status, IsOk());
+  EXPECT_EQ(out, "abcdefgh");
+  EXPECT_EQ(result.a_to_b.statistics.bytes, 8);
+  EXPECT_EQ(result.a_to_b.statistics.reads, 2);
+  EXPECT_EQ(result.a_to_b.statistics.writes, 6);
+  EXPECT_EQ(result.a_to_b.unwritten, "");
+  EXPECT_THAT(told, ::testing::ElementsAre(1, 3, 1, 3));
+}
+
+// A read finds its deadline passed and nothing new, while a write of the other
+// direction has taken a part, which shows only when it returns.
+TEST(ProxyIdleTest, APartOfAWriteThatIsUnderWayIsNoIdleness) {
+  HookFlow a;
+  HookFlow b;
+  absl::Notification found_nothing;
+  absl::Notification written;
+  int b_reads = 0;
+  b.read = [&](size_t) -> absl::StatusOr<absl::Cord> {
+    if (b_reads++ == 0) {
+      absl::SleepFor(kShort);  // until its deadline has passed
+      return Late();
+    }
+    found_nothing.Notify();
+    written.WaitForNotification();
+    return absl::Cord();
+  };
+  int a_reads = 0;
+  a.read = [&](size_t) { return absl::Cord(a_reads++ == 0 ? "abcd" : ""); };
+  int writes = 0;
+  b.write = [&](absl::Cord, size_t* accepted) -> absl::Status {
+    if (writes++ > 0) return absl::OkStatus();
+    found_nothing.WaitForNotification();
+    *accepted = 1;
+    return Late();
+  };
+  b.end_write = [&] {
+    written.Notify();
+    return absl::OkStatus();
+  };
+  const ProxyResult result = Proxy(a, b, IdleTimeout(kShort));
+  EXPECT_THAT(result.status, IsOk());
+  EXPECT_EQ(result.a_to_b.statistics.bytes, 4);
+}
+
+// One direction is silent for several timeouts, and each time a byte passes in
+// the other one just before.
+TEST(ProxyIdleTest, OneDirectionThatFlowsKeepsBothAlive) {
+  constexpr absl::Duration kTimeout = absl::Milliseconds(300);
+  constexpr int kRounds = 3;
+  Pipe pipe = MakePipe();
+  HookFlow b;
+  std::atomic<int64_t> passed = 0;
+  int rounds = 0;
+  b.read = [&](size_t) -> absl::StatusOr<absl::Cord> {
+    if (rounds == kRounds) {
+      EXPECT_THAT(pipe.left->Shutdown(ShutdownMode::kWrite), IsOk());
+      return absl::Cord();
+    }
+    absl::SleepFor(kTimeout);
+    EXPECT_THAT(pipe.left->Write("x"), IsOk());
+    while (passed == rounds) std::this_thread::yield();
+    ++rounds;
+    return Late();
+  };
+  ProxyOptions options = IdleTimeout(kTimeout);
+  options.on_write = [&](ProxyDirection, int64_t bytes) { passed += bytes; };
+  const ProxyResult result = Proxy(*pipe.right, b, options);
+  EXPECT_THAT(result.status, IsOk());
+  EXPECT_EQ(result.a_to_b.statistics.bytes, kRounds);
+}
+
+TEST(ProxyIdleTest, NoDeadlineIsLeftBehindAndNoneIsSetWithoutATimeout) {
+  for (const bool with_timeout : {false, true}) {
+    HookFlow a;
+    HookFlow b;
+    std::vector<absl::Time> deadlines;
+    a.read = b.read = [](size_t) { return absl::Cord(); };
+    a.read_deadline = [&](absl::Time deadline) {
+      deadlines.push_back(deadline);
+    };
+    const ProxyResult result =
+        Proxy(a, b, with_timeout ? IdleTimeout(kNever) : ProxyOptions());
+    EXPECT_THAT(result.status, IsOk());
+    if (!with_timeout) {
+      EXPECT_THAT(deadlines, ::testing::IsEmpty());
+      EXPECT_THAT(a.log(),
+                  ::testing::Not(::testing::Contains("write deadline")));
+      continue;
+    }
+    ASSERT_EQ(deadlines.size(), 2);
+    EXPECT_LT(deadlines[0], absl::InfiniteFuture());
+    EXPECT_EQ(deadlines[1], absl::InfiniteFuture());
+    EXPECT_THAT(a.log(), ::testing::Contains("write deadline").Times(2));
+    EXPECT_THAT(b.log(), ::testing::Contains("read deadline").Times(2));
+    EXPECT_THAT(b.log(), ::testing::Contains("write deadline").Times(2));
+  }
+}
+
+}  // namespace
+}  // namespace flow
