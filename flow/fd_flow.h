@@ -63,8 +63,9 @@ struct FdFlowOptions {
 //    left unread.)
 //  * Pipes, FIFOs, terminals, files, and two different descriptors: there is no
 //    remote end that Close() could wait for, and none that learns of an abort.
-//    With two descriptors, Shutdown() closes the one of that direction, so the
-//    reader of a pipe sees end-of-file, and its writer is Closed.
+//    Shutdown() closes a descriptor that serves that direction only, so the
+//    reader of a pipe sees end-of-file, and its writer is Closed. One that is
+//    open for both stays open until Close().
 //  * Regular files never make a call wait; deadlines do not apply to them.
 absl::StatusOr<std::unique_ptr<Flow>> MakeFdFlow(int fd,
                                                  FdFlowOptions options = {});

@@ -226,6 +226,20 @@ TEST(FdFlowTest, ShutdownOfOneOfTwoDescriptorsClosesIt) {
   ::close(out.left);
 }
 
+TEST(FdFlowTest, ShutdownOfAPipeThatIsOneDirectionClosesIt) {
+  const RawPair pipe = RawPipe();
+  auto writer = FlowOf(pipe.right);
+  EXPECT_THAT(writer->Read(), IsEof());
+  EXPECT_THAT(writer->Write("all"), IsOk());
+  EXPECT_THAT(writer->Shutdown(ShutdownMode::kWrite), IsOk());
+  EXPECT_FALSE(IsOpen(pipe.right));
+  auto reader = FlowOf(pipe.left);
+  EXPECT_THAT(reader->Write("x"), IsClosed());
+  EXPECT_THAT(reader->Read(1), IsOkAndHolds("a"));
+  EXPECT_THAT(reader->Shutdown(ShutdownMode::kRead), IsOk());
+  EXPECT_FALSE(IsOpen(pipe.left));
+}
+
 TEST(FdFlowTest, TheReadEndIsClosedWhenTheReaderHasLeftIt) {
   const RawPair pipe = RawPipe();
   auto flow = FlowOf(pipe.left, ::open("/dev/null", O_WRONLY));

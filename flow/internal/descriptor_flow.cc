@@ -48,8 +48,13 @@
 namespace flow::internal {
 namespace {
 
-// Keeps a write to a pipe without a reader from raising SIGPIPE, which would
-// end the process. Unlike ignoring the signal, it changes nothing for others.
+// RWF_NOSIGNAL: a write raises no SIGPIPE. Since Linux 6.18, so that headers
+// may not have it yet.
+constexpr int kNoSignal = 0x100;
+
+// Without that, keeps a write to a pipe without a reader from raising SIGPIPE,
+// which would end the process. Unlike ignoring the signal, it changes nothing
+// for others.
 class NoSigpipe {
  public:
   NoSigpipe() {
@@ -97,9 +102,10 @@ class Descriptor {
     is_socket_ = S_ISSOCK(info.st_mode);
     raises_sigpipe_ = is_socket_ || S_ISFIFO(info.st_mode);
     const int flags = ::fcntl(fd, F_GETFL);
-    mode_ = flags < 0 ? O_RDWR : flags & O_ACCMODE;
+    readable_ = flags >= 0 && (flags & O_ACCMODE) != O_WRONLY;
+    writable_ = flags >= 0 && (flags & O_ACCMODE) != O_RDONLY;
     // The master of a pseudo-terminal would be a new one.
-    if (how == SHUT_WR && writable() && ::isatty(fd) == 1 &&
+    if (how == SHUT_WR && writable_ && ::isatty(fd) == 1 &&
         info.st_rdev != makedev(5, 2)) {
       again_ = ::open(absl::StrCat("/proc/self/fd/", fd).c_str(),
                       O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
@@ -108,8 +114,8 @@ class Descriptor {
 
   // What to wait for with poll(2).
   int fd() const { return again_ >= 0 ? again_ : fd_; }
-  bool readable() const { return mode_ != O_WRONLY; }
-  bool writable() const { return mode_ != O_RDONLY; }
+  bool readable() const { return readable_; }
+  bool writable() const { return writable_; }
 
   // As read(2) and writev(2), but they fail with EAGAIN rather than wait. If
   // `ready`, poll(2) has just said that they would not.
@@ -118,7 +124,7 @@ class Descriptor {
     if (nowait_) {
       const struct iovec list = {space.data(), space.size()};
       const ssize_t n = ::preadv2(fd_, &list, 1, -1, RWF_NOWAIT);
-      if (n >= 0 || !NowaitIsUnknown()) return n;
+      if (n >= 0 || !IsUnknown(nowait_)) return n;
     }
     if (!ready && !Poll(POLLIN)) return -1;
     return ::read(fd_, space.data(), space.size());
@@ -126,6 +132,12 @@ class Descriptor {
 
   ssize_t Write(absl::Span<const struct iovec> list, bool ready) {
     if (!raises_sigpipe_) return WriteRaw(list, ready);
+    if (nowait_ && nosignal_) {
+      const ssize_t n =
+          ::pwritev2(fd_, list.data(), static_cast<int>(list.size()), -1,
+                     RWF_NOWAIT | kNoSignal);
+      if (n >= 0 || !IsUnknown(nosignal_)) return n;
+    }
     NoSigpipe no_sigpipe;
     const ssize_t n = WriteRaw(list, ready);
     const int error = errno;
@@ -152,7 +164,7 @@ class Descriptor {
     if (never_waits_ || again_ >= 0) return ::writev(fd(), list.data(), count);
     if (nowait_) {
       const ssize_t n = ::pwritev2(fd_, list.data(), count, -1, RWF_NOWAIT);
-      if (n >= 0 || !NowaitIsUnknown()) return n;
+      if (n >= 0 || !IsUnknown(nowait_)) return n;
     }
     if (!ready && !Poll(POLLOUT)) return -1;
     // That there is room means room for PIPE_BUF bytes; more could wait.
@@ -161,13 +173,11 @@ class Descriptor {
     return ::write(fd_, list.front().iov_base, size);
   }
 
-  // Whether a call has just failed because the kernel cannot do RWF_NOWAIT with
+  // Whether a call has just failed because the kernel does not know `flag` with
   // this descriptor. It is not asked for it again.
-  bool NowaitIsUnknown() {
-    if (errno == EOPNOTSUPP || errno == ENOSYS || errno == EINVAL) {
-      nowait_ = false;
-    }
-    return !nowait_;
+  static bool IsUnknown(bool& flag) {
+    if (errno == EOPNOTSUPP || errno == ENOSYS || errno == EINVAL) flag = false;
+    return !flag;
   }
 
   // Returns whether there is one of `events`; if not, `errno` says EAGAIN.
@@ -181,11 +191,13 @@ class Descriptor {
   int fd_;
   int again_ = -1;  // the same file, opened once more, non-blocking
   const int how_;
-  int mode_;
+  bool readable_;
+  bool writable_;
   bool never_waits_;
   bool is_socket_;
   bool raises_sigpipe_;
   bool nowait_ = true;
+  bool nosignal_ = true;
 };
 
 class DescriptorFlow final : public GatheringFlow {
@@ -319,6 +331,12 @@ class DescriptorFlow final : public GatheringFlow {
 
 std::unique_ptr<Flow> MakeDescriptorFlow(int read_fd, int write_fd,
                                          std::string name) {
+  if (read_fd == write_fd) {
+    // What is open one way only has one direction, whose end is its closing.
+    const int mode = ::fcntl(read_fd, F_GETFL) & O_ACCMODE;
+    if (mode == O_RDONLY) write_fd = -1;
+    if (mode == O_WRONLY) read_fd = -1;
+  }
   return std::make_unique<DescriptorFlow>(read_fd, write_fd, std::move(name));
 }
 
