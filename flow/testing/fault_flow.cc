@@ -1,10 +1,5 @@
 // Copyright 2026 The flow authors
 // SPDX-License-Identifier: Apache-2.0
-//
-// The inner flow is used through its public functions only, so it keeps its own
-// half of the contract. In particular the marks that hooks must leave (flow.h)
-// are those of the inner flow: after its Abort() or Shutdown() each of its
-// functions returns at once.
 
 #include "flow/testing/fault_flow.h"
 
@@ -23,12 +18,11 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/cord.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/string_view.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
-#include "absl/types/span.h"
 #include "flow/flow.h"
+#include "flow/forwarding_flow.h"
 
 namespace flow::testing {
 namespace {
@@ -37,24 +31,10 @@ using Side = FaultPlace::Side;
 using Unit = FaultPlace::Unit;
 using Kind = Fault::Kind;
 
-template <typename Buffer>
-size_t TotalSize(absl::Span<const Buffer> buffers) {
-  size_t size = 0;
-  for (const Buffer& buffer : buffers) size += buffer.size();
-  return size;
-}
-
-template <typename Buffer>
-absl::Cord Concatenation(absl::Span<const Buffer> buffers) {
-  absl::Cord all;
-  for (const Buffer& buffer : buffers) all.Append(buffer);
-  return all;
-}
-
-class FaultFlow final : public Flow {
+class FaultFlow final : public ForwardingFlow {
  public:
   FaultFlow(std::unique_ptr<Flow> inner, FaultOptions options)
-      : inner_(std::move(inner)),
+      : ForwardingFlow(std::move(inner)),
         max_read_(std::max(options.max_read, size_t{1})),
         max_write_(std::max(options.max_write, size_t{1})),
         observer_(std::move(options.observer)) {
@@ -169,39 +149,35 @@ class FaultFlow final : public Flow {
       Done(Side::kRead, reading_, false, 0, true);
       return status;
     }
-    absl::StatusOr<absl::Cord> data =
-        inner_->Read(std::min({max_bytes, max_read_, decision.limit}));
+    absl::StatusOr<absl::Cord> data = ForwardingFlow::DoRead(
+        std::min({max_bytes, max_read_, decision.limit}));
     const size_t size = data.ok() ? data->size() : 0;
     reading_.bytes += static_cast<int64_t>(size);
     Done(Side::kRead, reading_, false, size, false);
     return data;
   }
 
-  // `forward` writes everything to the inner flow in one call; `gather` returns
-  // everything as one Cord.
-  template <typename Forward, typename Gather>
-  absl::Status WriteWith(size_t size, size_t* accepted, Forward forward,
-                         Gather gather) {
+  absl::Status DoForwardWrite(const Outgoing& data, size_t* accepted) override {
+    const size_t size = data.size();
     absl::Status status = Delay(Side::kWrite, writing_, size);
     bool failed_here = false;
     if (status.ok()) {
       const Decision decision = Decide(writing_, size);
-      const int64_t before = inner_->bytes_written();
       if (decision.limit == size && size <= max_write_) {
-        status = forward();
+        status = ForwardingFlow::DoForwardWrite(data, accepted);
       } else {
-        absl::Cord rest = gather();
+        absl::Cord rest;
+        data.AppendTo(&rest);
         rest.RemoveSuffix(size - decision.limit);
         while (status.ok() && !rest.empty()) {
-          const size_t n = std::min(rest.size(), max_write_);
-          status = inner_->Write(rest.Subcord(0, n));
-          rest.RemovePrefix(n);
+          const absl::Cord piece = rest.Subcord(0, max_write_);
+          size_t taken = 0;
+          status = ForwardingFlow::DoForwardWrite(Outgoing(piece), &taken);
+          *accepted += taken;
+          rest.RemovePrefix(piece.size());
         }
       }
-      *accepted = static_cast<size_t>(inner_->bytes_written() - before);
-      if (!status.ok()) {
-        if (!absl::IsDeadlineExceeded(status)) inner_told_ = true;
-      } else if (decision.fault != writing_.faults.end()) {
+      if (status.ok() && decision.fault != writing_.faults.end()) {
         status = Fail(writing_, decision.fault);
         failed_here = true;
       }
@@ -211,85 +187,45 @@ class FaultFlow final : public Flow {
     return status;
   }
 
-  absl::Status DoWrite(absl::Cord buffer, size_t* accepted) override {
-    return WriteWith(
-        buffer.size(), accepted, [&] { return inner_->Write(buffer); },
-        [&] { return buffer; });
-  }
-  absl::Status DoWriteBorrowed(absl::string_view buffer,
-                               size_t* accepted) override {
-    return WriteWith(
-        buffer.size(), accepted, [&] { return inner_->Write(buffer); },
-        [&] { return absl::Cord(buffer); });
-  }
-  absl::Status DoWritev(absl::Span<const absl::Cord> buffers,
-                        size_t* accepted) override {
-    return WriteWith(
-        TotalSize(buffers), accepted, [&] { return inner_->Writev(buffers); },
-        [&] { return Concatenation(buffers); });
-  }
-  absl::Status DoWritevBorrowed(absl::Span<const absl::string_view> buffers,
-                                size_t* accepted) override {
-    return WriteWith(
-        TotalSize(buffers), accepted, [&] { return inner_->Writev(buffers); },
-        [&] { return Concatenation(buffers); });
-  }
-
   absl::Status DoEndWrite(const absl::Status& outcome) override {
-    if (!outcome.ok()) {
-      // The inner flow knows of its own errors. Others it must be told, and
-      // only Abort() can do that without sending a clean end.
-      if (!inner_told_) inner_->Abort(outcome);
-      return absl::OkStatus();
-    }
+    if (!outcome.ok()) return ForwardingFlow::DoEndWrite(outcome);
     // The end is sent nevertheless if a deadline cuts the delay short.
     Delay(Side::kWrite, writing_, 0).IgnoreError();
     absl::Status status;
     const Decision decision = Decide(writing_, 0);
     const bool failed_here = decision.fault != writing_.faults.end();
-    if (failed_here) {
-      status = Fail(writing_, decision.fault);
-      inner_->Abort(status);
-    } else {
-      status = inner_->Shutdown(ShutdownMode::kWrite);
-    }
+    if (failed_here) status = Fail(writing_, decision.fault);
+    const absl::Status ended = ForwardingFlow::DoEndWrite(status);
+    if (status.ok()) status = ended;
     Done(Side::kWrite, writing_, true, 0, failed_here);
     return status;
   }
 
   void DoShutdownRead() override {
-    inner_->Shutdown(ShutdownMode::kRead).IgnoreError();  // It says so itself.
+    ForwardingFlow::DoShutdownRead();
     absl::MutexLock lock(&mu_);
     read_woken_ = true;
   }
 
-  // Of the public functions only Close() waits for the remote. It also frees,
-  // which comes to the same: nothing but freeing follows here, too.
-  absl::Status DoAwaitRemoteEnd(absl::Time deadline) override {
-    return inner_->Close(deadline);
-  }
-
   void DoAbort(const absl::Status& reason) override {
-    inner_->Abort(reason);
+    ForwardingFlow::DoAbort(reason);
     absl::MutexLock lock(&mu_);
     read_woken_ = true;
     write_woken_ = true;
   }
 
-  // Does not wait for the remote: the inbound direction of the inner flow has
-  // ended, was refused or broken, or is broken now.
   absl::Status DoFree() override {
-    if (!read_error_.ok()) inner_->Abort(read_error_);
-    return inner_->Close();
+    if (!read_error_.ok()) inner().Abort(read_error_);
+    return ForwardingFlow::DoFree();
   }
 
   void DoSetReadDeadline(absl::Time deadline) override {
-    inner_->SetReadDeadline(deadline);
+    ForwardingFlow::DoSetReadDeadline(deadline);
     absl::MutexLock lock(&mu_);
     read_deadline_ = deadline;
   }
   void DoSetWriteDeadline(absl::Time deadline) override {
-    inner_->SetWriteDeadline(deadline);
+    ForwardingFlow::DoSetWriteDeadline(deadline);
     absl::MutexLock lock(&mu_);
     write_deadline_ = deadline;
   }
@@ -297,14 +233,12 @@ class FaultFlow final : public Flow {
   // The errors of the inner flow name it.
   std::string DoDescribe() const override { return "fault flow"; }
 
-  const std::unique_ptr<Flow> inner_;
   const size_t max_read_;
   const size_t max_write_;
   const std::function<void(const FaultOperation&)> observer_;
   Progress reading_;
   Progress writing_;
   absl::Status read_error_;  // a lasting one that the inner flow has not seen
-  bool inner_told_ = false;  // the inner outbound direction has broken itself
 
   // For delays.
   absl::Mutex mu_;
