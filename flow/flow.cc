@@ -99,29 +99,50 @@ inline void Flow::Direction::Count(size_t n) {
 
 // --- Reading and writing
 
-absl::StatusOr<absl::Cord> Flow::Read(size_t max_bytes) {
-  if (ABSL_PREDICT_FALSE(max_bytes == 0)) {
-    return absl::InvalidArgumentError(
-        absl::StrCat(DebugString(), ": Read of at most 0 bytes"));
-  }
-  if (const uint32_t flags = in_.Take(); ABSL_PREDICT_FALSE(flags != 0)) {
-    return ReadRefused(flags);
-  }
-  absl::StatusOr<absl::Cord> result = DoRead(max_bytes);
+inline bool Flow::EndRead(const absl::StatusOr<absl::Cord>& result,
+                          size_t max_bytes) {
   // 1 to `max_bytes` bytes, and nothing has happened meanwhile?
   if (ABSL_PREDICT_TRUE(result.ok() && result->size() - 1 < max_bytes &&
                         in_.word.load(std::memory_order_relaxed) ==
                             Direction::kBusy)) {
     in_.Count(result->size());
     if (ABSL_PREDICT_FALSE(!in_.Give())) GiveSlowly(in_);
-    return result;
+    return true;
   }
+  return false;
+}
+
+absl::StatusOr<absl::Cord> Flow::Read(size_t max_bytes) {
+  if (ABSL_PREDICT_FALSE(max_bytes == 0)) return ReadOfNothing();
+  if (const uint32_t flags = in_.Take(); ABSL_PREDICT_FALSE(flags != 0)) {
+    return ReadRefused(flags);
+  }
+  absl::StatusOr<absl::Cord> result = DoRead(max_bytes);
+  if (ABSL_PREDICT_TRUE(EndRead(result, max_bytes))) return result;
+  return FinishRead(std::move(result), max_bytes);
+}
+
+absl::StatusOr<absl::Cord> Flow::ReadWith(
+    size_t max_bytes,
+    absl::FunctionRef<absl::StatusOr<absl::Cord>(bool* passes)> hook) {
+  if (max_bytes == 0) return ReadOfNothing();
+  if (const uint32_t flags = in_.Take(); flags != 0) return ReadRefused(flags);
+  bool passes = false;
+  absl::StatusOr<absl::Cord> result = hook(&passes);
+  if (passes) return FinishPassingRead(std::move(result));
+  if (ABSL_PREDICT_TRUE(EndRead(result, max_bytes))) return result;
   return FinishRead(std::move(result), max_bytes);
 }
 
 template <typename Hook>
-inline absl::Status Flow::WriteWith(size_t size, size_t* accepted, Hook hook) {
+inline absl::Status Flow::WriteBy(size_t size, size_t* accepted, Hook hook) {
   if (ABSL_PREDICT_FALSE(size - 1 >= kMaxWrite)) return OddWrite(size);
+  return WriteEvenNothingBy(size, accepted, std::move(hook));
+}
+
+template <typename Hook>
+inline absl::Status Flow::WriteEvenNothingBy(size_t size, size_t* accepted,
+                                             Hook hook) {
   if (const uint32_t flags = out_.Take(); ABSL_PREDICT_FALSE(flags != 0)) {
     return WriteRefused(flags);
   }
@@ -141,26 +162,26 @@ inline absl::Status Flow::WriteWith(size_t size, size_t* accepted, Hook hook) {
 
 absl::Status Flow::Write(absl::Cord buffer) {
   size_t accepted = 0;
-  return WriteWith(buffer.size(), &accepted,
-                   [&](size_t* n) { return DoWrite(std::move(buffer), n); });
+  return WriteBy(buffer.size(), &accepted,
+                 [&](size_t* n) { return DoWrite(std::move(buffer), n); });
 }
 
 absl::Status Flow::Write(absl::string_view buffer) {
   size_t accepted = 0;
-  return WriteWith(buffer.size(), &accepted,
-                   [&](size_t* n) { return DoWriteBorrowed(buffer, n); });
+  return WriteBy(buffer.size(), &accepted,
+                 [&](size_t* n) { return DoWriteBorrowed(buffer, n); });
 }
 
 absl::Status Flow::Writev(absl::Span<const absl::Cord> buffers) {
   size_t accepted = 0;
-  return WriteWith(TotalSize(buffers), &accepted,
-                   [&](size_t* n) { return DoWritev(buffers, n); });
+  return WriteBy(TotalSize(buffers), &accepted,
+                 [&](size_t* n) { return DoWritev(buffers, n); });
 }
 
 absl::Status Flow::Writev(absl::Span<const absl::string_view> buffers) {
   size_t accepted = 0;
-  return WriteWith(TotalSize(buffers), &accepted,
-                   [&](size_t* n) { return DoWritevBorrowed(buffers, n); });
+  return WriteBy(TotalSize(buffers), &accepted,
+                 [&](size_t* n) { return DoWritevBorrowed(buffers, n); });
 }
 
 absl::Status Flow::WriteFrom(absl::Cord* source) {
@@ -169,12 +190,23 @@ absl::Status Flow::WriteFrom(absl::Cord* source) {
         absl::StrCat(DebugString(), ": WriteFrom(nullptr)"));
   }
   size_t accepted = 0;
-  absl::Status status = WriteWith(source->size(), &accepted, [&](size_t* n) {
-    return DoWrite(*source, n);
-  });
+  absl::Status status = WriteBy(source->size(), &accepted,
+                                [&](size_t* n) { return DoWrite(*source, n); });
   // Not Clear(): the implementation may have appended to `*source`.
   source->RemovePrefix(accepted);
   return status;
+}
+
+absl::Status Flow::WriteWith(
+    size_t size, absl::FunctionRef<absl::Status(size_t* accepted)> hook) {
+  if (size > kMaxWrite) return OddWrite(size);
+  size_t accepted = 0;
+  return WriteEvenNothingBy(size, &accepted, hook);
+}
+
+absl::Status Flow::ReadOfNothing() const {
+  return absl::InvalidArgumentError(
+      absl::StrCat(DebugString(), ": Read of at most 0 bytes"));
 }
 
 absl::StatusOr<absl::Cord> Flow::ReadRefused(uint32_t flags) const {
@@ -238,6 +270,23 @@ absl::StatusOr<absl::Cord> Flow::FinishRead(absl::StatusOr<absl::Cord> result,
     in_.word.fetch_or(Direction::kOver, std::memory_order_relaxed);
   } else {
     in_.Count(result->size());
+  }
+  Release(in_);
+  return result;
+}
+
+absl::StatusOr<absl::Cord> Flow::FinishPassingRead(
+    absl::StatusOr<absl::Cord> result) {
+  // Freed without the lock, as in FinishRead().
+  absl::StatusOr<absl::Cord> discarded;
+  absl::MutexLock lock(&mu_);
+  if (aborted_ || in_.state != State::kOpen) {
+    discarded = std::exchange(result, absl::Cord());
+    if (absl::Status outcome = ReadOutcome(); !outcome.ok()) result = outcome;
+  } else if (!result.ok()) {
+    absl::Status error =
+        InContext(absl::StrCat("Read at byte ", bytes_read()), result.status());
+    discarded = std::exchange(result, std::move(error));
   }
   Release(in_);
   return result;
@@ -396,6 +445,10 @@ void Flow::SendEnd() {
       CallHook([this, outcome = out_.error] { return DoEndWrite(outcome); });
   end_sent_ = true;
   if (aborted_ || out_.state != State::kOpen) return;  // the first move wins
+  if (absl::IsDeadlineExceeded(error) && absl::Now() >= close_deadline_) {
+    GiveUpClose().IgnoreError();  // RunClose() returns it.
+    return;
+  }
   if (error.ok()) {
     out_.state = State::kEnded;
   } else {
@@ -481,6 +534,7 @@ absl::Status Flow::Close(absl::Time deadline) {
 
 absl::Status Flow::RunClose(absl::Time deadline) {
   closing_ = true;
+  close_deadline_ = deadline;
 
   // Flush and signal. A write under way finishes first.
   close_waits_for_ = "a write or the end function";
@@ -593,6 +647,11 @@ bool Flow::InsideHook() const {
   return in_.caller.load(std::memory_order_relaxed) == me ||
          out_.caller.load(std::memory_order_relaxed) == me ||
          absl::c_linear_search(hook_callers_, me);
+}
+
+absl::Time Flow::CloseDeadline() const {
+  absl::MutexLock lock(&mu_);
+  return close_deadline_;
 }
 
 void Flow::Destroy() {

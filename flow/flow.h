@@ -296,6 +296,31 @@ class Flow {
   // this in its destructor, as the hooks are gone when ~Flow() runs.
   void Destroy();
 
+  // Flow::ReadWith(), Flow::WriteWith()
+  //
+  // For flows with further ways to read and to write. They are to Read() of at
+  // most `max_bytes`, and to Write() of `size` bytes, what `hook` is to
+  // DoRead() and DoWrite(): one call at a time, what it returns is counted and
+  // checked, outcomes stay.
+  //
+  // A read hook that sets `*passes` (it is false at the call) makes its outcome
+  // one of this call only: data are not counted nor checked, an error does not
+  // stay, and no data are not the end of the direction.
+  //
+  // `size` may be 0; the hook is then called nevertheless.
+  absl::StatusOr<absl::Cord> ReadWith(
+      size_t max_bytes,
+      absl::FunctionRef<absl::StatusOr<absl::Cord>(bool* passes)> hook);
+  absl::Status WriteWith(
+      size_t size, absl::FunctionRef<absl::Status(size_t* accepted)> hook);
+
+  // Flow::CloseDeadline()
+  //
+  // Returns the deadline of the first Close(), once that has begun, and
+  // absl::InfiniteFuture() before. For a DoEndWrite() that waits: Close() calls
+  // it on its own thread, and nobody else would watch its deadline.
+  absl::Time CloseDeadline() const;
+
   // Flow::DoRead()
   //
   // Blocks until it can return 1 to `max_bytes` bytes, or nothing at
@@ -328,6 +353,10 @@ class Flow {
   // `outcome` is Ok (then an error that this returns, such as that of a flush,
   // becomes the direction's), otherwise broken, and it must not see a clean
   // end. Default: Ok.
+  //
+  // Where it waits, for a flush, it must not wait beyond CloseDeadline(). If it
+  // returns kDeadlineExceeded after that, the flow is aborted, as by any other
+  // Close() that passes its deadline.
   virtual absl::Status DoEndWrite(const absl::Status& outcome);
 
   // Flow::DoShutdownRead()
@@ -408,16 +437,24 @@ class Flow {
     absl::Status error;  // if kBroken
   };
 
+  // The frames of all reads and writes. EndRead() does what most reads need at
+  // their end, and returns whether that was all.
+  bool EndRead(const absl::StatusOr<absl::Cord>& result, size_t max_bytes);
   template <typename Hook>
-  absl::Status WriteWith(size_t size, size_t* accepted, Hook hook);
+  absl::Status WriteBy(size_t size, size_t* accepted, Hook hook);
+  template <typename Hook>
+  absl::Status WriteEvenNothingBy(size_t size, size_t* accepted, Hook hook);
 
   // The rare rest of a call: it was refused, is empty or much too large, has
   // failed, or something happened to the direction meanwhile.
+  absl::Status ReadOfNothing() const;
   absl::StatusOr<absl::Cord> ReadRefused(uint32_t flags) const;
   absl::Status WriteRefused(uint32_t flags) const;
   absl::Status OddWrite(size_t size) const;
   absl::StatusOr<absl::Cord> FinishRead(absl::StatusOr<absl::Cord> result,
                                         size_t max_bytes);
+  absl::StatusOr<absl::Cord> FinishPassingRead(
+      absl::StatusOr<absl::Cord> result);
   absl::Status FinishWrite(size_t size, size_t* accepted, absl::Status status);
   void GiveSlowly(Direction& direction);
 
@@ -468,6 +505,7 @@ class Flow {
   absl::Status abort_reason_ ABSL_GUARDED_BY(mu_);
   int closers_ ABSL_GUARDED_BY(mu_) = 0;       // threads that are in Close()
   bool closing_ ABSL_GUARDED_BY(mu_) = false;  // RunClose() has begun
+  absl::Time close_deadline_ ABSL_GUARDED_BY(mu_) = absl::InfiniteFuture();
   absl::string_view close_waits_for_ ABSL_GUARDED_BY(mu_);
   std::optional<absl::Status> close_result_ ABSL_GUARDED_BY(mu_);
   bool free_when_idle_ ABSL_GUARDED_BY(mu_) = false;  // nobody waits to do it

@@ -36,6 +36,11 @@ class HookFlow final : public Flow {
  public:
   ~HookFlow() override { Destroy(); }
 
+  // What an implementation may call.
+  using Flow::CloseDeadline;
+  using Flow::ReadWith;
+  using Flow::WriteWith;
+
   std::vector<std::string> log() const {
     absl::MutexLock lock(&log_mu_);
     return log_;

@@ -1,0 +1,253 @@
+// Copyright 2026 The flow authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// What the base gives to flows with further ways to read, to write and to end:
+// ReadWith(), WriteWith() and CloseDeadline().
+
+#include <cstddef>
+#include <limits>
+#include <optional>
+#include <thread>
+
+#include "absl/status/status.h"
+#include "absl/status/status_matchers.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/cord.h"
+#include "absl/time/time.h"
+#include "flow/flow.h"
+#include "flow/testing/hook_flow.h"
+#include "flow/testing/matchers.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+
+namespace flow {
+namespace {
+
+using ::absl_testing::IsOk;
+using ::absl_testing::IsOkAndHolds;
+using ::absl_testing::StatusIs;
+using ::flow::testing::Blocker;
+using ::flow::testing::HookFlow;
+using ::flow::testing::IsClosed;
+using ::flow::testing::IsEof;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+using Data = absl::StatusOr<absl::Cord>;
+
+// A hook that returns `data`, as an outcome that stays or one that passes.
+auto Returns(Data data, bool passing = false) {
+  return [data, passing](bool* passes) {
+    EXPECT_FALSE(*passes);
+    *passes = passing;
+    return data;
+  };
+}
+
+// --- ReadWith
+
+TEST(ReadWithTest, IsCountedAsARead) {
+  HookFlow flow;
+  EXPECT_THAT(flow.ReadWith(5, Returns(absl::Cord("hello"))),
+              IsOkAndHolds("hello"));
+  EXPECT_EQ(flow.bytes_read(), 5);
+}
+
+TEST(ReadWithTest, AnEndAndAnErrorStay) {
+  HookFlow ended, failed;
+  EXPECT_THAT(ended.ReadWith(1, Returns(absl::Cord())), IsEof());
+  EXPECT_THAT(ended.Read(), IsEof());
+  EXPECT_THAT(failed.ReadWith(1, Returns(absl::DataLossError("torn"))),
+              StatusIs(absl::StatusCode::kDataLoss));
+  EXPECT_THAT(failed.Read(), StatusIs(absl::StatusCode::kDataLoss));
+}
+
+TEST(ReadWithTest, MoreThanAskedForIsInternalAndNothingIsInvalid) {
+  HookFlow flow;
+  EXPECT_THAT(flow.ReadWith(0, Returns(absl::Cord("x"))),
+              StatusIs(absl::StatusCode::kInvalidArgument));
+  EXPECT_THAT(flow.ReadWith(1, Returns(absl::Cord("xy"))),
+              StatusIs(absl::StatusCode::kInternal));
+}
+
+TEST(ReadWithTest, WhatPassesIsNeitherCountedNorDoesItStay) {
+  HookFlow flow;
+  EXPECT_THAT(flow.ReadWith(1, Returns(absl::Cord("peeked"), true)),
+              IsOkAndHolds("peeked"));
+  EXPECT_THAT(flow.ReadWith(1, Returns(absl::Cord(), true)), IsEof());
+  EXPECT_THAT(
+      flow.ReadWith(1, Returns(absl::ResourceExhaustedError("long"), true)),
+      StatusIs(absl::StatusCode::kResourceExhausted,
+               HasSubstr("hook flow [in: open, 0 bytes; out: open, 0 bytes]: "
+                         "Read at byte 0: long")));
+  EXPECT_EQ(flow.bytes_read(), 0);
+  EXPECT_THAT(flow.Read(), IsOkAndHolds("data"));
+}
+
+TEST(ReadWithTest, ASecondReaderOfAnyFormIsRefused) {
+  HookFlow flow;
+  Blocker blocker;
+  std::thread reader([&] {
+    EXPECT_THAT(flow.ReadWith(1,
+                              [&](bool* passes) -> Data {
+                                blocker.Block();
+                                *passes = true;
+                                return absl::Cord("x");
+                              }),
+                IsOkAndHolds("x"));
+  });
+  blocker.WaitUntilEntered();
+  EXPECT_THAT(flow.Read(), StatusIs(absl::StatusCode::kFailedPrecondition));
+  EXPECT_THAT(flow.ReadWith(1, Returns(absl::Cord("y"), true)),
+              StatusIs(absl::StatusCode::kFailedPrecondition));
+  blocker.Leave();
+  reader.join();
+  EXPECT_THAT(flow.Read(), IsOkAndHolds("data"));
+}
+
+// What was decided meanwhile counts, also for what passes.
+TEST(ReadWithTest, WhatComesAfterAnAbortOrARefusalIsDiscarded) {
+  for (const bool passing : {false, true}) {
+    HookFlow aborted, refused;
+    EXPECT_THAT(aborted.ReadWith(1,
+                                 [&](bool* passes) -> Data {
+                                   aborted.Abort(absl::CancelledError("stop"));
+                                   *passes = passing;
+                                   return absl::Cord("x");
+                                 }),
+                StatusIs(absl::StatusCode::kCancelled));
+    EXPECT_THAT(
+        refused.ReadWith(1,
+                         [&](bool* passes) -> Data {
+                           refused.Shutdown(ShutdownMode::kRead).IgnoreError();
+                           *passes = passing;
+                           return absl::DataLossError("late");
+                         }),
+        IsEof());
+  }
+}
+
+TEST(ReadWithTest, DoesNotReachTheHookAfterTheEnd) {
+  HookFlow flow;
+  ASSERT_THAT(flow.Close(), IsOk());
+  EXPECT_THAT(flow.ReadWith(1,
+                            [](bool*) -> Data {
+                              ADD_FAILURE() << "reached";
+                              return absl::Cord("x");
+                            }),
+              IsClosed());
+}
+
+// --- WriteWith
+
+TEST(WriteWithTest, IsCountedAsAWriteOfThatSize) {
+  HookFlow flow;
+  EXPECT_THAT(flow.WriteWith(7, [](size_t*) { return absl::OkStatus(); }),
+              IsOk());
+  EXPECT_EQ(flow.bytes_written(), 7);
+  EXPECT_THAT(flow.WriteWith(5,
+                             [](size_t* accepted) {
+                               *accepted = 2;
+                               return absl::DataLossError("torn");
+                             }),
+              StatusIs(absl::StatusCode::kDataLoss));
+  EXPECT_EQ(flow.bytes_written(), 9);
+  EXPECT_THAT(flow.Write("x"), StatusIs(absl::StatusCode::kDataLoss));
+}
+
+TEST(WriteWithTest, OfNothingReachesTheHookWhileOpen) {
+  HookFlow flow;
+  int calls = 0;
+  const auto hook = [&](size_t*) {
+    ++calls;
+    return absl::OkStatus();
+  };
+  EXPECT_THAT(flow.WriteWith(0, hook), IsOk());
+  EXPECT_EQ(calls, 1);
+  EXPECT_EQ(flow.bytes_written(), 0);
+  ASSERT_THAT(flow.Shutdown(ShutdownMode::kWrite), IsOk());
+  EXPECT_THAT(flow.WriteWith(0, hook), IsClosed());
+  EXPECT_EQ(calls, 1);
+}
+
+TEST(WriteWithTest, AnErrorOfAWriteOfNothingStaysUnlessItIsADeadline) {
+  HookFlow flow;
+  EXPECT_THAT(flow.WriteWith(
+                  0, [](size_t*) { return absl::DeadlineExceededError(""); }),
+              StatusIs(absl::StatusCode::kDeadlineExceeded));
+  EXPECT_THAT(flow.Write("x"), IsOk());
+  EXPECT_THAT(
+      flow.WriteWith(0, [](size_t*) { return absl::DataLossError(""); }),
+      StatusIs(absl::StatusCode::kDataLoss));
+  EXPECT_THAT(flow.Write("x"), StatusIs(absl::StatusCode::kDataLoss));
+}
+
+TEST(WriteWithTest, ClaimsBeyondItsSizeAreInternal) {
+  HookFlow flow;
+  EXPECT_THAT(flow.WriteWith(0,
+                             [](size_t* accepted) {
+                               *accepted = 1;
+                               return absl::DeadlineExceededError("");
+                             }),
+              StatusIs(absl::StatusCode::kInternal));
+  EXPECT_EQ(flow.bytes_written(), 0);
+}
+
+TEST(WriteWithTest, OfMoreThanACountCanHoldIsInvalid) {
+  HookFlow flow;
+  EXPECT_THAT(flow.WriteWith(std::numeric_limits<size_t>::max(),
+                             [](size_t*) { return absl::OkStatus(); }),
+              StatusIs(absl::StatusCode::kInvalidArgument));
+  EXPECT_THAT(flow.Write("x"), IsOk());
+}
+
+TEST(WriteWithTest, ASecondWriterOfAnyFormIsRefused) {
+  HookFlow flow;
+  EXPECT_THAT(
+      flow.WriteWith(0,
+                     [&](size_t*) {
+                       EXPECT_THAT(
+                           flow.Write("x"),
+                           StatusIs(absl::StatusCode::kFailedPrecondition));
+                       return absl::OkStatus();
+                     }),
+      IsOk());
+  EXPECT_THAT(flow.Write("x"), IsOk());
+}
+
+// --- CloseDeadline
+
+TEST(CloseDeadlineTest, IsThatOfTheCloseUnderWay) {
+  HookFlow flow;
+  const absl::Time deadline = absl::FromUnixSeconds(10'000'000'000);
+  std::optional<absl::Time> seen;
+  flow.end_write = [&] {
+    seen = flow.CloseDeadline();
+    return absl::OkStatus();
+  };
+  EXPECT_EQ(flow.CloseDeadline(), absl::InfiniteFuture());
+  EXPECT_THAT(flow.Close(deadline), IsOk());
+  EXPECT_EQ(seen, deadline);
+}
+
+TEST(CloseDeadlineTest, AnEndThatIsLateForItIsACloseThatIsLate) {
+  HookFlow flow;
+  flow.end_write = [&] { return absl::DeadlineExceededError("flushing"); };
+  EXPECT_THAT(flow.Close(absl::InfinitePast()),
+              StatusIs(absl::StatusCode::kDeadlineExceeded,
+                       HasSubstr("Close() has waited for")));
+  EXPECT_THAT(flow.log(), ElementsAre("end", "abort ABORTED", "free"));
+  EXPECT_THAT(flow.Write("x"), IsClosed());
+  EXPECT_THAT(flow.Close(), StatusIs(absl::StatusCode::kDeadlineExceeded));
+}
+
+TEST(CloseDeadlineTest, AnEndThatIsLateForAnythingElseIsBroken) {
+  HookFlow flow;
+  flow.end_write = [&] { return absl::DeadlineExceededError("flushing"); };
+  EXPECT_THAT(flow.Close(absl::FromUnixSeconds(10'000'000'000)),
+              StatusIs(absl::StatusCode::kAborted));
+  EXPECT_THAT(flow.log(), ElementsAre("end", "await remote end", "free"));
+}
+
+}  // namespace
+}  // namespace flow
