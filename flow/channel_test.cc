@@ -1,0 +1,439 @@
+// Copyright 2026 The flow authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// Reading through a channel: lines, exact sizes, a look ahead, and all of it
+// mixed. channel_write_test.cc has the other direction.
+
+#include "flow/channel.h"
+
+#include <algorithm>
+#include <cstddef>
+#include <memory>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/status_matchers.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/cord.h"
+#include "absl/strings/match.h"
+#include "absl/strings/string_view.h"
+#include "absl/time/time.h"
+#include "flow/copy.h"
+#include "flow/cord_flow.h"
+#include "flow/flow.h"
+#include "flow/function_flow.h"
+#include "flow/pipe.h"
+#include "flow/testing/byte_pattern.h"
+#include "flow/testing/copied_bytes.h"
+#include "flow/testing/fault_flow.h"
+#include "flow/testing/matchers.h"
+#include "flow/testing/one_way_flow.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+
+namespace flow {
+namespace {
+
+using ::absl_testing::IsOk;
+using ::absl_testing::IsOkAndHolds;
+using ::absl_testing::StatusIs;
+using ::flow::testing::CopiedBytes;
+using ::flow::testing::Fault;
+using ::flow::testing::FromInput;
+using ::flow::testing::HoldsData;
+using ::flow::testing::IsClosed;
+using ::flow::testing::IsEof;
+using ::flow::testing::MakeFaultFlow;
+using ::flow::testing::Pattern;
+using ::flow::testing::ReadByte;
+using ::flow::testing::SameData;
+using ::testing::HasSubstr;
+
+constexpr size_t kLimit = 100;  // of lines, where it does not matter
+constexpr size_t kLarge = size_t{1} << 20;
+
+// Returns `text` in pieces of `size` bytes, one for each Read.
+std::vector<absl::Cord> Pieces(absl::string_view text, size_t size) {
+  std::vector<absl::Cord> pieces;
+  for (; !text.empty(); text.remove_prefix(std::min(size, text.size()))) {
+    pieces.push_back(absl::Cord(text.substr(0, size)));
+  }
+  return pieces;
+}
+
+// A channel that reads `text` in pieces, then end-of-file.
+std::unique_ptr<Channel> Reading(absl::string_view text, size_t piece = 3) {
+  return MakeChannel(FromInput(InputCords(Pieces(text, piece))));
+}
+
+// A channel on a pipe that holds `text`, and what the test wants to look at.
+struct OnPipe {
+  explicit OnPipe(absl::string_view text, ChannelOptions options = {}) {
+    Pipe pipe = MakePipe(kNoLimit);
+    EXPECT_THAT(pipe.right->Write(text), IsOk());
+    inner = pipe.left.get();
+    channel = MakeChannel(std::move(pipe.left), options);
+    remote = std::move(pipe.right);
+  }
+  Flow* inner;
+  std::unique_ptr<Channel> channel;
+  std::unique_ptr<Flow> remote;
+};
+
+void WaitUntilReading(const Flow& flow) {
+  while (!absl::StrContains(flow.DebugString(), "in Read()")) {
+    std::this_thread::yield();
+  }
+}
+
+// --- ReadExactly
+
+TEST(ReadExactlyTest, ReturnsExactlyThatManyBytesHoweverTheyCome) {
+  for (const size_t piece : {1, 2, 3, 100}) {
+    auto channel = Reading("abcdefgh", piece);
+    EXPECT_THAT(channel->ReadExactly(2), IsOkAndHolds("ab"));
+    EXPECT_THAT(channel->ReadExactly(5), IsOkAndHolds("cdefg"));
+    EXPECT_EQ(channel->bytes_read(), 7);
+  }
+}
+
+TEST(ReadExactlyTest, ACleanEndIsAnEmptyCordAndStays) {
+  auto channel = Reading("ab");
+  EXPECT_THAT(channel->ReadExactly(2), IsOkAndHolds("ab"));
+  EXPECT_THAT(channel->ReadExactly(2), IsEof());
+  EXPECT_THAT(channel->Read(), IsEof());
+}
+
+TEST(ReadExactlyTest, AnEndInTheMiddleIsOutOfRangeAndLosesNothing) {
+  auto channel = Reading("abcde", 2);
+  for (int i = 0; i < 2; ++i) {
+    EXPECT_THAT(channel->ReadExactly(6),
+                StatusIs(absl::StatusCode::kOutOfRange,
+                         HasSubstr("the stream ended after 5 of 6 bytes")));
+  }
+  EXPECT_EQ(channel->bytes_read(), 0);
+  EXPECT_THAT(channel->ReadExactly(1), IsOkAndHolds("a"));
+  EXPECT_THAT(channel->Read(), IsOkAndHolds("bcde"));
+  EXPECT_THAT(channel->Read(), IsEof());
+}
+
+TEST(ReadExactlyTest, OfNothingIsEmptyAtOnce) {
+  OnPipe pipe("");
+  EXPECT_THAT(pipe.channel->ReadExactly(0), HoldsData(""));
+  EXPECT_THAT(pipe.channel->Peek(0), HoldsData(""));
+  ASSERT_THAT(pipe.remote->Write("x"), IsOk());
+  EXPECT_THAT(pipe.channel->Read(), IsOkAndHolds("x"));
+}
+
+TEST(ReadExactlyTest, GrowsBeyondTheReadAheadAndThenReadsNoFurther) {
+  ChannelOptions options;
+  options.max_buffered_read = 10;
+  OnPipe pipe("", options);
+  ASSERT_THAT(pipe.remote->Write(Pattern(0, kLarge + 1)), IsOk());
+  EXPECT_TRUE(SameData(pipe.channel->ReadExactly(kLarge), Pattern(0, kLarge)));
+  EXPECT_EQ(pipe.inner->bytes_read(), kLarge);
+}
+
+TEST(ReadExactlyTest, ADeadlineLosesNothing) {
+  OnPipe pipe("ab");
+  pipe.channel->SetReadDeadline(absl::InfinitePast());
+  for (int i = 0; i < 2; ++i) {
+    EXPECT_THAT(pipe.channel->ReadExactly(3),
+                StatusIs(absl::StatusCode::kDeadlineExceeded));
+  }
+  ASSERT_THAT(pipe.remote->Write("cd"), IsOk());
+  EXPECT_THAT(pipe.channel->ReadExactly(3), IsOkAndHolds("abc"));
+  EXPECT_THAT(pipe.channel->ReadExactly(2),
+              StatusIs(absl::StatusCode::kDeadlineExceeded));
+  EXPECT_THAT(pipe.channel->Read(), IsOkAndHolds("d"));
+}
+
+// --- ReadLine
+
+TEST(ReadLineTest, ReturnsLinesWithTheirEndHoweverTheyCome) {
+  for (const size_t piece : {1, 2, 3, 100}) {
+    auto channel = Reading("one\n\ntwo\r\nrest", piece);
+    EXPECT_THAT(channel->ReadLine(kLimit), IsOkAndHolds("one\n"));
+    EXPECT_THAT(channel->ReadLine(kLimit), IsOkAndHolds("\n"));
+    EXPECT_EQ(channel->bytes_read(), 5);
+    EXPECT_THAT(channel->ReadLine(kLimit), IsOkAndHolds("two\r\n"));
+    EXPECT_THAT(channel->ReadLine(kLimit), IsOkAndHolds("rest"));
+    EXPECT_THAT(channel->ReadLine(kLimit), IsOkAndHolds(""));
+    EXPECT_THAT(channel->Read(), IsEof());
+    EXPECT_EQ(channel->bytes_read(), 14);
+  }
+}
+
+TEST(ReadLineTest, ALineThatIsTooLongIsResourceExhaustedAndLosesNothing) {
+  for (const size_t piece : {1, 2, 100}) {
+    auto channel = Reading("12345\n789\n", piece);
+    for (const size_t limit : {4, 5, 1, 5}) {
+      EXPECT_THAT(channel->ReadLine(limit),
+                  StatusIs(absl::StatusCode::kResourceExhausted));
+    }
+    EXPECT_EQ(channel->bytes_read(), 0);
+    EXPECT_THAT(channel->ReadLine(6), IsOkAndHolds("12345\n"));
+    EXPECT_THAT(channel->ReadLine(3),
+                StatusIs(absl::StatusCode::kResourceExhausted));
+    EXPECT_THAT(channel->ReadExactly(2), IsOkAndHolds("78"));
+    EXPECT_THAT(channel->ReadLine(2), IsOkAndHolds("9\n"));
+    EXPECT_THAT(channel->ReadLine(2), IsOkAndHolds(""));
+  }
+}
+
+// Long before the end of the stream is known.
+TEST(ReadLineTest, TooLongIsDecidedByTheBytesThatCame) {
+  OnPipe pipe("1234");
+  pipe.channel->SetReadDeadline(absl::InfinitePast());
+  EXPECT_THAT(pipe.channel->ReadLine(4),
+              StatusIs(absl::StatusCode::kResourceExhausted));
+  EXPECT_THAT(pipe.channel->ReadLine(5),
+              StatusIs(absl::StatusCode::kDeadlineExceeded));
+  ASSERT_THAT(pipe.remote->Write("\n"), IsOk());
+  EXPECT_THAT(pipe.channel->ReadLine(5), IsOkAndHolds("1234\n"));
+}
+
+TEST(ReadLineTest, OfAtMostNothingIsInvalid) {
+  auto channel = Reading("a\n");
+  EXPECT_THAT(channel->ReadLine(0),
+              StatusIs(absl::StatusCode::kInvalidArgument));
+  EXPECT_THAT(channel->ReadLine(kLimit), IsOkAndHolds("a\n"));
+}
+
+// To look at all of what has come again with each byte would take minutes.
+TEST(ReadLineTest, LooksAtEachByteOnceAlsoIfTheyComeOneByOne) {
+  size_t left = 2 * kLarge;
+  auto channel =
+      MakeChannel(FromInput(Input::Buffers([&]() -> absl::StatusOr<absl::Cord> {
+        if (left == 0) return absl::Cord();
+        return absl::Cord(--left == 0 ? "\n" : "x");
+      })));
+  const absl::StatusOr<std::string> line = channel->ReadLine(kNoLimit);
+  ASSERT_THAT(line, IsOk());
+  EXPECT_EQ(line->size(), 2 * kLarge);
+}
+
+// --- Peek
+
+TEST(PeekTest, ReturnsTheNextBytesAndLeavesThem) {
+  auto channel = Reading("abcdef", 2);
+  EXPECT_THAT(channel->Peek(3), IsOkAndHolds("abc"));
+  EXPECT_THAT(channel->Peek(1), IsOkAndHolds("a"));
+  EXPECT_EQ(channel->bytes_read(), 0);
+  EXPECT_THAT(channel->ReadExactly(2), IsOkAndHolds("ab"));
+  EXPECT_THAT(channel->Peek(3), IsOkAndHolds("cde"));
+}
+
+TEST(PeekTest, ReturnsFewerOnlyAtTheEnd) {
+  auto channel = Reading("abc", 2);
+  EXPECT_THAT(channel->Peek(4), IsOkAndHolds("abc"));
+  EXPECT_THAT(channel->Read(), IsOkAndHolds("abc"));
+  EXPECT_THAT(channel->Peek(4), IsEof());
+  EXPECT_THAT(channel->Peek(4), IsEof());
+
+  OnPipe pipe("abc");
+  pipe.channel->SetReadDeadline(absl::InfinitePast());
+  EXPECT_THAT(pipe.channel->Peek(4),
+              StatusIs(absl::StatusCode::kDeadlineExceeded));
+  EXPECT_THAT(pipe.channel->Peek(3), IsOkAndHolds("abc"));
+}
+
+// --- All of them
+
+TEST(ChannelReadTest, ReadReturnsWhatIsBufferedFirst) {
+  OnPipe pipe("abcdef");
+  ASSERT_THAT(pipe.channel->Peek(1), IsOk());
+  ASSERT_THAT(pipe.remote->Write("ghi"), IsOk());
+  EXPECT_THAT(pipe.channel->Read(2), IsOkAndHolds("ab"));
+  EXPECT_THAT(pipe.channel->Read(), IsOkAndHolds("cdef"));
+  EXPECT_THAT(pipe.channel->Read(), IsOkAndHolds("ghi"));
+}
+
+// What came before it can be read in any way, and then it comes again.
+TEST(ChannelReadTest, AnErrorComesAfterTheDataBeforeIt) {
+  const auto make = [] {
+    OnPipe pipe("abcd");
+    pipe.remote->Abort(absl::DataLossError("torn"));
+    return pipe;
+  };
+  const auto failed = StatusIs(absl::StatusCode::kDataLoss, HasSubstr("torn"));
+  {
+    OnPipe pipe = make();
+    EXPECT_THAT(pipe.channel->ReadExactly(5), failed);
+    EXPECT_THAT(pipe.channel->ReadExactly(3), IsOkAndHolds("abc"));
+    EXPECT_THAT(pipe.channel->ReadExactly(3), failed);
+    EXPECT_THAT(pipe.channel->Read(), IsOkAndHolds("d"));
+    EXPECT_THAT(pipe.channel->ReadExactly(3), failed);
+    EXPECT_THAT(pipe.channel->Read(), failed);
+  }
+  {
+    OnPipe pipe = make();
+    EXPECT_THAT(pipe.channel->ReadLine(kLimit), failed);
+    EXPECT_THAT(pipe.channel->Peek(5), failed);
+    EXPECT_THAT(pipe.channel->Peek(4), IsOkAndHolds("abcd"));
+    EXPECT_THAT(pipe.channel->Read(), IsOkAndHolds("abcd"));
+    EXPECT_THAT(pipe.channel->ReadLine(kLimit), failed);
+  }
+}
+
+TEST(ChannelReadTest, ADeadlineInTheMiddleOfAnythingLosesNothing) {
+  for (const int at : {0, 1, 2, 3}) {
+    OnPipe pipe("");
+    auto source = MakePipe(kNoLimit);
+    ASSERT_THAT(source.right->Write("ab\ncd"), IsOk());
+    ASSERT_THAT(source.right->Shutdown(ShutdownMode::kWrite), IsOk());
+    testing::FaultOptions options;
+    options.max_read = 1;
+    options.faults = {
+        Fault::Error(ReadByte(at), absl::DeadlineExceededError("late"))};
+    auto channel =
+        MakeChannel(MakeFaultFlow(std::move(source.left), std::move(options)));
+    absl::StatusOr<std::string> line = channel->ReadLine(kLimit);
+    if (at < 3) {
+      EXPECT_THAT(line, StatusIs(absl::StatusCode::kDeadlineExceeded));
+      line = channel->ReadLine(kLimit);
+    }
+    EXPECT_THAT(line, IsOkAndHolds("ab\n"));
+    absl::StatusOr<absl::Cord> rest = channel->ReadExactly(2);
+    if (at == 3) {
+      EXPECT_THAT(rest, StatusIs(absl::StatusCode::kDeadlineExceeded));
+      rest = channel->ReadExactly(2);
+    }
+    EXPECT_THAT(rest, IsOkAndHolds("cd"));
+  }
+}
+
+TEST(ChannelReadTest, NeverBuffersMoreThanTheReadAheadOrWhatWasAskedFor) {
+  ChannelOptions options;
+  options.max_buffered_read = 10;
+  OnPipe pipe(std::string(kLimit, 'x'), options);
+  ASSERT_THAT(pipe.channel->Peek(1), IsOk());
+  EXPECT_EQ(pipe.inner->bytes_read(), 10);
+  EXPECT_THAT(pipe.channel->ReadLine(10),
+              StatusIs(absl::StatusCode::kResourceExhausted));
+  EXPECT_EQ(pipe.inner->bytes_read(), 10);
+  EXPECT_THAT(pipe.channel->ReadLine(25),
+              StatusIs(absl::StatusCode::kResourceExhausted));
+  EXPECT_EQ(pipe.inner->bytes_read(), 25);
+  ASSERT_THAT(pipe.channel->Peek(30), IsOk());
+  EXPECT_EQ(pipe.inner->bytes_read(), 30);
+}
+
+TEST(ChannelReadTest, WithoutReadAheadItTakesNoByteThatItNeedsNot) {
+  ChannelOptions options;
+  options.max_buffered_read = 0;
+  OnPipe pipe("ab\ncdefg", options);
+  EXPECT_THAT(pipe.channel->ReadLine(kLimit), IsOkAndHolds("ab\n"));
+  EXPECT_EQ(pipe.inner->bytes_read(), 3);
+  EXPECT_THAT(pipe.channel->ReadExactly(2), IsOkAndHolds("cd"));
+  EXPECT_EQ(pipe.inner->bytes_read(), 5);
+}
+
+TEST(ChannelReadTest, ASecondReaderOfAnyFormIsRefused) {
+  OnPipe pipe("ab");
+  std::thread reader([&] {
+    EXPECT_THAT(pipe.channel->ReadLine(kLimit), IsOkAndHolds("abc\n"));
+  });
+  WaitUntilReading(*pipe.inner);
+  const auto refused = StatusIs(absl::StatusCode::kFailedPrecondition,
+                                HasSubstr("another Read is under way"));
+  EXPECT_THAT(pipe.channel->Read(), refused);
+  EXPECT_THAT(pipe.channel->ReadExactly(1), refused);
+  EXPECT_THAT(pipe.channel->ReadLine(kLimit), refused);
+  EXPECT_THAT(pipe.channel->Peek(1), refused);
+  ASSERT_THAT(pipe.remote->Write("c\n"), IsOk());
+  reader.join();
+}
+
+TEST(ChannelReadTest, AbortAndRefusalWakeEveryFormAndDropWhatIsBuffered) {
+  for (const bool abort : {true, false}) {
+    for (int form = 0; form < 3; ++form) {
+      OnPipe pipe("ab");
+      absl::StatusOr<absl::Cord> result;
+      std::thread reader([&] {
+        if (form == 0) result = pipe.channel->ReadExactly(3);
+        if (form == 1) result = pipe.channel->Peek(3);
+        if (form == 2) {
+          absl::StatusOr<std::string> line = pipe.channel->ReadLine(kLimit);
+          if (line.ok()) {
+            result = absl::Cord(*line);
+          } else {
+            result = line.status();
+          }
+        }
+      });
+      WaitUntilReading(*pipe.inner);
+      if (abort) {
+        pipe.channel->Abort(absl::CancelledError("enough"));
+      } else {
+        ASSERT_THAT(pipe.channel->Shutdown(ShutdownMode::kRead), IsOk());
+      }
+      reader.join();
+      const absl::StatusOr<absl::Cord> after = pipe.channel->Read();
+      if (abort) {
+        EXPECT_THAT(result, StatusIs(absl::StatusCode::kCancelled));
+        EXPECT_THAT(after, StatusIs(absl::StatusCode::kCancelled));
+      } else {
+        EXPECT_THAT(result, IsEof());
+        EXPECT_THAT(after, IsEof());
+      }
+    }
+  }
+}
+
+TEST(ChannelReadTest, EveryFormIsClosedAfterClose) {
+  auto channel = Reading("ab\ncd");
+  ASSERT_THAT(channel->Peek(5), IsOk());
+  ASSERT_THAT(channel->Close(), IsOk());
+  EXPECT_THAT(channel->Read(), IsClosed());
+  EXPECT_THAT(channel->ReadExactly(1), IsClosed());
+  EXPECT_THAT(channel->ReadLine(kLimit), IsClosed());
+  EXPECT_THAT(channel->Peek(1), IsClosed());
+}
+
+TEST(ChannelReadTest, ALargeCordPassesWithoutBytesCopied) {
+  const absl::Cord sent = Pattern(0, kLarge);
+  OnPipe pipe("");
+  auto remote = MakeChannel(std::move(pipe.remote));
+  ASSERT_THAT(remote->Write(sent), IsOk());
+  ASSERT_THAT(pipe.channel->Peek(1), IsOk());
+  absl::Cord received = pipe.channel->Read().value();
+  received.Append(pipe.channel->Read().value());
+  ASSERT_EQ(received.size(), sent.size());
+  EXPECT_EQ(CopiedBytes(sent, received), 0);
+
+  ASSERT_THAT(remote->WriteBuffered(sent), IsOk());
+  EXPECT_EQ(CopiedBytes(sent, pipe.channel->ReadExactly(kLarge).value()), 0);
+}
+
+TEST(HandOverTest, NoByteIsLostIfTheRestIsCopiedAfterAHeaderWasSniffed) {
+  const std::string text = "GET /\nHost: x\n\n" + std::string(300, 'b');
+  for (const size_t piece : {1, 7, 64, 1000}) {
+    for (int header = 0; header < 4; ++header) {
+      auto channel = Reading(text, piece);
+      absl::Cord all;
+      if (header >= 1) {
+        ASSERT_THAT(channel->Peek(5), IsOkAndHolds("GET /"));
+      }
+      if (header >= 2) {
+        all.Append(channel->ReadLine(kLimit).value());
+      }
+      if (header >= 3) {
+        all.Append(channel->ReadExactly(8).value());
+      }
+      absl::Cord rest;
+      auto sink = MakeCordFlow(absl::Cord(), &rest);
+      const CopyResult result = Copy(*channel, *sink);
+      EXPECT_THAT(result.status, IsOk());
+      all.Append(rest);
+      EXPECT_EQ(all, text);
+      EXPECT_EQ(channel->bytes_read(), text.size());
+    }
+  }
+}
+
+}  // namespace
+}  // namespace flow
