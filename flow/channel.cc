@@ -16,8 +16,6 @@
 #include "absl/strings/cord.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
-#include "absl/synchronization/mutex.h"
-#include "absl/time/time.h"
 #include "absl/types/span.h"
 #include "flow/flow.h"
 #include "flow/forwarding_flow.h"
@@ -196,22 +194,10 @@ absl::Status Channel::DoEndWrite(const absl::Status& outcome) {
   if (!outcome.ok() || pending_.empty()) {
     return ForwardingFlow::DoEndWrite(outcome);
   }
-  {
-    absl::MutexLock lock(&deadline_mu_);
-    end_deadline_ = CloseDeadline();
-    if (end_deadline_ < write_deadline_) {
-      ForwardingFlow::DoSetWriteDeadline(end_deadline_);
-    }
-  }
+  LimitEndByClose();
   absl::Status flushed = FlushPending();
   absl::Status ended = ForwardingFlow::DoEndWrite(flushed);
   return flushed.ok() ? ended : flushed;
-}
-
-void Channel::DoSetWriteDeadline(absl::Time deadline) {
-  absl::MutexLock lock(&deadline_mu_);
-  write_deadline_ = deadline;
-  ForwardingFlow::DoSetWriteDeadline(std::min(write_deadline_, end_deadline_));
 }
 
 absl::Status Channel::DoFree() {

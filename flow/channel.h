@@ -27,13 +27,10 @@
 #include <memory>
 #include <string>
 
-#include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/cord.h"
 #include "absl/strings/string_view.h"
-#include "absl/synchronization/mutex.h"
-#include "absl/time/time.h"
 #include "flow/flow.h"
 #include "flow/forwarding_flow.h"
 
@@ -64,7 +61,7 @@ struct ChannelOptions {
 // unbuffered. Nothing that passes is copied, but for small pieces and what
 // WriteBuffered() borrows.
 //
-// What differs from other flows:
+// What differs from other flows, besides what forwarding_flow.h says:
 //
 //  * Shutdown(kWrite) hands on what is buffered, so it can wait, up to the
 //    write deadline. When that passes, or the flush fails, the direction is
@@ -74,7 +71,6 @@ struct ChannelOptions {
 //    otherwise it goes on with a direction that is broken (kAborted).
 //  * For the remote, bytes that are buffered here have been read. Its Close()
 //    does not hear that they were lost if this channel is then destroyed.
-//  * Deadlines are to be set on the channel, also if the inner flow had some.
 class Channel final : public ForwardingFlow {
  public:
   ~Channel() override;
@@ -154,7 +150,6 @@ class Channel final : public ForwardingFlow {
   absl::Status DoForwardWrite(const Outgoing& data, size_t* accepted) override;
   absl::Status DoEndWrite(const absl::Status& outcome) override;
   absl::Status DoFree() override;
-  void DoSetWriteDeadline(absl::Time deadline) override;
   std::string DoDescribe() const override;
 
   const size_t max_buffered_read_;
@@ -166,13 +161,6 @@ class Channel final : public ForwardingFlow {
 
   // Accepted and not handed on. Touched by the write under way, and by the end.
   absl::Cord pending_;
-
-  // The inner flow has the earlier one.
-  absl::Mutex deadline_mu_;
-  absl::Time write_deadline_ ABSL_GUARDED_BY(deadline_mu_) =
-      absl::InfiniteFuture();
-  absl::Time end_deadline_ ABSL_GUARDED_BY(deadline_mu_) =
-      absl::InfiniteFuture();
 };
 
 // MakeChannel()

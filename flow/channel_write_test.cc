@@ -321,6 +321,17 @@ TEST(FlushTest, CloseDoesNotWaitInItBeyondItsDeadline) {
   }
 }
 
+TEST(FlushTest, CloseOfAFlowOnTopDoesNotWaitInItEither) {
+  for (const absl::Duration wait : {-absl::InfiniteDuration(), kShort}) {
+    Full flow;
+    auto top = MakeFaultFlow(std::move(flow.channel));
+    EXPECT_THAT(top->Close(absl::Now() + wait),
+                StatusIs(absl::StatusCode::kDeadlineExceeded));
+    EXPECT_THAT(flow.remote->Read(), HoldsData("x"));
+    EXPECT_THAT(flow.remote->Read(), StatusIs(absl::StatusCode::kAborted));
+  }
+}
+
 // Also if the write deadline is set anew meanwhile.
 TEST(FlushTest, CloseWaitsUpToTheEarlierDeadline) {
   Full flow;

@@ -183,8 +183,9 @@ class Flow {
 
   // Flow::Shutdown()
   //
-  // Ends a direction from this end. Never blocks (a function flow calls the end
-  // function of its output here). Repeating it is Ok.
+  // Ends a direction from this end. Never blocks (but a function flow calls the
+  // end function of its output here, and a channel flushes). Repeating it is
+  // Ok.
   //
   //  * kWrite: no more will be written (half-close). The remote reads what was
   //    accepted, then end-of-file; this end may still read. A Write that is

@@ -3,6 +3,7 @@
 
 #include "flow/forwarding_flow.h"
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -16,6 +17,8 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/cord.h"
 #include "absl/strings/string_view.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "absl/types/span.h"
 #include "flow/flow.h"
@@ -118,7 +121,15 @@ absl::Status ForwardingFlow::DoWritevBorrowed(
 }
 
 absl::Status ForwardingFlow::DoEndWrite(const absl::Status& outcome) {
-  if (outcome.ok()) return inner_->Shutdown(ShutdownMode::kWrite);
+  if (outcome.ok()) {
+    LimitEndByClose();
+    absl::Status ended = inner_->Shutdown(ShutdownMode::kWrite);
+    // A flush underneath that a deadline has cut short.
+    if (absl::IsAborted(ended) && absl::Now() >= CloseDeadline()) {
+      ended = absl::DeadlineExceededError(ended.message());
+    }
+    return ended;
+  }
   // The inner flow knows of its own errors (one of them, Closed, breaks nothing
   // else). Others it must be told, and only Abort() can do that without sending
   // a clean end.
@@ -153,7 +164,16 @@ void ForwardingFlow::DoSetReadDeadline(absl::Time deadline) {
 }
 
 void ForwardingFlow::DoSetWriteDeadline(absl::Time deadline) {
-  inner_->SetWriteDeadline(deadline);
+  absl::MutexLock lock(&deadline_mu_);
+  write_deadline_ = deadline;
+  inner_->SetWriteDeadline(std::min(write_deadline_, end_deadline_));
+}
+
+void ForwardingFlow::LimitEndByClose() {
+  const absl::Time deadline = CloseDeadline();
+  absl::MutexLock lock(&deadline_mu_);
+  end_deadline_ = deadline;
+  if (end_deadline_ < write_deadline_) inner_->SetWriteDeadline(end_deadline_);
 }
 
 }  // namespace flow

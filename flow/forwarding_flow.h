@@ -22,10 +22,12 @@
 #include <variant>
 #include <vector>
 
+#include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/cord.h"
 #include "absl/strings/string_view.h"
+#include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "absl/types/span.h"
 #include "flow/flow.h"
@@ -64,6 +66,7 @@ namespace flow {
 //    the inner flow.
 //  * The inner flow is closed before this one is, so that a Read on another
 //    thread can be Closed a moment earlier.
+//  * Deadlines are to be set on this flow, also if the inner one had some.
 class ForwardingFlow : public Flow {
  protected:
   // Outgoing
@@ -137,6 +140,13 @@ class ForwardingFlow : public Flow {
   //   }
   virtual absl::Status DoForwardWrite(const Outgoing& data, size_t* accepted);
 
+  // ForwardingFlow::LimitEndByClose()
+  //
+  // Gives the inner flow CloseDeadline() as its write deadline, if that comes
+  // first. For a DoEndWrite() that writes; the one here does it, too, as the
+  // end of the inner flow can be a flush.
+  void LimitEndByClose();
+
   // The hooks of Flow. A derived class that overrides one calls the one here in
   // it, but for DoRead():
   //
@@ -168,6 +178,13 @@ class ForwardingFlow : public Flow {
   // The outbound direction of the inner flow has broken itself. Touched by the
   // write hook, and by the end that follows it.
   bool inner_broke_ = false;
+
+  // The inner flow has the earlier one.
+  absl::Mutex deadline_mu_;
+  absl::Time write_deadline_ ABSL_GUARDED_BY(deadline_mu_) =
+      absl::InfiniteFuture();
+  absl::Time end_deadline_ ABSL_GUARDED_BY(deadline_mu_) =
+      absl::InfiniteFuture();
 };
 
 }  // namespace flow
