@@ -8,10 +8,9 @@
 // hand the rest to Copy() without losing a byte:
 //
 //   auto channel = flow::MakeChannel(std::move(connection));
-//   absl::StatusOr<std::string> request =
-//   channel->ReadLine(/*max_bytes=*/8192); if (!request.ok()) return
-//   request.status(); if (*request == "SEND\n") return flow::Copy(*channel,
-//   *sink).status;
+//   absl::StatusOr<std::string> line = channel->ReadLine(/*max_bytes=*/8192);
+//   if (!line.ok()) return line.status();
+//   if (*line == "SEND\n") return flow::Copy(*channel, *sink).status;
 //
 // When not to use it: for data that is only passed on, which Read() and
 // Writev() do without it. To feed code that wants a std::istream or a
