@@ -1,0 +1,77 @@
+// Copyright 2026 The flow authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// Addresses of sockets: any text is one or is refused, and a Unix socket's
+// comes back as it was after it was made the kernel's; any bytes that the
+// kernel might have written are made text without reading beyond them.
+//
+// The input is the text of an address or, after a byte of 0, what is in a
+// sockaddr. Names are not looked up.
+
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <string>
+#include <vector>
+
+#include "absl/log/absl_check.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
+#include "absl/time/time.h"
+#include "flow/internal/socket_address.h"
+
+namespace flow::internal {
+namespace {
+
+void CheckText(absl::string_view text) {
+  const absl::StatusOr<SocketName> name = ParseSocketAddress(text);
+  if (!name.ok()) {
+    ABSL_CHECK(absl::IsInvalidArgument(name.status())) << name.status();
+    return;
+  }
+  if (!name->is_unix) {
+    ABSL_CHECK(absl::StartsWith(text, "tcp:"));
+    ABSL_CHECK(!name->port.empty());
+    ABSL_CHECK(!absl::StrContains(name->port, ':'));
+    const bool brackets = absl::StrContains(text, "[");
+    ABSL_CHECK_EQ(absl::StrContains(name->host, ':'), brackets) << text;
+    return;
+  }
+  const absl::StatusOr<std::vector<SocketAddress>> addresses =
+      Resolve(*name, /*to_listen=*/false, absl::InfinitePast());
+  ABSL_CHECK_OK(addresses.status());
+  ABSL_CHECK_EQ(addresses->size(), size_t{1});
+  ABSL_CHECK_EQ(addresses->front().ToString(), text);
+  const bool has_file = name->path[0] != '@';
+  ABSL_CHECK_EQ(addresses->front().path(), has_file ? name->path : "");
+}
+
+void CheckBytes(absl::string_view bytes) {
+  SocketAddress address;
+  address.size = static_cast<socklen_t>(
+      std::min(bytes.size(), sizeof(struct sockaddr_un)));
+  std::memcpy(&address.storage, bytes.data(), address.size);
+  ABSL_CHECK_LE(address.path().size(), sizeof(sockaddr_un::sun_path));
+  const std::string text = address.ToString();
+  ABSL_CHECK(absl::StartsWith(text, "tcp:") || absl::StartsWith(text, "unix:"));
+}
+
+}  // namespace
+}  // namespace flow::internal
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  const absl::string_view input(reinterpret_cast<const char*>(data), size);
+  if (size > 0 && data[0] == 0) {
+    flow::internal::CheckBytes(input.substr(1));
+  } else {
+    flow::internal::CheckText(input);
+  }
+  return 0;
+}
