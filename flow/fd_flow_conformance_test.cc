@@ -3,6 +3,7 @@
 //
 // The conformance suite on descriptors: what the kernel carries.
 
+#include <stdlib.h>  // mkdtemp
 #include <unistd.h>
 
 #include <memory>
@@ -89,7 +90,12 @@ ConformanceOptions UnixConnections() {
   ConformanceOptions options;
   options.name = "unix";
   options.make_pair = [] {
-    return Connect(absl::StrCat("unix:@flow_conformance_test_", ::getpid()));
+    // A short one: the path of a socket has little room.
+    std::string folder = "/tmp/fd_flow_test.XXXXXX";
+    ABSL_PCHECK(::mkdtemp(folder.data()) != nullptr);
+    FlowPair pair = Connect(absl::StrCat("unix:", folder, "/socket"));
+    ABSL_PCHECK(::rmdir(folder.c_str()) == 0);
+    return pair;
   };
   options.traits.carries_abort = false;
   return options;

@@ -119,7 +119,7 @@ absl::StatusOr<absl::Cord> Flow::Read(size_t max_bytes) {
   }
   absl::StatusOr<absl::Cord> result = DoRead(max_bytes);
   if (ABSL_PREDICT_TRUE(EndRead(result, max_bytes))) return result;
-  return FinishRead(std::move(result), max_bytes);
+  return FinishRead(std::move(result), max_bytes, /*passes=*/false);
 }
 
 absl::StatusOr<absl::Cord> Flow::ReadWith(
@@ -129,9 +129,8 @@ absl::StatusOr<absl::Cord> Flow::ReadWith(
   if (const uint32_t flags = in_.Take(); flags != 0) return ReadRefused(flags);
   bool passes = false;
   absl::StatusOr<absl::Cord> result = hook(&passes);
-  if (passes) return FinishPassingRead(std::move(result));
-  if (ABSL_PREDICT_TRUE(EndRead(result, max_bytes))) return result;
-  return FinishRead(std::move(result), max_bytes);
+  if (!passes && EndRead(result, max_bytes)) return result;
+  return FinishRead(std::move(result), max_bytes, passes);
 }
 
 template <typename Hook>
@@ -243,7 +242,7 @@ absl::Status Flow::OddWrite(size_t size) const {
 }
 
 absl::StatusOr<absl::Cord> Flow::FinishRead(absl::StatusOr<absl::Cord> result,
-                                            size_t max_bytes) {
+                                            size_t max_bytes, bool passes) {
   // Freed without the lock, as that can run the user's code.
   absl::StatusOr<absl::Cord> discarded;
   absl::MutexLock lock(&mu_);
@@ -257,8 +256,12 @@ absl::StatusOr<absl::Cord> Flow::FinishRead(absl::StatusOr<absl::Cord> result,
     // A flow on top of another one learns that this is closed while its own
     // Close() still waits for it. Nothing has failed then.
     const bool closed_below = closing_ && IsClosed(error);
-    if (!absl::IsDeadlineExceeded(error) && !closed_below) BreakRead(error);
+    if (!passes && !absl::IsDeadlineExceeded(error) && !closed_below) {
+      BreakRead(error);
+    }
     discarded = std::exchange(result, std::move(error));
+  } else if (passes) {
+    // It is what the caller gets, and nothing to the direction.
   } else if (result->size() > max_bytes) {
     absl::Status error = absl::InternalError(
         absl::StrCat(Describe(), ": Read of at most ", max_bytes,
@@ -270,23 +273,6 @@ absl::StatusOr<absl::Cord> Flow::FinishRead(absl::StatusOr<absl::Cord> result,
     in_.word.fetch_or(Direction::kOver, std::memory_order_relaxed);
   } else {
     in_.Count(result->size());
-  }
-  Release(in_);
-  return result;
-}
-
-absl::StatusOr<absl::Cord> Flow::FinishPassingRead(
-    absl::StatusOr<absl::Cord> result) {
-  // Freed without the lock, as in FinishRead().
-  absl::StatusOr<absl::Cord> discarded;
-  absl::MutexLock lock(&mu_);
-  if (aborted_ || in_.state != State::kOpen) {
-    discarded = std::exchange(result, absl::Cord());
-    if (absl::Status outcome = ReadOutcome(); !outcome.ok()) result = outcome;
-  } else if (!result.ok()) {
-    absl::Status error =
-        InContext(absl::StrCat("Read at byte ", bytes_read()), result.status());
-    discarded = std::exchange(result, std::move(error));
   }
   Release(in_);
   return result;

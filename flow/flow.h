@@ -453,9 +453,7 @@ class Flow {
   absl::Status WriteRefused(uint32_t flags) const;
   absl::Status OddWrite(size_t size) const;
   absl::StatusOr<absl::Cord> FinishRead(absl::StatusOr<absl::Cord> result,
-                                        size_t max_bytes);
-  absl::StatusOr<absl::Cord> FinishPassingRead(
-      absl::StatusOr<absl::Cord> result);
+                                        size_t max_bytes, bool passes);
   absl::Status FinishWrite(size_t size, size_t* accepted, absl::Status status);
   void GiveSlowly(Direction& direction);
 

@@ -10,6 +10,7 @@
 #include <poll.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -252,9 +253,11 @@ class SocketFlow final : public GatheringFlow {
     ::setsockopt(fd_, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
     // On TCP that means to disconnect, by a reset. (The descriptor cannot be
     // closed while other calls use it.)
+    // Without the C library's function, which to ThreadSanitizer makes a new
+    // descriptor, and so must not race with a Read.
     struct sockaddr nobody = {};
     nobody.sa_family = AF_UNSPEC;
-    ::connect(fd_, &nobody, sizeof(nobody));
+    ::syscall(SYS_connect, fd_, &nobody, sizeof(nobody));
   }
 
   // Returns the error that the connection has had, or Ok. `tried`: meanwhile.

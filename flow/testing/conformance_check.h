@@ -22,6 +22,7 @@
 #include <type_traits>
 #include <utility>
 
+#include "absl/base/attributes.h"
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
@@ -154,8 +155,10 @@ class Task {
     return mu_.AwaitWithTimeout(absl::Condition(&done), time);
   }
 
-  // Waits for the call and returns its result.
-  Result Wait() {
+  // Waits for the call and returns its result. Not inline: of
+  // `(c ? one : other).Wait()` clang would load both results and select one,
+  // which ThreadSanitizer takes for a race with the other.
+  ABSL_ATTRIBUTE_NOINLINE Result Wait() {
     DoneWithin(absl::InfiniteDuration());
     absl::MutexLock lock(&mu_);
     return *result_;
