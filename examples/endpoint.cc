@@ -3,23 +3,25 @@
 
 #include "examples/endpoint.h"
 
-#include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <utility>
 
-#include "absl/algorithm/container.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "absl/strings/ascii.h"
 #include "absl/strings/cord.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
-#include "examples/byte_size.h"
+#include "examples/child_process.h"
 #include "examples/endpoint_file.h"
+#include "examples/endpoint_socket.h"
+#include "examples/endpoint_spec.h"
+#include "examples/explained_flow.h"
 #include "flow/copy.h"
+#include "flow/flow.h"
 #include "flow/function_flow.h"
 #include "flow/string_flow.h"
 
@@ -28,80 +30,18 @@ namespace {
 
 using Kind = EndpointSpec::Kind;
 
-// Splits `SCHEME:REST`, where SCHEME is formed as in a URL (RFC 3986, section
-// 3.1). Without such a beginning, returns nullopt.
-std::optional<std::pair<absl::string_view, absl::string_view>> SplitScheme(
-    absl::string_view operand) {
-  const size_t colon = operand.find(':');
-  if (colon == absl::string_view::npos) return std::nullopt;
-  const absl::string_view scheme = operand.substr(0, colon);
-  const auto in_scheme = [](char c) {
-    return absl::ascii_isalnum(c) || c == '+' || c == '-' || c == '.';
-  };
-  if (scheme.empty() || !absl::ascii_isalpha(scheme.front()) ||
-      !absl::c_all_of(scheme, in_scheme)) {
-    return std::nullopt;
-  }
-  return std::make_pair(scheme, operand.substr(colon + 1));
-}
-
-EndpointSpec Spec(Kind kind, absl::string_view text = "", int64_t size = 0) {
-  EndpointSpec spec;
-  spec.kind = kind;
-  spec.text = std::string(text);
-  spec.size = size;
-  return spec;
-}
-
-absl::StatusOr<EndpointSpec> File(absl::string_view path) {
-  if (path.empty()) {
-    return absl::InvalidArgumentError("the name of a file is empty");
-  }
-  return Spec(Kind::kFile, path);
-}
-
-absl::StatusOr<EndpointSpec> Parse(absl::string_view operand, bool is_source) {
-  if (operand == "-") return Spec(Kind::kStandardStream);
-  const auto split = SplitScheme(operand);
-  if (!split.has_value()) return File(operand);
-  const auto [scheme, rest] = *split;
-  if (scheme == "file") return File(rest);
-  if (scheme == "null") {
-    if (rest.empty()) return Spec(Kind::kNull);
-    return absl::InvalidArgumentError(
-        absl::StrCat("'", operand, "': nothing may follow null:"));
-  }
-  const bool known = scheme == "string" || scheme == "zero";
-  if (known && !is_source) {
-    return absl::InvalidArgumentError(
-        absl::StrCat(scheme, ": can only be read from, not written to"));
-  }
-  if (scheme == "string") return Spec(Kind::kString, rest);
-  if (scheme == "zero") {
-    const absl::StatusOr<int64_t> size = ParseByteSize(rest);
-    if (!size.ok()) {
-      return absl::InvalidArgumentError(
-          absl::StrCat("zero: ", size.status().message()));
-    }
-    return Spec(Kind::kZero, "", *size);
-  }
-  return absl::InvalidArgumentError(absl::StrCat(
-      "'", scheme, ":' is none of file:, null:, string:, zero:; for the file ",
-      operand, " write ./", operand, " or file:", operand));
-}
-
 // Hands the same memory over again and again.
 flow::Input Zeros(int64_t size) {
   // As much as Copy() takes at a time, so that it need not be divided.
-  static constexpr size_t kBlock = flow::CopyOptions().max_read;
-  static char zeros[kBlock];
-  absl::Cord block =
-      absl::MakeCordFromExternal(absl::string_view(zeros, kBlock), [] {});
+  static const size_t block_size = flow::CopyOptions().max_read;
+  static const auto* const zeros = new std::string(block_size, '\0');
+  absl::Cord block = absl::MakeCordFromExternal(*zeros, [] {});
   return flow::Input::Buffers(
       [block = std::move(block),
        remaining = size]() mutable -> absl::StatusOr<absl::Cord> {
-        if (remaining >= static_cast<int64_t>(kBlock)) {
-          remaining -= kBlock;
+        const auto whole = static_cast<int64_t>(block.size());
+        if (remaining >= whole) {
+          remaining -= whole;
           return block;
         }
         return block.Subcord(0, std::exchange(remaining, 0));
@@ -121,57 +61,113 @@ Endpoint InMemory(std::string name, flow::Input input, flow::Output output,
   return endpoint;
 }
 
+absl::StatusOr<Endpoint> OpenCommand(const EndpointSpec& spec,
+                                     ChildProcess::Streams streams) {
+  absl::StatusOr<std::unique_ptr<ChildProcess>> child =
+      ChildProcess::Start(spec.text, streams);
+  if (!child.ok()) return Explained(child.status(), "run", spec.operand);
+  absl::StatusOr<std::unique_ptr<flow::Flow>> pipes = (*child)->TakePipes();
+  if (!pipes.ok()) return Explained(pipes.status(), "run", spec.operand);
+  Endpoint endpoint;
+  endpoint.name = spec.operand;
+  endpoint.two_way = true;
+  endpoint.child = *std::move(child);
+  endpoint.flow =
+      MakeExplainedFlow(*std::move(pipes), endpoint.name, endpoint.name);
+  return endpoint;
+}
+
+absl::Status NotPossible(const EndpointSpec& spec, absl::string_view what) {
+  return absl::InvalidArgumentError(
+      absl::StrCat(spec.operand, " cannot be ", what));
+}
+
 }  // namespace
 
-absl::StatusOr<EndpointSpec> ParseSource(absl::string_view operand) {
-  return Parse(operand, /*is_source=*/true);
+void Endpoint::Abort(const absl::Status& reason) {
+  if (child != nullptr) child->Terminate();
+  flow->Abort(reason);
 }
 
-absl::StatusOr<EndpointSpec> ParseSink(absl::string_view operand) {
-  return Parse(operand, /*is_source=*/false);
+void Endpoint::Discard(const absl::Status& reason) {
+  Abort(reason);
+  flow.reset();
+  if (child == nullptr) return;
+  child->End(absl::ZeroDuration()).IgnoreError();
 }
 
-absl::StatusOr<Endpoint> OpenSource(EndpointSpec spec) {
+absl::StatusOr<Endpoint> OpenSource(const EndpointSpec& spec,
+                                    const OpenOptions& options) {
   switch (spec.kind) {
     case Kind::kStandardStream:
       return OpenStandardInput();
     case Kind::kFile:
-      return OpenFileSource(spec.text);
+      return OpenFileSource(spec.text, options.stop);
     case Kind::kNull:
       return InMemory("null:", flow::Input(), flow::Output(), 0);
-    case Kind::kString: {
-      const auto size = static_cast<int64_t>(spec.text.size());
-      return InMemory("string:", flow::InputString(std::move(spec.text)),
-                      flow::Output(), size);
-    }
+    case Kind::kString:
+      return InMemory("string:", flow::InputString(std::string(spec.text)),
+                      flow::Output(), static_cast<int64_t>(spec.text.size()));
     case Kind::kZero:
       return InMemory("zero:", Zeros(spec.size), flow::Output(), spec.size);
+    case Kind::kDial:
+      return OpenDialed(spec.text, options);
+    case Kind::kExec:
+      return OpenCommand(spec, ChildProcess::Streams::kOutput);
+    case Kind::kDescriptor:
+      return OpenDescriptorSource(spec.descriptor);
+    case Kind::kListen:
+      break;
   }
-  return absl::InternalError("an unknown kind of source");
+  return NotPossible(spec, "opened as a source");
 }
 
-absl::StatusOr<Endpoint> OpenSink(EndpointSpec spec, const Endpoint& source) {
+absl::StatusOr<Endpoint> OpenSink(const EndpointSpec& spec,
+                                  const Endpoint& source,
+                                  const OpenOptions& options) {
   switch (spec.kind) {
     case Kind::kStandardStream:
       return OpenStandardOutput(source);
     case Kind::kFile:
-      return OpenFileSink(spec.text, source);
+      return OpenFileSink(spec.text, source, options.stop);
     case Kind::kNull:
       return InMemory(
           "null:", flow::Input(),
           flow::Output::Buffers([](absl::Cord) { return absl::OkStatus(); }),
           std::nullopt);
+    case Kind::kDial:
+      return OpenDialed(spec.text, options);
+    case Kind::kExec:
+      return OpenCommand(spec, ChildProcess::Streams::kInput);
+    case Kind::kDescriptor:
+      return OpenDescriptorSink(spec.descriptor, source);
+    case Kind::kListen:
     case Kind::kString:
     case Kind::kZero:
       break;
   }
-  return absl::InternalError("this kind of endpoint is not a sink");
+  return NotPossible(spec, "opened as a sink");
 }
 
-std::string CauseOf(const absl::Status& status) {
-  const std::optional<absl::Cord> cause = status.GetPayload(kCausePayload);
-  return cause.has_value() ? std::string(*cause)
-                           : std::string(status.message());
+absl::StatusOr<Endpoint> OpenBothWays(const EndpointSpec& spec,
+                                      const OpenOptions& options) {
+  switch (spec.kind) {
+    case Kind::kStandardStream:
+      return OpenStandardStreams();
+    case Kind::kDial:
+      return OpenDialed(spec.text, options);
+    case Kind::kExec:
+      return OpenCommand(spec, ChildProcess::Streams::kBoth);
+    case Kind::kDescriptor:
+      return OpenDescriptor(spec.descriptor);
+    case Kind::kFile:
+    case Kind::kNull:
+    case Kind::kString:
+    case Kind::kZero:
+    case Kind::kListen:
+      break;
+  }
+  return NotPossible(spec, "read and written");
 }
 
 }  // namespace flowcat

@@ -3,14 +3,16 @@
 //
 // File: endpoint.h
 //
-// What flowcat copies from and to, as a command line names it: parsed into an
-// EndpointSpec, then opened as a flow. Two steps, so that a mistake in either
-// name is found before anything is opened, and a missing source before a sink
-// is emptied.
+// What an operand of flowcat names, opened as a flow:
 //
 //   absl::StatusOr<EndpointSpec> spec = ParseSource("zero:1GiB");
-//   absl::StatusOr<Endpoint> source = OpenSource(*std::move(spec));
+//   absl::StatusOr<Endpoint> source = OpenSource(*spec);
 //   ... source->flow->Read() ...
+//
+// Errors of opening, and of the flows, have words for the user: CauseOf() in
+// explained_flow.h.
+//
+// Thread safety: the functions may be called from any thread.
 
 #ifndef EXAMPLES_ENDPOINT_H_
 #define EXAMPLES_ENDPOINT_H_
@@ -25,42 +27,33 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "absl/strings/string_view.h"
+#include "absl/time/time.h"
+#include "examples/child_process.h"
+#include "examples/endpoint_spec.h"
+#include "examples/stop.h"
 #include "flow/flow.h"
+#include "flow/socket.h"
 
 namespace flowcat {
-
-// EndpointSpec
-//
-// What one operand of the command line names.
-struct EndpointSpec {
-  enum class Kind { kStandardStream, kFile, kNull, kString, kZero };
-
-  Kind kind = Kind::kNull;
-  std::string text;  // kFile: the path; kString: the bytes
-  int64_t size = 0;  // kZero: the number of bytes
-};
-
-// ParseSource(), ParseSink()
-//
-// Return what `operand` names, or kInvalidArgument in words for the user:
-//
-//   -            standard input or standard output
-//   file:PATH    a file
-//   null:        no bytes; or any bytes, dropped
-//   string:TEXT  the bytes of TEXT (source only)
-//   zero:SIZE    SIZE bytes of zero, see ParseByteSize() (source only)
-//   PATH         anything else, unless it begins like a URL, with a name and a
-//                colon
-//
-// Nothing is opened or looked up.
-absl::StatusOr<EndpointSpec> ParseSource(absl::string_view operand);
-absl::StatusOr<EndpointSpec> ParseSink(absl::string_view operand);
 
 // Endpoint
 //
 // A flow and what flowcat must know about it.
 struct Endpoint {
+  // Endpoint::Abort()
+  //
+  // Breaks the flow off. A command is sent SIGTERM first, since its pipe can
+  // only end. From any thread.
+  void Abort(const absl::Status& reason);
+
+  // Endpoint::Discard()
+  //
+  // Breaks it off and frees it; a command has ended then.
+  void Discard(const absl::Status& reason);
+
+  // Of exec: only. Declared before the flow, so that it ends after that.
+  std::unique_ptr<ChildProcess> child;
+
   std::unique_ptr<flow::Flow> flow;
 
   // For messages.
@@ -71,30 +64,56 @@ struct Endpoint {
 
   bool is_terminal = false;
 
+  // Whether it may have something to say although it is only written to.
+  bool two_way = false;
+
   // Device and number; of regular files only.
   std::optional<std::pair<dev_t, ino_t>> regular_file;
 };
 
-// OpenSource()
-//
-// Opens `spec` for reading. Files and standard input are closed with the flow.
-absl::StatusOr<Endpoint> OpenSource(EndpointSpec spec);
+// OpenOptions
+struct OpenOptions {
+  // How long to try to connect.
+  absl::Duration connect_timeout = absl::Seconds(10);
 
-// OpenSink()
-//
-// Opens `spec` for writing; a regular file is created, or emptied if there is
-// one, but only after it is known not to be that of `source`. Standard output
-// is not emptied. Files and standard output are closed with the flow.
-//
-// Precondition: SIGPIPE is ignored; a reader that is gone is then Closed.
-absl::StatusOr<Endpoint> OpenSink(EndpointSpec spec, const Endpoint& source);
+  // What interrupts that, and the opening of a FIFO. Null: nothing.
+  Stop* stop = nullptr;
+};
 
-// CauseOf()
+// OpenSource(), OpenSink(), OpenBothWays()
 //
-// Returns what `status` says to the user of a program: where it came from an
-// endpoint, that endpoint's own words, without what the flow added about its
-// state for programmers.
-std::string CauseOf(const absl::Status& status);
+// Open `spec` for reading, for writing, or for both. What was opened is closed
+// with the flow, standard streams too.
+//
+//  * OpenSink() creates a regular file, or empties it if there is one, but only
+//    after it is known not to be that of `source`. Standard output and fd: are
+//    not emptied.
+//  * OpenBothWays() is for a spec that is two_way().
+//  * kListen is kInvalidArgument; see below.
+absl::StatusOr<Endpoint> OpenSource(const EndpointSpec& spec,
+                                    const OpenOptions& options = {});
+absl::StatusOr<Endpoint> OpenSink(const EndpointSpec& spec,
+                                  const Endpoint& source,
+                                  const OpenOptions& options = {});
+absl::StatusOr<Endpoint> OpenBothWays(const EndpointSpec& spec,
+                                      const OpenOptions& options = {});
+
+// ListenOn()
+//
+// Listens as `spec`, which is of the kind kListen, says.
+absl::StatusOr<std::unique_ptr<flow::Listener>> ListenOn(
+    const EndpointSpec& spec);
+
+// AcceptOne()
+//
+// Waits for a connection, and then listens no more.
+absl::StatusOr<Endpoint> AcceptOne(std::unique_ptr<flow::Listener> listener,
+                                   Stop* stop);
+
+// Accepted()
+//
+// Returns the endpoint of a connection that a Listener has accepted.
+Endpoint Accepted(std::unique_ptr<flow::Flow> flow);
 
 }  // namespace flowcat
 

@@ -3,7 +3,9 @@
 //
 // File: endpoint_file.h
 //
-// File descriptors as flows. Private to endpoint.cc.
+// The endpoints of flowcat that are files and descriptors, for endpoint.cc.
+//
+// Thread safety: the functions may be called from any thread.
 
 #ifndef EXAMPLES_ENDPOINT_FILE_H_
 #define EXAMPLES_ENDPOINT_FILE_H_
@@ -11,20 +13,24 @@
 #include <string>
 
 #include "absl/status/statusor.h"
-#include "absl/strings/string_view.h"
 #include "examples/endpoint.h"
+#include "examples/stop.h"
 
 namespace flowcat {
 
-// The payload of an endpoint's error that holds what CauseOf() returns.
-inline constexpr absl::string_view kCausePayload = "flowcat/cause";
-
-// See OpenSource() and OpenSink().
-absl::StatusOr<Endpoint> OpenFileSource(const std::string& path);
-absl::StatusOr<Endpoint> OpenStandardInput();
+// See OpenSource(), OpenSink() and OpenBothWays(). `stop` may be null.
+absl::StatusOr<Endpoint> OpenFileSource(const std::string& path, Stop* stop);
 absl::StatusOr<Endpoint> OpenFileSink(const std::string& path,
-                                      const Endpoint& source);
+                                      const Endpoint& source, Stop* stop);
+
+absl::StatusOr<Endpoint> OpenStandardInput();
 absl::StatusOr<Endpoint> OpenStandardOutput(const Endpoint& source);
+absl::StatusOr<Endpoint> OpenStandardStreams();
+
+// Standard error stays open for messages; its endpoint is a duplicate.
+absl::StatusOr<Endpoint> OpenDescriptorSource(int fd);
+absl::StatusOr<Endpoint> OpenDescriptorSink(int fd, const Endpoint& source);
+absl::StatusOr<Endpoint> OpenDescriptor(int fd);
 
 }  // namespace flowcat
 

@@ -10,7 +10,6 @@
 #include <array>
 #include <csignal>
 #include <cstddef>
-#include <cstdlib>
 #include <fstream>
 #include <iterator>
 #include <string>
@@ -25,8 +24,9 @@
 #include "absl/strings/string_view.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
+#include "examples/endpoint_spec.h"
+#include "examples/explained_flow.h"
 #include "flow/cord_flow.h"
-#include "flow/flow.h"
 #include "flow/status.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -37,9 +37,7 @@ namespace {
 using ::absl_testing::IsOk;
 using ::absl_testing::IsOkAndHolds;
 using ::absl_testing::StatusIs;
-using ::testing::HasSubstr;
 using ::testing::Not;
-using Kind = EndpointSpec::Kind;
 
 constexpr size_t kLimit = 1 << 20;
 
@@ -79,90 +77,6 @@ absl::StatusOr<std::string> ReadAllOf(const Endpoint& endpoint) {
   const absl::StatusOr<absl::Cord> all = flow::ReadAll(*endpoint.flow, kLimit);
   if (!all.ok()) return all.status();
   return std::string(*all);
-}
-
-// Parsing.
-
-TEST(ParseTest, AMinusIsAStandardStream) {
-  EXPECT_EQ(ParseSource("-")->kind, Kind::kStandardStream);
-  EXPECT_EQ(ParseSink("-")->kind, Kind::kStandardStream);
-}
-
-TEST(ParseTest, WhatDoesNotBeginLikeAUrlIsAPath) {
-  for (const char* path :
-       {"a", "/a/b", "./a:b", "/a:b", "a/b:c", ":a", "1:2", "12:30.log", "-x",
-        "-:", "a b:c", "_:x", "..", "\xc3\xa4:x", "C"}) {
-    for (const auto& spec : {ParseSource(path), ParseSink(path)}) {
-      ASSERT_THAT(spec, IsOk()) << path;
-      EXPECT_EQ(spec->kind, Kind::kFile) << path;
-      EXPECT_EQ(spec->text, path);
-    }
-  }
-}
-
-TEST(ParseTest, FileTakesAnyPath) {
-  for (const char* path : {"a", "/a", "a:b", "-", "null:", "file:a", " "}) {
-    const absl::StatusOr<EndpointSpec> spec =
-        ParseSink(absl::StrCat("file:", path));
-    ASSERT_THAT(spec, IsOk()) << path;
-    EXPECT_EQ(spec->kind, Kind::kFile) << path;
-    EXPECT_EQ(spec->text, path);
-  }
-}
-
-TEST(ParseTest, NoFileHasAnEmptyName) {
-  for (const char* operand : {"", "file:"}) {
-    EXPECT_THAT(
-        ParseSource(operand),
-        StatusIs(absl::StatusCode::kInvalidArgument, HasSubstr("empty")));
-  }
-}
-
-TEST(ParseTest, NullTakesNothing) {
-  EXPECT_EQ(ParseSource("null:")->kind, Kind::kNull);
-  EXPECT_EQ(ParseSink("null:")->kind, Kind::kNull);
-  EXPECT_THAT(ParseSink("null:x"), StatusIs(absl::StatusCode::kInvalidArgument,
-                                            HasSubstr("null:x")));
-}
-
-TEST(ParseTest, StringTakesTheRestAsItIs) {
-  for (const char* text : {"", "a", " a:b-\n"}) {
-    const absl::StatusOr<EndpointSpec> spec =
-        ParseSource(absl::StrCat("string:", text));
-    ASSERT_THAT(spec, IsOk());
-    EXPECT_EQ(spec->kind, Kind::kString);
-    EXPECT_EQ(spec->text, text);
-  }
-}
-
-TEST(ParseTest, ZeroTakesASize) {
-  const absl::StatusOr<EndpointSpec> spec = ParseSource("zero:64KiB");
-  ASSERT_THAT(spec, IsOk());
-  EXPECT_EQ(spec->kind, Kind::kZero);
-  EXPECT_EQ(spec->size, 65536);
-  for (const char* size : {"", "x", "-1", "8EiB"}) {
-    EXPECT_THAT(ParseSource(absl::StrCat("zero:", size)),
-                StatusIs(absl::StatusCode::kInvalidArgument,
-                         HasSubstr(absl::StrCat("'", size, "'"))));
-  }
-}
-
-TEST(ParseTest, SourcesAreNoSinks) {
-  for (const char* operand : {"string:x", "zero:1"}) {
-    EXPECT_THAT(ParseSink(operand), StatusIs(absl::StatusCode::kInvalidArgument,
-                                             HasSubstr("read from")));
-  }
-}
-
-TEST(ParseTest, AnUnknownSchemeIsAnErrorThatListsTheKnownOnes) {
-  for (const auto& spec : {ParseSource("foo:bar"), ParseSink("foo:bar")}) {
-    EXPECT_THAT(spec, StatusIs(absl::StatusCode::kInvalidArgument,
-                               "'foo:' is none of file:, null:, string:, "
-                               "zero:; for the file foo:bar write ./foo:bar "
-                               "or file:foo:bar"));
-  }
-  EXPECT_THAT(ParseSource("FILE:x"), Not(IsOk())) << "schemes have one case";
-  EXPECT_THAT(ParseSource("http://x"), Not(IsOk()));
 }
 
 // Sources.
@@ -351,10 +265,6 @@ TEST(SinkTest, APipeWithoutAReaderIsClosed) {
   EXPECT_TRUE(flow::IsClosed(closed)) << closed;
   EXPECT_EQ(CauseOf(closed),
             absl::StrCat("cannot write ", path, ": its reader has closed it"));
-}
-
-TEST(CauseOfTest, IsTheMessageOfAStatusFromElsewhere) {
-  EXPECT_EQ(CauseOf(absl::InternalError("why")), "why");
 }
 
 }  // namespace

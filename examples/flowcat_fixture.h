@@ -10,6 +10,7 @@
 #define EXAMPLES_FLOWCAT_FIXTURE_H_
 
 #include <string>
+#include <vector>
 
 #include "absl/strings/string_view.h"
 #include "gtest/gtest.h"
@@ -35,6 +36,15 @@ class FlowcatFixture : public ::testing::Test {
   // Returns what to give to a shell for that, with no redirection.
   std::string ShellCommand(absl::string_view command) const;
 
+  // Runs `command`, which should fail with `exit_code` and one line on standard
+  // error (one more, which is always the same, if the usage is wrong). Returns
+  // that line, without the name of the program.
+  std::string ErrorOf(absl::string_view command, int exit_code = 1) const;
+  std::string UsageErrorOf(absl::string_view command) const;
+
+  // Runs `command`, which should succeed without a message. Returns its output.
+  std::string OutputOf(absl::string_view command) const;
+
   // Both take a name in directory().
   void WriteFile(absl::string_view name, absl::string_view content) const;
   std::string FileContent(absl::string_view name) const;
@@ -45,6 +55,12 @@ class FlowcatFixture : public ::testing::Test {
   std::string directory_;
   std::string outcomes_;  // where Run() has the output go
 };
+
+// Returns the lines of `text`, without the ends of lines.
+std::vector<std::string> Lines(absl::string_view text);
+
+// Returns the absolute path of the program.
+const std::string& FlowcatPath();
 
 // Returns the exit code that a shell would make of what wait(2) reports.
 int ExitCode(int wait_status);

@@ -3,16 +3,11 @@
 
 #include "examples/flowcat_progress.h"
 
-#include <sys/ioctl.h>
 #include <unistd.h>
 
-#include <algorithm>
-#include <cstddef>
 #include <cstdint>
-#include <cstdio>
 #include <optional>
 #include <string>
-#include <thread>  // NOLINT(build/c++11)
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -21,23 +16,14 @@
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "examples/byte_size.h"
-#include "flow/flow.h"
+#include "examples/console.h"
 
 namespace flowcat {
 namespace {
 
 constexpr absl::Duration kBeforeFirst = absl::Seconds(1);
-constexpr absl::Duration kBetween = absl::Milliseconds(200);
-
-// The text must stay on one line, or a carriage return does not lead back to
-// its beginning. The last column is left free, as some terminals wrap there.
-size_t Columns() {
-  struct winsize window = {};
-  if (::ioctl(STDERR_FILENO, TIOCGWINSZ, &window) != 0 || window.ws_col == 0) {
-    return 79;
-  }
-  return window.ws_col - size_t{1};
-}
+constexpr absl::Duration kOnTerminal = absl::Milliseconds(200);
+constexpr absl::Duration kElsewhere = absl::Seconds(1);
 
 }  // namespace
 
@@ -59,8 +45,8 @@ std::string FormatProgress(int64_t bytes, std::optional<int64_t> size,
   return line;
 }
 
-ProgressLine::ProgressLine(const flow::Flow& sink, std::optional<int64_t> size)
-    : sink_(sink), size_(size), thread_([this] { Run(); }) {}
+ProgressLine::ProgressLine(Text text)
+    : text_(std::move(text)), thread_([this] { Run(); }) {}
 
 ProgressLine::~ProgressLine() {
   {
@@ -71,26 +57,20 @@ ProgressLine::~ProgressLine() {
 }
 
 void ProgressLine::Run() {
+  const bool is_terminal = ::isatty(STDERR_FILENO) == 1;
   const absl::Time start = absl::Now();
   absl::Duration wait = kBeforeFirst;
   absl::MutexLock lock(&mu_);
   while (!mu_.AwaitWithTimeout(absl::Condition(&done_), wait)) {
-    Show(FormatProgress(sink_.bytes_written(), size_, absl::Now() - start));
-    wait = kBetween;
+    const std::string text = text_(absl::Now() - start);
+    if (is_terminal) {
+      ShowProgress(text);
+    } else {
+      PrintMessage(text);
+    }
+    wait = is_terminal ? kOnTerminal : kElsewhere;
   }
-  if (shown_ > 0) {
-    Show("");
-    std::fputc('\r', stderr);
-  }
-}
-
-void ProgressLine::Show(std::string line) {
-  line.resize(std::min(line.size(), Columns()));
-  const size_t columns = line.size();
-  // Over what is left of a longer line.
-  line.resize(std::max(columns, shown_), ' ');
-  std::fputs(absl::StrCat("\r", line).c_str(), stderr);
-  shown_ = columns;
+  if (is_terminal) EraseProgress();
 }
 
 }  // namespace flowcat

@@ -3,13 +3,16 @@
 //
 // File: flowcat_progress.h
 //
-// The line on a terminal that says how far a copy has come.
+// The line that says how far flowcat has come.
+//
+// Thread safety: that of a value; FormatProgress() may be called from any
+// thread.
 
 #ifndef EXAMPLES_FLOWCAT_PROGRESS_H_
 #define EXAMPLES_FLOWCAT_PROGRESS_H_
 
-#include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <thread>  // NOLINT(build/c++11)
@@ -17,43 +20,38 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
-#include "flow/flow.h"
 
 namespace flowcat {
 
 // FormatProgress()
 //
-// Returns the line's text after `elapsed` with `bytes` copied of `size`, if
-// that is known: `1.0 GiB of 4.0 GiB (25%), 512.0 MiB/s`.
+// Returns the text for one direction after `elapsed` with `bytes` carried of
+// `size`, if that is known: `1.0 GiB of 4.0 GiB (25%), 512.0 MiB/s`.
 std::string FormatProgress(int64_t bytes, std::optional<int64_t> size,
                            absl::Duration elapsed);
 
 // ProgressLine
 //
-// Shows on standard error how much has been written to a flow, from a thread of
-// its own: five times a second, but not during the first second. While it
-// lives, nothing else should be printed. The destructor erases the line.
-//
-// Nothing but spaces and carriage returns is used, so any terminal will do.
+// Shows a text on standard error, from a thread of its own: on a terminal five
+// times a second in one place, but not during the first second, and the
+// destructor erases it. Elsewhere it is a new line each second.
 class ProgressLine {
  public:
-  // `sink` must outlive this; `size` as in FormatProgress().
-  ProgressLine(const flow::Flow& sink, std::optional<int64_t> size);
+  // Called on that thread with the time since the constructor.
+  using Text = std::function<std::string(absl::Duration elapsed)>;
+
+  explicit ProgressLine(Text text);
   ProgressLine(const ProgressLine&) = delete;
   ProgressLine& operator=(const ProgressLine&) = delete;
   ~ProgressLine();
 
  private:
   void Run();
-  void Show(std::string line);
 
-  const flow::Flow& sink_;
-  const std::optional<int64_t> size_;
+  const Text text_;
 
   absl::Mutex mu_;
   bool done_ ABSL_GUARDED_BY(mu_) = false;
-
-  size_t shown_ = 0;  // columns in use; of the thread
   std::thread thread_;
 };
 

@@ -8,11 +8,8 @@
 #include <cstddef>
 #include <cstdint>
 #include <string>
-#include <vector>
 
-#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_split.h"
 #include "absl/strings/string_view.h"
 #include "examples/flowcat_fixture.h"
 #include "gmock/gmock.h"
@@ -47,42 +44,7 @@ std::string Pattern(size_t size) {
   return bytes;
 }
 
-std::vector<std::string> Lines(absl::string_view text) {
-  if (absl::EndsWith(text, "\n")) text.remove_suffix(1);
-  return absl::StrSplit(text, '\n');
-}
-
-class FlowcatTest : public FlowcatFixture {
- protected:
-  // Runs `command`, which should fail with `exit_code` and one line on standard
-  // error (one more, which is always the same, if the usage is wrong). Returns
-  // that line, without the name of the program.
-  std::string ErrorOf(absl::string_view command, int exit_code = 1) const {
-    const Outcome outcome = Run(command);
-    EXPECT_EQ(outcome.exit_code, exit_code) << command;
-    EXPECT_EQ(outcome.out, "") << command;
-    EXPECT_THAT(outcome.err, EndsWith("\n")) << command;
-    std::vector<std::string> lines = Lines(outcome.err);
-    if (exit_code == 2) {
-      EXPECT_EQ(lines.back(), "flowcat: try 'flowcat --help'");
-      lines.pop_back();
-    }
-    EXPECT_THAT(lines, ElementsAre(StartsWith("flowcat: "))) << command;
-    return lines.front().substr(absl::string_view("flowcat: ").size());
-  }
-
-  std::string UsageErrorOf(absl::string_view command) const {
-    return ErrorOf(command, 2);
-  }
-
-  // Runs `command`, which should succeed without a message. Returns its output.
-  std::string OutputOf(absl::string_view command) const {
-    const Outcome outcome = Run(command);
-    EXPECT_EQ(outcome.exit_code, 0) << command;
-    EXPECT_EQ(outcome.err, "") << command;
-    return outcome.out;
-  }
-};
+using FlowcatTest = FlowcatFixture;
 
 // What it copies.
 
@@ -245,11 +207,9 @@ TEST_F(FlowcatTest, OneFileIsNotBothSourceAndSink) {
 
 TEST_F(FlowcatTest, AClosedStandardStreamIsAnErrorAndNobodyTakesItsPlace) {
   EXPECT_EQ(ErrorOf("flowcat - null: <&-"),
-            "cannot read standard input: Bad file descriptor; bytes written: "
-            "0");
+            "cannot read standard input: Bad file descriptor");
   EXPECT_EQ(ErrorOf("flowcat string:x - >&-"),
-            "cannot write standard output: Bad file descriptor; "
-            "bytes written: 0");
+            "cannot write standard output: Bad file descriptor");
   EXPECT_EQ(OutputOf("flowcat --stats string:x out 2>&-"), "");
   EXPECT_EQ(FileContent("out"), "x");
 }
@@ -257,77 +217,6 @@ TEST_F(FlowcatTest, AClosedStandardStreamIsAnErrorAndNobodyTakesItsPlace) {
 TEST_F(FlowcatTest, AMessageIsOneLineWhateverTheNames) {
   EXPECT_EQ(ErrorOf("flowcat 'a\nb\033' null:"),
             "cannot open a\\nb\\033: No such file or directory");
-}
-
-// How it is called.
-
-TEST_F(FlowcatTest, TwoOperandsAreNeeded) {
-  EXPECT_EQ(UsageErrorOf("flowcat"),
-            "2 operands are needed, SOURCE and SINK, not 0");
-  EXPECT_EQ(UsageErrorOf("flowcat a"),
-            "2 operands are needed, SOURCE and SINK, not 1");
-  EXPECT_EQ(UsageErrorOf("flowcat a b c"),
-            "2 operands are needed, SOURCE and SINK, not 3");
-}
-
-TEST_F(FlowcatTest, AnUnknownOptionIsNamed) {
-  EXPECT_EQ(UsageErrorOf("flowcat --foo a b"), "unknown option --foo");
-  EXPECT_EQ(UsageErrorOf("flowcat a --foo b"), "unknown option --foo");
-  EXPECT_EQ(UsageErrorOf("flowcat -x a b"), "unknown option -x");
-  EXPECT_EQ(UsageErrorOf("flowcat --stats -sx a b"), "unknown option -x");
-  EXPECT_EQ(UsageErrorOf("flowcat --stats=1 a b"), "unknown option --stats=1");
-  EXPECT_EQ(UsageErrorOf("flowcat --version=1"), "unknown option --version=1");
-}
-
-TEST_F(FlowcatTest, AnUnknownEndpointIsAnErrorBeforeAnythingIsOpened) {
-  WriteFile("in", "x");
-  EXPECT_THAT(UsageErrorOf("flowcat in foo:bar"),
-              AllOf(StartsWith("'foo:' is none of "),
-                    EndsWith("write ./foo:bar or file:foo:bar")));
-  WriteFile("out", "old");
-  EXPECT_THAT(UsageErrorOf("flowcat foo:bar out"), StartsWith("'foo:'"));
-  EXPECT_EQ(FileContent("out"), "old");
-  EXPECT_EQ(UsageErrorOf("flowcat in string:x"),
-            "string: can only be read from, not written to");
-}
-
-TEST_F(FlowcatTest, ABadSizeIsAnError) {
-  EXPECT_EQ(UsageErrorOf("flowcat zero:10M -"),
-            "zero: '10M' is not a size; write one like 4096, 10MB or 64KiB");
-  EXPECT_EQ(UsageErrorOf("flowcat zero:8EiB -"),
-            "zero: '8EiB' is too large; the largest size is "
-            "9223372036854775807 bytes");
-}
-
-TEST_F(FlowcatTest, OptionsMayStandAnywhere) {
-  for (const char* command :
-       {"flowcat --stats string:x -", "flowcat string:x --stats -",
-        "flowcat string:x - -s", "flowcat -s -- string:x -"}) {
-    const Outcome outcome = Run(command);
-    EXPECT_EQ(outcome.exit_code, 0) << command;
-    EXPECT_EQ(outcome.out, "x") << command;
-    EXPECT_THAT(outcome.err, StartsWith("flowcat: 1 byte in ")) << command;
-  }
-}
-
-TEST_F(FlowcatTest, HelpFitsOneScreen) {
-  for (const char* command :
-       {"flowcat --help", "flowcat -h", "flowcat a b c -h"}) {
-    const std::string help = OutputOf(command);
-    EXPECT_THAT(help, AllOf(StartsWith("Usage: flowcat "), EndsWith("\n")));
-    const std::vector<std::string> lines = Lines(help);
-    EXPECT_LE(lines.size(), 23) << "and the prompt";
-    for (const std::string& line : lines) EXPECT_LE(line.size(), 80) << line;
-  }
-}
-
-TEST_F(FlowcatTest, HelpThatCannotBePrintedIsAnError) {
-  EXPECT_EQ(ErrorOf("flowcat --help >/dev/full"),
-            "cannot write standard output: No space left on device");
-}
-
-TEST_F(FlowcatTest, VersionIsThatOfTheModule) {
-  EXPECT_THAT(OutputOf("flowcat --version"), MatchesRegex("flowcat [^ ]+\n"));
 }
 
 // Statistics.

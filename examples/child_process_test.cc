@@ -1,0 +1,162 @@
+// Copyright 2026 The flow authors
+// SPDX-License-Identifier: Apache-2.0
+
+#include "examples/child_process.h"
+
+#include <signal.h>
+#include <sys/types.h>
+
+#include <csignal>
+#include <cstddef>
+#include <cstdlib>
+#include <memory>
+#include <string>
+#include <thread>  // NOLINT(build/c++11)
+#include <utility>
+
+#include "absl/status/status.h"
+#include "absl/status/status_matchers.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/cord.h"
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
+#include "flow/cord_flow.h"
+#include "flow/flow.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+
+namespace flowcat {
+namespace {
+
+using ::absl_testing::IsOk;
+using ::absl_testing::IsOkAndHolds;
+using ::absl_testing::StatusIs;
+using ::testing::AnyOf;
+using ::testing::HasSubstr;
+using Streams = ChildProcess::Streams;
+
+constexpr absl::Duration kPatience = absl::Seconds(30);
+constexpr size_t kLimit = 1 << 20;
+
+std::unique_ptr<ChildProcess> Start(const std::string& command,
+                                    Streams streams = Streams::kBoth) {
+  absl::StatusOr<std::unique_ptr<ChildProcess>> child =
+      ChildProcess::Start(command, streams);
+  EXPECT_THAT(child, IsOk());
+  return *std::move(child);
+}
+
+absl::StatusOr<std::string> ReadAllOf(flow::Flow& flow) {
+  const absl::StatusOr<absl::Cord> all = flow::ReadAll(flow, kLimit);
+  if (!all.ok()) return all.status();
+  return std::string(*all);
+}
+
+TEST(ChildProcessTest, ItsStandardStreamsAreAFlow) {
+  const auto child = Start("cat; echo end");
+  const auto pipes = child->TakePipes();
+  ASSERT_THAT(pipes, IsOk());
+  EXPECT_THAT((*pipes)->Write("hello "), IsOk());
+  EXPECT_THAT((*pipes)->Shutdown(flow::ShutdownMode::kWrite), IsOk());
+  EXPECT_THAT(ReadAllOf(**pipes), IsOkAndHolds("hello end\n"));
+  EXPECT_THAT((*pipes)->Close(absl::Now() + kPatience), IsOk());
+  EXPECT_THAT(child->End(kPatience), IsOk());
+}
+
+TEST(ChildProcessTest, InputThatIsNotWantedIsEmpty) {
+  const auto child = Start("cat; echo end", Streams::kOutput);
+  const auto pipes = child->TakePipes();
+  ASSERT_THAT(pipes, IsOk());
+  EXPECT_THAT(ReadAllOf(**pipes), IsOkAndHolds("end\n"));
+  EXPECT_THAT(child->End(kPatience), IsOk());
+}
+
+TEST(ChildProcessTest, ItsExitIsReported) {
+  EXPECT_THAT(Start("exit 0")->End(kPatience), IsOk());
+  EXPECT_THAT(Start("exit 3")->End(kPatience),
+              StatusIs(absl::StatusCode::kUnavailable, "exit status 3"));
+  EXPECT_THAT(
+      Start("kill -KILL $$")->End(kPatience),
+      StatusIs(absl::StatusCode::kUnavailable, "ended by signal 9 (Killed)"));
+}
+
+TEST(ChildProcessTest, TheEndIsTheSameAgain) {
+  const auto child = Start("exit 3");
+  const absl::Status end = child->End(kPatience);
+  EXPECT_EQ(child->End(kPatience), end);
+}
+
+TEST(ChildProcessTest, ABrokenPipeEndsItAsElsewhere) {
+  const auto child = Start("while :; do echo x; done");
+  ASSERT_THAT(child->TakePipes(), IsOk());  // and away
+  // By our SIGTERM or by SIGPIPE, whichever is first.
+  EXPECT_THAT(child->End(kPatience).message(),
+              AnyOf(HasSubstr("signal 13"), HasSubstr("signal 15")));
+  const auto refused = Start("exec yes");
+  const auto pipes = refused->TakePipes();
+  ASSERT_THAT(pipes, IsOk());
+  EXPECT_THAT((*pipes)->Shutdown(flow::ShutdownMode::kRead), IsOk());
+  EXPECT_THAT(refused->End(kPatience).message(), HasSubstr("signal 13"));
+  EXPECT_TRUE(refused->ended_by_sigpipe());
+}
+
+TEST(ChildProcessTest, PatienceEndsInSigterm) {
+  const auto child = Start("exec sleep 1000");
+  EXPECT_THAT(child->End(absl::Milliseconds(10)),
+              StatusIs(absl::StatusCode::kUnavailable,
+                       "did not exit within 10ms and was ended by SIGTERM"));
+}
+
+TEST(ChildProcessTest, WhoIgnoresSigtermIsKilled) {
+  const auto child = Start("trap '' TERM; echo ready; exec sleep 1000");
+  const auto pipes = child->TakePipes();
+  ASSERT_THAT(pipes, IsOk());
+  EXPECT_THAT((*pipes)->Read(), IsOk());
+  EXPECT_THAT(child->End(absl::Milliseconds(10)),
+              StatusIs(absl::StatusCode::kUnavailable,
+                       "did not exit within 10ms and was ended by SIGKILL"));
+}
+
+TEST(ChildProcessTest, TerminateWakesWhoWaitsForTheEnd) {
+  const auto child = Start("exec sleep 1000");
+  std::thread other([&] { child->Terminate(); });
+  EXPECT_THAT(child->End(absl::InfiniteDuration()).message(),
+              HasSubstr("ended by signal 15"));
+  other.join();
+}
+
+TEST(ChildProcessTest, TheWholeGroupIsEnded) {
+  const auto child = Start("sleep 1000 & echo $!; wait");
+  const auto pipes = child->TakePipes();
+  ASSERT_THAT(pipes, IsOk());
+  const absl::StatusOr<absl::Cord> number = (*pipes)->Read();
+  ASSERT_THAT(number, IsOk());
+  child->Terminate();
+  EXPECT_THAT(child->End(kPatience).message(), HasSubstr("signal 15"));
+  // Its end of the pipe goes with the last one.
+  EXPECT_THAT(ReadAllOf(**pipes), IsOkAndHolds(""));
+}
+
+TEST(ChildProcessTest, AnAbortIsSigtermBeforeTheEndOfTheInput) {
+  const auto child = Start("cat >/dev/null; exit 5");
+  const auto pipes = child->TakePipes();
+  ASSERT_THAT(pipes, IsOk());
+  (*pipes)->Abort(absl::AbortedError("enough"));
+  EXPECT_THAT(child->End(kPatience).message(), HasSubstr("signal 15"));
+}
+
+TEST(ChildProcessTest, DestructionKills) {
+  auto child = Start("trap '' TERM; echo $$; exec sleep 1000");
+  auto pipes = child->TakePipes();
+  ASSERT_THAT(pipes, IsOk());
+  const absl::StatusOr<absl::Cord> number = (*pipes)->Read();
+  ASSERT_THAT(number, IsOk());
+  const pid_t pid = std::atoi(std::string(*number).c_str());
+  EXPECT_EQ(::kill(pid, 0), 0);
+  pipes->reset();
+  child.reset();
+  EXPECT_NE(::kill(pid, 0), 0);
+}
+
+}  // namespace
+}  // namespace flowcat

@@ -1,0 +1,26 @@
+// Copyright 2026 The flow authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// File: flowcat_run.h
+//
+// A run of flowcat, from its command line to its exit code.
+
+#ifndef EXAMPLES_FLOWCAT_RUN_H_
+#define EXAMPLES_FLOWCAT_RUN_H_
+
+#include "examples/flowcat_options.h"
+#include "examples/stop.h"
+
+namespace flowcat {
+
+// RunFlowcat()
+//
+// Does what `command_line` says (neither help nor version), prints messages and
+// statistics, and returns the exit code. A request to `stop` ends it in order.
+//
+// Precondition: called once; SIGPIPE is ignored.
+int RunFlowcat(CommandLine command_line, Stop& stop);
+
+}  // namespace flowcat
+
+#endif  // EXAMPLES_FLOWCAT_RUN_H_

@@ -1,0 +1,136 @@
+// Copyright 2026 The flow authors
+// SPDX-License-Identifier: Apache-2.0
+
+#include "examples/serve.h"
+
+#include <cstddef>
+#include <cstdint>
+#include <list>
+#include <memory>
+#include <system_error>  // NOLINT(build/c++11)
+#include <thread>        // NOLINT(build/c++11)
+#include <utility>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
+#include "examples/explained_flow.h"
+#include "examples/stop.h"
+#include "flow/flow.h"
+#include "flow/socket.h"
+#include "flow/status.h"
+
+namespace flowcat {
+namespace {
+
+constexpr absl::Duration kShortageWait = absl::Milliseconds(100);
+
+// Accepts on the caller's thread, and serves each connection on one of its own.
+class Server {
+ public:
+  Server(flow::Listener& listener, const ServeOptions& options, Stop& stop)
+      : listener_(listener), options_(options), stop_(stop) {}
+
+  absl::Status Run() {
+    Stop::Callback listen_no_more(stop_, [this](const absl::Status&) {
+      {
+        absl::MutexLock lock(&mu_);
+        over_ = true;
+      }
+      listener_.Close();
+    });
+    const absl::Status status = AcceptAll();
+    listener_.Close();
+    {
+      absl::MutexLock lock(&mu_);
+      const auto all_served = [this] {
+        mu_.AssertReaderHeld();
+        return threads_.empty();
+      };
+      mu_.Await(absl::Condition(&all_served));
+    }
+    JoinFinished();
+    return status;
+  }
+
+ private:
+  absl::Status AcceptAll() {
+    int64_t number = 0;
+    bool is_short = false;
+    while (AwaitRoom()) {
+      absl::StatusOr<std::unique_ptr<flow::Flow>> flow = listener_.Accept();
+      JoinFinished();
+      if (flow.ok()) {
+        is_short = false;
+        Start(++number, *std::move(flow));
+        continue;
+      }
+      if (flow::IsClosed(flow.status())) break;
+      const absl::Status error =
+          Explained(flow.status(), "accept on", listener_.address());
+      if (!absl::IsResourceExhausted(error)) return error;
+      if (!std::exchange(is_short, true)) options_.on_shortage(CauseOf(error));
+      stop_.Await(kShortageWait);
+    }
+    return absl::OkStatus();
+  }
+
+  // Waits until there may be one more; returns false if there should be none.
+  bool AwaitRoom() {
+    absl::MutexLock lock(&mu_);
+    const auto is_ready = [this] {
+      mu_.AssertReaderHeld();
+      return over_ ||
+             threads_.size() < static_cast<size_t>(options_.max_connections);
+    };
+    mu_.Await(absl::Condition(&is_ready));
+    return !over_;
+  }
+
+  void Start(int64_t number, std::unique_ptr<flow::Flow> flow) {
+    absl::MutexLock lock(&mu_);
+    const auto self = threads_.emplace(threads_.end());
+    try {
+      // The thread cannot finish before it is stored, as it needs the lock.
+      *self = std::thread([this, self, number, f = std::move(flow)]() mutable {
+        options_.serve(number, std::move(f));
+        absl::MutexLock lock(&mu_);
+        finished_.splice(finished_.end(), threads_, self);
+      });
+    } catch (const std::system_error& error) {
+      threads_.erase(self);
+      options_.on_shortage(absl::StrCat(
+          "connection ", number, ": no thread to serve it: ", error.what()));
+    }
+  }
+
+  void JoinFinished() {
+    std::list<std::thread> finished;
+    {
+      absl::MutexLock lock(&mu_);
+      finished.swap(finished_);
+    }
+    for (std::thread& thread : finished) thread.join();
+  }
+
+  flow::Listener& listener_;
+  const ServeOptions& options_;
+  Stop& stop_;
+
+  absl::Mutex mu_;
+  bool over_ ABSL_GUARDED_BY(mu_) = false;
+  std::list<std::thread> threads_ ABSL_GUARDED_BY(mu_);   // that serve
+  std::list<std::thread> finished_ ABSL_GUARDED_BY(mu_);  // to be joined
+};
+
+}  // namespace
+
+absl::Status Serve(flow::Listener& listener, const ServeOptions& options,
+                   Stop& stop) {
+  return Server(listener, options, stop).Run();
+}
+
+}  // namespace flowcat

@@ -1,0 +1,116 @@
+// Copyright 2026 The flow authors
+// SPDX-License-Identifier: Apache-2.0
+
+#include "examples/stop.h"
+
+#include <pthread.h>
+
+#include <algorithm>
+#include <csignal>
+#include <thread>  // NOLINT(build/c++11)
+#include <utility>
+
+#include "absl/log/absl_check.h"
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
+
+namespace flowcat {
+namespace {
+
+absl::string_view NameOf(int signal) {
+  switch (signal) {
+    case SIGHUP:
+      return "SIGHUP";
+    case SIGINT:
+      return "SIGINT";
+    case SIGTERM:
+      return "SIGTERM";
+    default:
+      return "a signal";
+  }
+}
+
+bool IsIgnored(int signal) {
+  struct sigaction action;
+  return ::sigaction(signal, nullptr, &action) == 0 &&
+         action.sa_handler == SIG_IGN;
+}
+
+int WaitForOne(const sigset_t& signals) {
+  int signal = 0;
+  ABSL_CHECK_EQ(::sigwait(&signals, &signal), 0);
+  return signal;
+}
+
+}  // namespace
+
+void Stop::Request(int signal) {
+  absl::MutexLock lock(&mu_);
+  if (Requested()) return;
+  signal_ = signal;
+  // With the lock held, so that a Callback's destructor waits.
+  for (Callback* callback : std::exchange(callbacks_, {})) {
+    callback->function_(Reason());
+  }
+}
+
+int Stop::signal() const {
+  absl::MutexLock lock(&mu_);
+  return signal_;
+}
+
+absl::Status Stop::reason() const {
+  absl::MutexLock lock(&mu_);
+  return Reason();
+}
+
+absl::Status Stop::Reason() const {
+  if (!Requested()) return absl::OkStatus();
+  return absl::CancelledError(absl::StrCat("ended by ", NameOf(signal_)));
+}
+
+bool Stop::Await(absl::Duration timeout) const {
+  absl::MutexLock lock(&mu_);
+  return mu_.AwaitWithTimeout(absl::Condition(this, &Stop::Requested), timeout);
+}
+
+Stop::Callback::Callback(Stop& stop, Function function)
+    : stop_(stop), function_(std::move(function)) {
+  absl::MutexLock lock(&stop_.mu_);
+  if (stop_.Requested()) {
+    function_(stop_.Reason());
+  } else {
+    stop_.callbacks_.push_back(this);
+  }
+}
+
+Stop::Callback::~Callback() {
+  absl::MutexLock lock(&stop_.mu_);
+  auto& all = stop_.callbacks_;
+  all.erase(std::remove(all.begin(), all.end(), this), all.end());
+}
+
+Stop& StopOnSignals() {
+  // Its thread may wait for a signal while the program ends.
+  static Stop& stop = *new Stop();
+  sigset_t signals;
+  ::sigemptyset(&signals);
+  for (int signal : {SIGHUP, SIGINT, SIGTERM}) {
+    // A signal that is blocked would be delivered to sigwait() all the same.
+    if (!IsIgnored(signal)) ::sigaddset(&signals, signal);
+  }
+  ABSL_CHECK_EQ(::pthread_sigmask(SIG_BLOCK, &signals, nullptr), 0);
+  std::thread([signals] {
+    stop.Request(WaitForOne(signals));
+    const int second = WaitForOne(signals);
+    std::signal(second, SIG_DFL);
+    ::pthread_sigmask(SIG_UNBLOCK, &signals, nullptr);
+    ::raise(second);
+  }).detach();
+  return stop;
+}
+
+}  // namespace flowcat
