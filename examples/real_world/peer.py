@@ -1,0 +1,138 @@
+#!/usr/bin/env python3
+# Copyright 2026 The flow authors
+# SPDX-License-Identifier: Apache-2.0
+#
+# The ends of a connection that need more control of their socket than ordinary
+# programs give, for real_world_test.sh:
+#
+#   peer.py port                    prints a TCP port that is free now
+#   peer.py echo listen             serves connections: sends all back as it comes
+#   peer.py ask connect PORT        sends standard input, shuts the sending down,
+#                                   then prints all that comes until end-of-file
+#   peer.py break listen            sends a part, then resets the connection
+#   peer.py break connect PORT
+#   peer.py judge listen            reads to the end and prints what it was:
+#   peer.py judge connect PORT      "reset after N bytes", "end after N bytes"
+#   peer.py idle connect PORT COUNT opens COUNT connections, has each carry a byte
+#                                   there and back and prints "open"; at a line of
+#                                   standard input does so again, closes them and
+#                                   prints "closed"
+#
+# `listen` means a free port of 127.0.0.1, printed first. `break` and `judge`
+# belong together: the reset comes when half of the part has been read.
+
+import contextlib
+import socket
+import struct
+import sys
+import threading
+
+HOST = "127.0.0.1"
+PART = 1 << 20
+PATIENCE = 20  # seconds without a byte, of who connects
+
+
+def listener():
+    server = socket.create_server((HOST, 0), backlog=512)
+    print(server.getsockname()[1], flush=True)
+    return server
+
+
+def connect(port):
+    return socket.create_connection((HOST, int(port)), timeout=PATIENCE)
+
+
+def echo(connection):
+    with connection, contextlib.suppress(ConnectionResetError):
+        while data := connection.recv(1 << 16):
+            connection.sendall(data)
+
+
+def serve_echo():
+    server = listener()
+    while True:
+        connection, _ = server.accept()
+        threading.Thread(target=echo, args=(connection,), daemon=True).start()
+
+
+def ask(connection):
+    question = sys.stdin.buffer.read()
+
+    def send():
+        connection.sendall(question)
+        connection.shutdown(socket.SHUT_WR)
+
+    # While reading: who answers at once could otherwise not go on.
+    sender = threading.Thread(target=send)
+    sender.start()
+    while data := connection.recv(1 << 16):
+        sys.stdout.buffer.write(data)
+    sender.join()
+
+
+def break_off(connection):
+    connection.sendall(bytes(PART))
+    if not connection.recv(1):
+        sys.exit("the other end left before the reset")
+    # Closing now discards what is on its way and sends a reset.
+    connection.setsockopt(
+        socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0)
+    )
+    connection.close()
+
+
+def judge(connection):
+    received = 0
+    try:
+        while data := connection.recv(1 << 16):
+            if received < PART // 2 <= received + len(data):
+                connection.sendall(b"!")
+            received += len(data)
+    except ConnectionResetError:
+        print(f"reset after {received} bytes")
+        return
+    print(f"end after {received} bytes")
+
+
+def idle(port, count):
+    connections = [connect(port) for _ in range(int(count))]
+
+    def exchange():
+        for connection in connections:
+            connection.sendall(b"x")
+        for connection in connections:
+            if connection.recv(1) != b"x":
+                sys.exit("a connection did not send the byte back")
+
+    exchange()
+    print("open", flush=True)
+    sys.stdin.readline()
+    exchange()
+    for connection in connections:
+        connection.shutdown(socket.SHUT_WR)
+        if connection.recv(1):
+            sys.exit("a connection sent more than the byte")
+        connection.close()
+    print("closed", flush=True)
+
+
+def main(arguments):
+    if arguments == ["port"]:
+        with socket.create_server((HOST, 0)) as server:
+            print(server.getsockname()[1])
+        return
+    what, how, *rest = arguments
+    if what == "echo":
+        serve_echo()
+    elif what == "idle":
+        idle(*rest)
+    else:
+        role = {"ask": ask, "break": break_off, "judge": judge}[what]
+        if how == "listen":
+            connection, _ = listener().accept()
+        else:
+            connection = connect(*rest)
+        role(connection)
+
+
+main(sys.argv[1:])
