@@ -10,10 +10,11 @@
 set -euo pipefail
 cd "$(dirname "$(realpath "${BASH_SOURCE[0]}")")/.."
 
-# check PAGE EXAMPLE: sets `checked` to how many blocks there were.
+# check PAGE EXAMPLE...
 check() {
-  local page=$1 example=$2 block='' inside='' line
-  checked=0
+  local page=$1 examples block='' inside='' line checked=0
+  shift
+  examples=$(cat "$@")$'\n'
   while IFS= read -r line; do
     if [[ -z $inside ]]; then
       case $line in '```sh' | '```cpp') inside=${line#\`\`\`} block= ;; esac
@@ -28,8 +29,8 @@ check() {
       # shellcheck disable=SC2001  # Every line, not the first one.
       sed 's/^/    /' <<<"${block%$'\n'}"
       bash -euo pipefail -c "$block" </dev/null
-    elif [[ $(<"$example")$'\n' != *"$block"* ]]; then
-      echo "$page has C++ that is not in $example:" >&2
+    elif [[ $examples != *"$block"* ]]; then
+      echo "$page has C++ that is not in $*:" >&2
       echo "$block" >&2
       exit 1
     fi
@@ -42,5 +43,5 @@ check() {
   echo "$page: $checked blocks are right."
 }
 
-check README.md examples/quick_start.cc
+check README.md examples/quick_start.cc examples/shout.cc
 check docs/testing.md examples/masked_flow_test.cc
