@@ -164,6 +164,17 @@ TEST(ResetTest, ThatAWriterWasToldOfIsNoEndForTheReader) {
   EXPECT_THAT(flow->Read(), StatusIs(absl::StatusCode::kUnavailable));
 }
 
+// It must not be answered by disconnecting, which discards what has come.
+TEST(ResetTest, ThatAWriterWasToldOfLeavesWhatHasComeToBeRead) {
+  const RawPair tcp = RawTcp();
+  RawWrite(tcp.right, "data");
+  auto flow = FlowOf(tcp.left);
+  RawReset(tcp.right);
+  EXPECT_THAT(flow->Write("x"), StatusIs(absl::StatusCode::kUnavailable));
+  EXPECT_THAT(flow->Read(), IsOkAndHolds("data"));
+  EXPECT_THAT(flow->Read(), StatusIs(absl::StatusCode::kUnavailable));
+}
+
 TEST(ResetTest, ThatCloseWasToldOfIsNoEndForTheReader) {
   for (int i = 0; i < 100; ++i) {
     const RawPair tcp = RawTcp();

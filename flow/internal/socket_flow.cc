@@ -141,6 +141,9 @@ class SocketFlow final : public GatheringFlow {
     // the connection, and a Unix socket can say nothing.
     if (is_tcp_ && !IsClosed(outcome)) {
       absl::MutexLock lock(&error_mu_);
+      // What has come before a reset by the peer is still there to be read, and
+      // disconnecting would discard it.
+      if (IsOver()) return absl::OkStatus();
       if (error_.ok()) error_ = outcome;
       Reset();
     }
@@ -244,6 +247,15 @@ class SocketFlow final : public GatheringFlow {
       if (n == 0) return true;
       if (n < 0 && errno != EINTR) return !WouldBlock(errno);
     }
+  }
+
+  // Whether the peer cannot be told anything any more: a TCP connection that
+  // was reset, or has ended both ways, has no peer.
+  bool IsOver() const {
+    struct sockaddr_storage peer;
+    socklen_t size = sizeof(peer);
+    return ::getpeername(fd_, reinterpret_cast<struct sockaddr*>(&peer),
+                         &size) != 0;
   }
 
   // Ends the connection such that the peer gets an error.
