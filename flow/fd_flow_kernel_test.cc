@@ -189,6 +189,45 @@ TEST(ResetTest, ThatCloseWasToldOfIsNoEndForTheReader) {
   }
 }
 
+TEST(ResetTest, ThatAReaderWasToldOfIsNotClosedForTheWriter) {
+  for (int i = 0; i < 500; ++i) {
+    const RawPair tcp = RawTcp();
+    auto flow = FlowOf(tcp.left);
+    std::thread reader([&] { EXPECT_THAT(flow->Read(), Not(IsOk())); });
+    std::thread writer([&] {
+      absl::Status status;
+      while (status.ok()) status = flow->Write("x");
+      EXPECT_THAT(status, StatusIs(absl::StatusCode::kUnavailable));
+    });
+    RawReset(tcp.right);
+    reader.join();
+    writer.join();
+  }
+}
+
+// Close() must not take an error for the reader's that came after its end.
+TEST(ResetTest, AfterAnEndIsNoErrorForTheReaderWhileCloseWaits) {
+  for (int i = 0; i < 100; ++i) {
+    const RawPair tcp = RawTcp(/*small=*/true);
+    auto flow = FlowOf(tcp.left);
+    flow->SetWriteDeadline(absl::InfinitePast());
+    absl::Cord data(PatternString(0, kLarge));
+    EXPECT_THAT(flow->WriteFrom(&data),
+                StatusIs(absl::StatusCode::kDeadlineExceeded));
+    std::thread reader([&] { EXPECT_THAT(flow->Read(), IsEof()); });
+    // Ok if it is through before the reset.
+    std::thread closer([&] { flow->Close(Patience()).IgnoreError(); });
+    while (flow->DebugString().find("in Read(), in Close()") ==
+           std::string::npos) {
+      std::this_thread::yield();
+    }
+    ::shutdown(tcp.right, SHUT_WR);
+    ::close(tcp.right);  // with something unread: a reset
+    reader.join();
+    closer.join();
+  }
+}
+
 TEST(ResetTest, AfterAnEndLeavesWhatWasSentWhole) {
   const RawPair tcp = RawTcp();
   auto flow = FlowOf(tcp.left);
@@ -214,6 +253,23 @@ TEST(ResetTest, OfAUnixPeerThatLeftDataUnread) {
     EXPECT_THAT(flow->Read(), StatusIs(absl::StatusCode::kUnavailable));
   }
   EXPECT_THAT(flow->Write("x"), StatusIs(absl::StatusCode::kUnavailable));
+}
+
+// Whoever reads from the socket is told, also if it only discards.
+TEST(ResetTest, OfAUnixPeerThatLeftDataUnreadMakesCloseFail) {
+  for (const bool refuses : {true, false}) {
+    const RawPair unix = RawUnix();
+    auto flow = FlowOf(unix.left);
+    if (!refuses) {
+      ::shutdown(unix.right, SHUT_WR);
+      EXPECT_THAT(flow->Read(), IsEof());
+    }
+    EXPECT_THAT(flow->Write("question"), IsOk());
+    ::close(unix.right);
+    if (refuses) EXPECT_THAT(flow->Shutdown(ShutdownMode::kRead), IsOk());
+    EXPECT_THAT(flow->Close(Patience()),
+                StatusIs(absl::StatusCode::kUnavailable));
+  }
 }
 
 TEST(ClosedTest, IsAWriteToAPeerThatRefusesOrHasClosed) {

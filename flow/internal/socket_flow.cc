@@ -63,19 +63,31 @@ class SocketFlow final : public GatheringFlow {
   absl::StatusOr<absl::Cord> DoRead(size_t max_bytes) override {
     while (!reader_.stopped()) {
       const absl::Span<char> space = fill_buffer_.Space(max_bytes);
-      const ssize_t n = ::recv(fd_, space.data(), space.size(), MSG_DONTWAIT);
-      if (n > 0) return fill_buffer_.Take(static_cast<size_t>(n));
-      const int error = errno;
-      if (n < 0 && error == EINTR) continue;
+      const absl::StatusOr<ssize_t> n = Receive(space.data(), space.size(), 0);
+      if (n.ok() && *n > 0) return fill_buffer_.Take(static_cast<size_t>(*n));
       fill_buffer_.Drop();
-      if (n == 0) return AtEnd();
-      if (!WouldBlock(error)) return Broken(error, "recv");
+      if (!n.ok()) return n.status();
+      if (*n == 0) return AtEnd();
       if (reader_.Wait(fd_, POLLIN) == FdWaiter::Outcome::kLate) {
         return absl::DeadlineExceededError("nothing came until the deadline");
       }
     }
     // Refused, or aborted, and then the base does not look at this.
     return absl::Cord();
+  }
+
+  // As recv(2) that does not wait, -1 if nothing is there.
+  absl::StatusOr<ssize_t> Receive(char* space, size_t size, int flags) {
+    absl::MutexLock receiving(&receive_mu_);
+    while (true) {
+      const ssize_t n = ::recv(fd_, space, size, MSG_DONTWAIT | flags);
+      if (n >= 0) return n;
+      const int error = errno;
+      if (error == EINTR) continue;
+      if (WouldBlock(error)) return n;
+      absl::MutexLock lock(&error_mu_);
+      return KeepError(error, "recv");
+    }
   }
 
   // The kernel reports a reset once, to whoever asks first, and an end to all
@@ -93,14 +105,19 @@ class SocketFlow final : public GatheringFlow {
     message.msg_iov = const_cast<struct iovec*>(list.data());
     message.msg_iovlen = list.size();
     while (!writer_.stopped()) {
+      bool refused = false;
       {
         absl::MutexLock lock(&error_mu_);
         const ssize_t n = ::sendmsg(fd_, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
         if (n > 0) return static_cast<size_t>(n);
         const int error = errno;
         if (n < 0 && error == EINTR) continue;
-        if (n < 0 && !WouldBlock(error)) return SendError(error);
+        if (n < 0 && error != EPIPE && !WouldBlock(error)) {
+          return KeepError(error, "sendmsg");
+        }
+        refused = n < 0 && error == EPIPE;
       }
+      if (refused) return TakesNoMore();
       if (writer_.Wait(
               fd_, POLLOUT,
               is_tcp_ ? absl::InfiniteDuration() : kWriterLooksAgain) ==
@@ -114,8 +131,10 @@ class SocketFlow final : public GatheringFlow {
 
   // EPIPE says that the stream takes no more. That is an error if there was one
   // before; else the peer has closed in good order, or refuses.
-  absl::Status SendError(int error) ABSL_EXCLUSIVE_LOCKS_REQUIRED(error_mu_) {
-    if (error != EPIPE) return KeepError(error, "sendmsg");
+  absl::Status TakesNoMore() {
+    // A reader may have been told of the error, and be about to keep it.
+    absl::MutexLock receiving(&receive_mu_);
+    absl::MutexLock lock(&error_mu_);
     if (absl::Status status = PendingError("sendmsg"); !status.ok()) {
       return status;
     }
@@ -180,12 +199,8 @@ class SocketFlow final : public GatheringFlow {
         case FdWaiter::Outcome::kReady:
           break;
       }
-      {
-        absl::MutexLock lock(&error_mu_);
-        if (absl::Status status = PendingError("waiting"); !status.ok()) {
-          return status;
-        }
-      }
+      // Of an error, a reader is told if there is one, who knows whether it
+      // came before the end; and DoFree() otherwise.
       if (!refused || Discard()) return absl::OkStatus();
     }
   }
@@ -235,17 +250,17 @@ class SocketFlow final : public GatheringFlow {
 
   // --- The socket
 
-  // Drops what has come. Returns whether that was all, and the peer has ended.
+  // Drops what has come. Returns whether that was all, and the peer has ended
+  // or there is an error, which is kept.
   bool Discard() {
     while (true) {
       // Of TCP, the bytes are not even copied.
       char bytes[4096];
-      const ssize_t n =
-          is_tcp_
-              ? ::recv(fd_, nullptr, size_t{1} << 30, MSG_DONTWAIT | MSG_TRUNC)
-              : ::recv(fd_, bytes, sizeof(bytes), MSG_DONTWAIT);
-      if (n == 0) return true;
-      if (n < 0 && errno != EINTR) return !WouldBlock(errno);
+      const absl::StatusOr<ssize_t> n =
+          is_tcp_ ? Receive(nullptr, size_t{1} << 30, MSG_TRUNC)
+                  : Receive(bytes, sizeof(bytes), 0);
+      if (!n.ok() || *n == 0) return true;
+      if (*n < 0) return false;
     }
   }
 
@@ -294,11 +309,6 @@ class SocketFlow final : public GatheringFlow {
     return error_;
   }
 
-  absl::Status Broken(int error, absl::string_view tried) {
-    absl::MutexLock lock(&error_mu_);
-    return KeepError(error, tried);
-  }
-
   const int fd_;
   const bool is_tcp_;
   const std::string name_;
@@ -310,7 +320,9 @@ class SocketFlow final : public GatheringFlow {
   FdWaiter lingerer_;  // the closer of a direction that was refused
 
   // Held by calls that may be told of the connection's error, until they have
-  // kept it, as nobody is told twice. But not by the reader, who asks after it.
+  // kept it, as nobody is told twice: by those that receive, so that they do
+  // not hold those that send up, and by all others.
+  absl::Mutex receive_mu_ ABSL_ACQUIRED_BEFORE(error_mu_);
   absl::Mutex error_mu_;
   absl::Status error_ ABSL_GUARDED_BY(error_mu_);
   // A reset of a peer that had ended its direction before: what it has sent is
