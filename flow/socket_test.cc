@@ -98,6 +98,11 @@ TEST(AddressTest, ThatIsNoneIsInvalid) {
       {"tcp:[::1]80", "brackets hold"},
       {"tcp:[localhost]:80", "brackets hold"},
       {"tcp:127.0.0.1:no-such-service", "port is not known"},
+      {"tcp:127.0.0.1:65536", "the port is none"},
+      {"tcp:127.0.0.1:4294967296", "the port is none"},
+      {"tcp:127.0.0.1:-1", "the port is none"},
+      {"tcp:127.0.0.1:+80", "the port is none"},
+      {"tcp: 80", "the port is none"},
       {"unix:", "the path is missing"},
       {"unix:@", "the path is missing"},
   };

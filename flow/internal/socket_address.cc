@@ -11,6 +11,7 @@
 
 #include <cerrno>
 #include <cstddef>
+#include <cstdint>
 #include <cstring>
 #include <memory>
 #include <optional>
@@ -20,10 +21,13 @@
 #include <utility>
 #include <vector>
 
+#include "absl/algorithm/container.h"
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "absl/strings/strip.h"
@@ -38,6 +42,17 @@ using Addresses = absl::StatusOr<std::vector<SocketAddress>>;
 absl::Status NotAnAddress(absl::string_view text, absl::string_view why) {
   return absl::InvalidArgumentError(
       absl::StrCat("'", text, "' is not an address: ", why));
+}
+
+// Whether `port` is a number of 16 bits, or can be the name of a service.
+// getaddrinfo(3) takes all that strtoul(3) does, such as -1 and 65616 (as 80).
+bool IsPort(absl::string_view port) {
+  if (!absl::c_all_of(port, absl::ascii_isdigit)) {
+    return absl::ascii_isalnum(static_cast<unsigned char>(port.front()));
+  }
+  constexpr uint32_t kLargest = 65535;
+  uint32_t number;
+  return absl::SimpleAtoi(port, &number) && number <= kLargest;
 }
 
 absl::StatusOr<SocketName> ParseTcp(absl::string_view text,
@@ -60,6 +75,7 @@ absl::StatusOr<SocketName> ParseTcp(absl::string_view text,
   if (absl::StrContains(text, '\0')) {
     return NotAnAddress(text, "it has a byte of 0");
   }
+  if (!IsPort(port)) return NotAnAddress(text, "the port is none");
   name.host = std::string(host);
   name.port = std::string(port);
   return name;
