@@ -483,5 +483,50 @@ TEST(WakeTest, ComesALittleLaterWithoutADescriptorForIt) {
   ::close(unix.right);
 }
 
+// What wakes a thread is closed at the thread's end, when its number may be
+// somebody else's.
+struct ReadsAtThreadEnd {
+  std::unique_ptr<Flow> flow;
+  RawPair pair = {-1, -1};  // gets the number
+
+  void Wait() {
+    std::thread aborter([this] {
+      while (flow->DebugString().find("in Read()") == std::string::npos) {
+        std::this_thread::yield();
+      }
+      absl::SleepFor(absl::Milliseconds(20));
+      flow->Abort(absl::AbortedError("enough"));
+    });
+    EXPECT_THAT(flow->Read(), StatusIs(absl::StatusCode::kAborted));
+    aborter.join();
+  }
+};
+
+TEST(WakeTest, WritesToNoDescriptorOfSomebodyElseAtTheEndOfAThread) {
+  const RawPair unix = RawUnix();
+  ReadsAtThreadEnd test;
+  test.flow = FlowOf(unix.left);
+  std::thread([&test] {
+    struct AtEnd {
+      ~AtEnd() {
+        test->pair = RawUnix();
+        test->Wait();
+      }
+      ReadsAtThreadEnd* test;
+    };
+    static thread_local AtEnd at_end = {&test};
+    at_end.test->flow->SetReadDeadline(absl::Now() + absl::Milliseconds(1));
+    EXPECT_THAT(test.flow->Read(),
+                StatusIs(absl::StatusCode::kDeadlineExceeded));
+    test.flow->SetReadDeadline(absl::InfiniteFuture());
+  }).join();
+  char byte;  // what a wake-up would have written
+  for (const int fd : {test.pair.left, test.pair.right}) {
+    EXPECT_LT(::recv(fd, &byte, 1, MSG_DONTWAIT), 0);
+  }
+  for (const int fd : {test.pair.left, test.pair.right}) ::close(fd);
+  ::close(unix.right);
+}
+
 }  // namespace
 }  // namespace flow

@@ -10,6 +10,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <utility>
 
 #include "absl/synchronization/mutex.h"
 #include "absl/time/clock.h"
@@ -20,24 +21,28 @@ namespace {
 
 // What wakes a thread out of poll(2). It is the thread's and not the flow's, so
 // that an idle flow holds one descriptor and no more.
-class ThreadWaker {
- public:
-  ThreadWaker() = default;
-  ThreadWaker(const ThreadWaker&) = delete;
-  ThreadWaker& operator=(const ThreadWaker&) = delete;
-  ~ThreadWaker() {
-    if (fd_ >= 0) ::close(fd_);
-  }
+//
+// Not a member of ThreadEnd: destructors of other thread_local and of static
+// objects may wait after that is gone, and what is trivial is still there.
+thread_local int waker_fd = -1;
+thread_local bool waker_is_gone = false;
 
-  // Returns its descriptor, once it is needed; -1 if there is none left.
-  int fd() {
-    if (fd_ < 0) fd_ = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    return fd_;
+struct ThreadEnd {
+  ~ThreadEnd() {
+    waker_is_gone = true;
+    if (waker_fd >= 0) ::close(std::exchange(waker_fd, -1));
   }
-
- private:
-  int fd_ = -1;
 };
+
+// Returns the waker of this thread; -1 if there is no descriptor left for it,
+// or if the thread is at its end.
+int WakerFd() {
+  if (waker_fd < 0 && !waker_is_gone) {
+    static thread_local const ThreadEnd closes_it;
+    waker_fd = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+  }
+  return waker_fd;
+}
 
 // Without a waker, how long it may take to notice what it would have told.
 constexpr absl::Duration kBlindWait = absl::Milliseconds(10);
@@ -49,7 +54,6 @@ constexpr absl::Duration kLongest = absl::Hours(24);
 
 FdWaiter::Outcome FdWaiter::Wait(int fd, short events,
                                  absl::Duration patience) {
-  static thread_local ThreadWaker waker;
   const absl::Time give_up = patience == absl::InfiniteDuration()
                                  ? absl::InfiniteFuture()
                                  : absl::Now() + patience;
@@ -60,7 +64,7 @@ FdWaiter::Outcome FdWaiter::Wait(int fd, short events,
                                     ? absl::InfiniteDuration()
                                     : until - absl::Now();
     const bool is_over = left <= absl::ZeroDuration();
-    const int wake_fd = is_over ? -1 : waker.fd();
+    const int wake_fd = is_over ? -1 : WakerFd();
     const absl::Duration timeout = std::clamp(
         left, absl::ZeroDuration(), wake_fd < 0 ? kBlindWait : kLongest);
     const bool ready = Poll(fd, events, timeout, wake_fd);
