@@ -88,6 +88,15 @@ absl::StatusOr<Kind> KindOf(int fd) {
   return NotAStream(fd, "a socket that is not connected");
 }
 
+// Whether two descriptors refer to the same socket, as standard input and
+// output do in a process that was started for a connection.
+bool AreOneSocket(int a, int b) {
+  struct stat info_a;
+  struct stat info_b;
+  return ::fstat(a, &info_a) == 0 && ::fstat(b, &info_b) == 0 &&
+         info_a.st_dev == info_b.st_dev && info_a.st_ino == info_b.st_ino;
+}
+
 absl::StatusOr<std::unique_ptr<Flow>> MakeSocket(int fd, std::string name) {
   if (name.empty()) name = internal::NameOfSocket(fd);
   return internal::MakeSocketFlow(fd, std::move(name));
@@ -120,6 +129,12 @@ absl::StatusOr<std::unique_ptr<Flow>> MakeFdFlow(int read_fd, int write_fd,
   } else {
     const absl::StatusOr<Kind> write_kind = KindOf(write_fd);
     if (!write_kind.ok()) return write_kind.status();
+    if (read_kind->is_socket && write_kind->is_socket &&
+        AreOneSocket(read_fd, write_fd)) {
+      std::move(close_both).Cancel();
+      ::close(write_fd);
+      return MakeSocket(read_fd, std::move(options.name));
+    }
     if (options.name.empty()) {
       options.name = absl::StrCat(read_kind->noun, " (fd ", read_fd, ") and ",
                                   write_kind->noun, " (fd ", write_fd, ")");

@@ -42,7 +42,8 @@ struct FdFlowOptions {
 // Returns a flow that reads from and writes to `fd`; or reads from `read_fd`
 // and writes to `write_fd`, as with the two pipes of a child process. It owns
 // the descriptors, also if this fails: each is closed exactly once, the same
-// one given twice as well. What a descriptor is not open for is as in a flow
+// one given twice as well. Two that refer to the same socket, as standard input
+// and output may, are one. What a descriptor is not open for is as in a flow
 // without that direction: Read is end-of-file, a write is Closed.
 //
 // kInvalidArgument: a descriptor is not open, or is not a stream: a directory,

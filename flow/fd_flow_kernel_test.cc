@@ -228,6 +228,15 @@ TEST(ResetTest, AfterAnEndIsNoErrorForTheReaderWhileCloseWaits) {
   }
 }
 
+// Such as standard input and output of a process that inetd(8) has started.
+TEST(ResetTest, ThatAWriterWasToldOfByAnotherDescriptorOfTheSocket) {
+  const RawPair tcp = RawTcp();
+  auto flow = FlowOf(tcp.left, ::dup(tcp.left));
+  RawReset(tcp.right);
+  EXPECT_THAT(flow->Write("x"), StatusIs(absl::StatusCode::kUnavailable));
+  EXPECT_THAT(flow->Read(), StatusIs(absl::StatusCode::kUnavailable));
+}
+
 TEST(ResetTest, AfterAnEndLeavesWhatWasSentWhole) {
   const RawPair tcp = RawTcp();
   auto flow = FlowOf(tcp.left);
