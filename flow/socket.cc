@@ -81,6 +81,8 @@ absl::Status ConnectError(int error) {
   switch (error) {
     case ECONNREFUSED:
       return absl::UnavailableError("nobody listens there");
+    case EADDRNOTAVAIL:  // no address or port of ours reaches it
+      return absl::UnavailableError(FdError(error, "connect").message());
     case EAGAIN:
     case EINPROGRESS:
       return absl::DeadlineExceededError("no answer until the deadline");
@@ -160,7 +162,7 @@ absl::StatusOr<std::unique_ptr<Flow>> Connect(const SocketName& name,
   const absl::StatusOr<std::vector<SocketAddress>> addresses =
       internal::Resolve(name, /*to_listen=*/false, deadline);
   if (!addresses.ok()) return addresses.status();
-  absl::Status first_error;
+  absl::Status why;
   for (size_t i = 0; i < addresses->size(); ++i) {
     const SocketAddress& address = (*addresses)[i];
     absl::StatusOr<OwnedFd> fd =
@@ -172,9 +174,14 @@ absl::StatusOr<std::unique_ptr<Flow>> Connect(const SocketName& name,
       std::string flow_name = internal::NameOfSocket(fd->get());
       return internal::MakeSocketFlow(fd->Release(), std::move(flow_name));
     }
-    if (first_error.ok()) first_error = fd.status();
+    // One that had no answer in its part of the time is not `deadline`.
+    const bool last = i + 1 == addresses->size();
+    if (why.ok() || absl::IsDeadlineExceeded(why) ||
+        (last && absl::IsDeadlineExceeded(fd.status()))) {
+      why = fd.status();
+    }
   }
-  return first_error;
+  return why;
 }
 
 // --- Listening
