@@ -52,6 +52,9 @@ absl::StatusOr<Kind> KindOf(int fd) {
         "MakeFdFlow: descriptor ", fd,
         errno == EBADF ? " is not open" : " cannot be examined by fstat"));
   }
+  if ((::fcntl(fd, F_GETFL) & O_PATH) != 0) {
+    return NotAStream(fd, "open as a path only (O_PATH)");
+  }
   switch (info.st_mode & S_IFMT) {
     case S_IFDIR:
       return NotAStream(fd, "a directory");
@@ -65,8 +68,8 @@ absl::StatusOr<Kind> KindOf(int fd) {
       return Kind{::isatty(fd) == 1 ? "terminal" : "device"};
     case S_IFSOCK:
       break;
-    default:
-      return Kind{"descriptor"};
+    default:  // epoll, eventfd, timerfd and their kin
+      return NotAStream(fd, "neither a file nor a pipe, terminal or socket");
   }
   if (SocketOption(fd, SO_TYPE) != SOCK_STREAM) {
     return NotAStream(fd, "a socket that is no stream (SOCK_STREAM)");

@@ -275,7 +275,9 @@ TEST(ResetTest, OfAUnixPeerThatLeftDataUnreadMakesCloseFail) {
     }
     EXPECT_THAT(flow->Write("question"), IsOk());
     ::close(unix.right);
-    if (refuses) EXPECT_THAT(flow->Shutdown(ShutdownMode::kRead), IsOk());
+    if (refuses) {
+      EXPECT_THAT(flow->Shutdown(ShutdownMode::kRead), IsOk());
+    }
     EXPECT_THAT(flow->Close(Patience()),
                 StatusIs(absl::StatusCode::kUnavailable));
   }
@@ -371,6 +373,21 @@ TEST(CloseTest, AfterShutdownReadHasADeadline) {
   // This end's direction had ended, whole; the other one is cut.
   EXPECT_EQ(RawReadToEnd(tcp.right).error, 0);
   EXPECT_LT(::send(tcp.right, "x", 1, MSG_NOSIGNAL), 0);
+  ::close(tcp.right);
+}
+
+TEST(CloseTest, AfterShutdownReadHasADeadlineAlsoIfThePeerNeverStops) {
+  const RawPair tcp = RawTcp();
+  auto flow = FlowOf(tcp.left);
+  EXPECT_THAT(flow->Shutdown(ShutdownMode::kRead), IsOk());
+  std::thread peer([&] {
+    const std::string bytes = PatternString(0, kLarge);
+    while (::send(tcp.right, bytes.data(), bytes.size(), MSG_NOSIGNAL) > 0) {
+    }
+  });
+  EXPECT_THAT(flow->Close(absl::Now() + absl::Milliseconds(20)),
+              StatusIs(absl::StatusCode::kDeadlineExceeded));
+  peer.join();
   ::close(tcp.right);
 }
 

@@ -9,6 +9,7 @@
 
 #include <fcntl.h>
 #include <pty.h>
+#include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <termios.h>
 #include <unistd.h>
@@ -86,6 +87,8 @@ TEST(MakeFdFlowTest, RefusesWhatIsNoStreamAndClosesItNevertheless) {
     const char* says;
   } kCases[] = {
       {::open("/", O_RDONLY), "a directory"},
+      {::open("/dev/null", O_PATH), "as a path only"},
+      {::eventfd(0, 0), "neither a file nor"},
       {::socket(AF_INET, SOCK_DGRAM, 0), "no stream"},
       {::socket(AF_UNIX, SOCK_SEQPACKET, 0), "no stream"},
       {::socket(AF_INET, SOCK_STREAM, 0), "not connected"},

@@ -258,7 +258,7 @@ class SocketListener final : public Listener {
         default:
           break;
       }
-      if (!internal::WouldBlock(error)) continue;  // one that is gone again
+      // Nobody is there, or one that is gone again.
       switch (Wait(deadline)) {
         case FdWaiter::Outcome::kReady:
           break;

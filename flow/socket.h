@@ -55,6 +55,7 @@ namespace flow {
 //  * kNotFound: the name, or the file of a Unix socket, does not exist.
 //  * kUnavailable: nobody listens there, or it cannot be reached.
 //  * kDeadlineExceeded: `deadline` has passed before there was a connection.
+//  * Others, such as kPermissionDenied, as said by the system.
 absl::StatusOr<std::unique_ptr<Flow>> Dial(
     absl::string_view address, absl::Time deadline = absl::InfiniteFuture());
 

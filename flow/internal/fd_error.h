@@ -24,6 +24,7 @@ inline absl::Status FdError(int error, absl::string_view tried) {
   absl::Status status = absl::ErrnoToStatus(error, tried);
   switch (error) {
     case ETIMEDOUT:
+    case ETIME:
     case ECONNRESET:
     case ECONNABORTED:
     case ENOTCONN:

@@ -207,7 +207,10 @@ std::string SocketAddress::ToString() const {
   if (storage.ss_family == AF_INET6) {
     const auto& in6 = reinterpret_cast<const struct sockaddr_in6&>(storage);
     ::inet_ntop(AF_INET6, &in6.sin6_addr, text, sizeof(text));
-    return absl::StrCat("tcp:[", text, "]:", ntohs(in6.sin6_port));
+    // The interface, of an address that means something on that alone.
+    const std::string scope =
+        in6.sin6_scope_id == 0 ? "" : absl::StrCat("%", in6.sin6_scope_id);
+    return absl::StrCat("tcp:[", text, scope, "]:", ntohs(in6.sin6_port));
   }
   const auto& un = reinterpret_cast<const struct sockaddr_un&>(storage);
   const size_t begin = offsetof(struct sockaddr_un, sun_path);

@@ -26,6 +26,7 @@
 #include "absl/strings/cord.h"
 #include "absl/strings/string_view.h"
 #include "absl/synchronization/mutex.h"
+#include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "absl/types/span.h"
 #include "flow/flow.h"
@@ -192,7 +193,7 @@ class SocketFlow final : public GatheringFlow {
       const short events = refused ? POLLIN | POLLRDHUP : POLLRDHUP;
       switch (waiter.Wait(fd_, events)) {
         case FdWaiter::Outcome::kLate:
-          return absl::DeadlineExceededError("the remote has not ended");
+          return NotEnded();
         case FdWaiter::Outcome::kStopped:
           if (refused || aborted_.load()) return absl::OkStatus();
           continue;  // It was refused meanwhile.
@@ -201,8 +202,14 @@ class SocketFlow final : public GatheringFlow {
       }
       // Of an error, a reader is told if there is one, who knows whether it
       // came before the end; and DoFree() otherwise.
-      if (!refused || Discard()) return absl::OkStatus();
+      if (!refused || Discard(deadline)) return absl::OkStatus();
+      // A peer that never stops sending is always ready.
+      if (absl::Now() >= deadline) return NotEnded();
     }
+  }
+
+  static absl::Status NotEnded() {
+    return absl::DeadlineExceededError("the remote has not ended");
   }
 
   void DoAbort(const absl::Status&) override {
@@ -251,9 +258,13 @@ class SocketFlow final : public GatheringFlow {
   // --- The socket
 
   // Drops what has come. Returns whether that was all, and the peer has ended
-  // or there is an error, which is kept.
-  bool Discard() {
-    while (true) {
+  // or there is an error, which is kept. While more and more comes, it stops
+  // after the deadline.
+  bool Discard(absl::Time deadline = absl::InfiniteFuture()) {
+    // More than any queue holds, so the peer is still sending.
+    constexpr size_t kNotQueued = size_t{64} << 20;
+    size_t discarded = 0;
+    while (discarded < kNotQueued || absl::Now() < deadline) {
       // Of TCP, the bytes are not even copied.
       char bytes[4096];
       const absl::StatusOr<ssize_t> n =
@@ -261,7 +272,9 @@ class SocketFlow final : public GatheringFlow {
                   : Receive(bytes, sizeof(bytes), 0);
       if (!n.ok() || *n == 0) return true;
       if (*n < 0) return false;
+      discarded += static_cast<size_t>(*n);
     }
+    return false;
   }
 
   // Whether the peer cannot be told anything any more: a TCP connection that
@@ -279,9 +292,8 @@ class SocketFlow final : public GatheringFlow {
     const struct linger at_once = {1, 0};
     ::setsockopt(fd_, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
     // On TCP that means to disconnect, by a reset. (The descriptor cannot be
-    // closed while other calls use it.)
-    // Without the C library's function, which to ThreadSanitizer makes a new
-    // descriptor, and so must not race with a Read.
+    // closed while other calls use it.) Not by the C library's function, which
+    // to ThreadSanitizer makes a new descriptor and so races with a Read.
     struct sockaddr nobody = {};
     nobody.sa_family = AF_UNSPEC;
     ::syscall(SYS_connect, fd_, &nobody, sizeof(nobody));
