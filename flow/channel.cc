@@ -80,18 +80,26 @@ absl::StatusOr<absl::Cord> Channel::DoRead(size_t max_bytes) {
 
 absl::StatusOr<absl::Cord> Channel::ReadExactly(size_t n) {
   if (n == 0) return absl::Cord();
-  return ReadWith(n, [&](bool* passes) -> absl::StatusOr<absl::Cord> {
-    while (buffered_.size() < n) {
-      absl::StatusOr<bool> more = Fill(n, passes);
-      if (!more.ok()) return std::move(more).status();
-      if (*more) continue;
-      if (buffered_.empty()) return absl::Cord();
-      *passes = true;
-      return absl::OutOfRangeError(absl::StrCat(
-          "the stream ended after ", buffered_.size(), " of ", n, " bytes"));
-    }
-    return Take(n);
-  });
+  absl::StatusOr<absl::Cord> data =
+      ReadWith(n, [&](bool* passes) -> absl::StatusOr<absl::Cord> {
+        while (buffered_.size() < n) {
+          absl::StatusOr<bool> more = Fill(n, passes);
+          if (!more.ok()) return std::move(more).status();
+          if (*more) continue;
+          if (buffered_.empty()) return absl::Cord();
+          *passes = true;
+          return absl::OutOfRangeError(absl::StrCat("the stream ended after ",
+                                                    buffered_.size(), " of ", n,
+                                                    " bytes"));
+        }
+        return Take(n);
+      });
+  // Whoever counts on `n` bytes must not be given none.
+  if (data.ok() && data->empty()) {
+    return absl::OutOfRangeError(absl::StrCat(
+        DebugString(), ": the stream ended before the first of ", n, " bytes"));
+  }
+  return data;
 }
 
 absl::StatusOr<std::string> Channel::ReadLine(size_t max_bytes) {

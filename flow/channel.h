@@ -12,6 +12,9 @@
 //   if (!line.ok()) return line.status();
 //   if (*line == "SEND\n") return flow::Copy(*channel, *sink).status;
 //
+// A function that speaks a protocol takes a `Channel&`; whoever owns the flow
+// makes it, once, as what is buffered belongs to the stream.
+//
 // When not to use it: for data that is only passed on, which Read() and
 // Writev() do without it. To feed code that wants a std::istream or a
 // std::ostream: iostream.h.
@@ -79,10 +82,10 @@ class Channel final : public ForwardingFlow {
   // Waits for `n` bytes and returns them. Buffers up to `n` bytes, so `n` must
   // be limited if it comes from the remote. Outcomes:
   //
-  //  * `n` bytes. `n` of 0 is an empty Cord at once.
-  //  * An empty Cord: end-of-file before the first byte.
-  //  * kOutOfRange: the stream has ended after some of them. They stay
-  //    buffered, and every further way to read still returns them.
+  //  * `n` bytes, and never fewer. `n` of 0 is an empty Cord at once.
+  //  * kOutOfRange: the stream has ended before there were `n`. Those that came
+  //    stay buffered, and every further way to read still returns them. Where
+  //    the stream may end, look first: Peek(1) is empty at end-of-file.
   //  * kDeadlineExceeded: nothing was lost, the next call goes on.
   //  * Any other error, as from Read(). What came before it stays buffered; the
   //    error is returned again after that.
@@ -98,6 +101,11 @@ class Channel final : public ForwardingFlow {
   //  * A line that ends in '\n', of at most `max_bytes` bytes with it.
   //  * Bytes without a '\n' at their end: the stream ended in them.
   //  * An empty string: end-of-file.
+  //
+  //      // BUG: if the stream ended in `DELETE /tmp/x`, that may have been the
+  //      // beginning of another name. Look for the '\n' first.
+  //      if (line->rfind("DELETE ", 0) == 0) Delete(line->substr(7));
+  //
   //  * kResourceExhausted: `max_bytes` bytes came without a '\n'. They stay
   //    buffered; a call with a larger limit, or any other way to read, goes on.
   //  * Errors, as with ReadExactly(). `max_bytes` of 0 is kInvalidArgument.

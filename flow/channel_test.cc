@@ -100,11 +100,18 @@ TEST(ReadExactlyTest, ReturnsExactlyThatManyBytesHoweverTheyCome) {
   }
 }
 
-TEST(ReadExactlyTest, ACleanEndIsAnEmptyCordAndStays) {
+TEST(ReadExactlyTest, AnEndBeforeTheFirstByteIsOutOfRangeToo) {
   auto channel = Reading("ab");
   EXPECT_THAT(channel->ReadExactly(2), IsOkAndHolds("ab"));
-  EXPECT_THAT(channel->ReadExactly(2), IsEof());
+  EXPECT_THAT(channel->Peek(1), IsEof());
+  for (int i = 0; i < 2; ++i) {
+    EXPECT_THAT(
+        channel->ReadExactly(2),
+        StatusIs(absl::StatusCode::kOutOfRange,
+                 HasSubstr("the stream ended before the first of 2 bytes")));
+  }
   EXPECT_THAT(channel->Read(), IsEof());
+  EXPECT_THAT(channel->ReadExactly(0), HoldsData(""));
 }
 
 TEST(ReadExactlyTest, AnEndInTheMiddleIsOutOfRangeAndLosesNothing) {
@@ -377,7 +384,11 @@ TEST(ChannelReadTest, AbortAndRefusalWakeEveryFormAndDropWhatIsBuffered) {
         EXPECT_THAT(result, StatusIs(absl::StatusCode::kCancelled));
         EXPECT_THAT(after, StatusIs(absl::StatusCode::kCancelled));
       } else {
-        EXPECT_THAT(result, IsEof());
+        if (form == 0) {
+          EXPECT_THAT(result, StatusIs(absl::StatusCode::kOutOfRange));
+        } else {
+          EXPECT_THAT(result, IsEof());
+        }
         EXPECT_THAT(after, IsEof());
       }
     }

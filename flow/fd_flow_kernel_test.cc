@@ -4,7 +4,6 @@
 // What the kernel does with sockets and pipes, and what a flow makes of it, one
 // test for each. The peers are bare descriptors.
 
-#include <fcntl.h>
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -26,7 +25,6 @@
 #include "absl/strings/string_view.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
-#include "flow/fd_flow.h"
 #include "flow/flow.h"
 #include "flow/testing/byte_pattern.h"
 #include "flow/testing/matchers.h"
@@ -311,173 +309,6 @@ TEST(ClosedTest, WakesAWriterThatAForeignUnixPeerRefuses) {
   });
   EXPECT_THAT(flow->Write(PatternString(0, kLarge)), IsClosed());
   peer.join();
-  ::close(unix.right);
-}
-
-// --- Close
-
-// close(2) with unread input would reset the connection.
-TEST(CloseTest, WithUnreadInputThePeerStillReadsAllToACleanEnd) {
-  for (const RawPair pair : {RawUnix(), RawTcp()}) {
-    auto flow = FlowOf(pair.left);
-    RawWrite(pair.right, "nobody reads this");
-    ::shutdown(pair.right, SHUT_WR);
-    const std::string sent = PatternString(0, 100000);
-    EXPECT_THAT(flow->Write(sent), IsOk());
-    EXPECT_THAT(flow->Close(Patience()), IsOk());
-    const auto received = RawReadToEnd(pair.right);
-    EXPECT_EQ(received.error, 0);
-    EXPECT_TRUE(received.bytes == sent);
-    ::close(pair.right);
-  }
-}
-
-// POLLRDHUP does not show an end behind data for which there is no room.
-TEST(CloseTest, AfterShutdownReadDiscardsWhatStillComes) {
-  for (const bool ends_first : {false, true}) {
-    const RawPair tcp = RawTcp(/*small=*/true);
-    auto flow = FlowOf(tcp.left);
-    EXPECT_THAT(flow->Shutdown(ShutdownMode::kRead), IsOk());
-    EXPECT_THAT(flow->Write("the last word"), IsOk());
-    std::thread peer([&] {
-      // It knows nothing of the refusal, and its data have no room at first.
-      RawWrite(tcp.right, PatternString(0, kLarge));
-      if (ends_first) ::shutdown(tcp.right, SHUT_WR);
-      const auto received = RawReadToEnd(tcp.right);
-      EXPECT_EQ(received.bytes, "the last word");
-      EXPECT_EQ(received.error, 0);
-      ::close(tcp.right);
-    });
-    EXPECT_THAT(flow->Close(Patience()), IsOk());
-    peer.join();
-  }
-}
-
-TEST(CloseTest, AfterShutdownReadThatComesWhileItWaits) {
-  const RawPair tcp = RawTcp(/*small=*/true);
-  auto flow = FlowOf(tcp.left);
-  std::thread closer([&] { EXPECT_THAT(flow->Close(Patience()), IsOk()); });
-  while (flow->Write("").ok()) std::this_thread::yield();  // until it has begun
-  EXPECT_THAT(flow->Shutdown(ShutdownMode::kRead), IsOk());
-  RawWrite(tcp.right, PatternString(0, kLarge));
-  ::close(tcp.right);
-  closer.join();
-}
-
-TEST(CloseTest, AfterShutdownReadHasADeadline) {
-  const RawPair tcp = RawTcp();
-  auto flow = FlowOf(tcp.left);
-  EXPECT_THAT(flow->Shutdown(ShutdownMode::kRead), IsOk());
-  EXPECT_THAT(flow->Close(absl::Now() + absl::Milliseconds(1)),
-              StatusIs(absl::StatusCode::kDeadlineExceeded));
-  // This end's direction had ended, whole; the other one is cut.
-  EXPECT_EQ(RawReadToEnd(tcp.right).error, 0);
-  EXPECT_LT(::send(tcp.right, "x", 1, MSG_NOSIGNAL), 0);
-  ::close(tcp.right);
-}
-
-TEST(CloseTest, AfterShutdownReadHasADeadlineAlsoIfThePeerNeverStops) {
-  const RawPair tcp = RawTcp();
-  auto flow = FlowOf(tcp.left);
-  EXPECT_THAT(flow->Shutdown(ShutdownMode::kRead), IsOk());
-  std::thread peer([&] {
-    const std::string bytes = PatternString(0, kLarge);
-    while (::send(tcp.right, bytes.data(), bytes.size(), MSG_NOSIGNAL) > 0) {
-    }
-  });
-  EXPECT_THAT(flow->Close(absl::Now() + absl::Milliseconds(20)),
-              StatusIs(absl::StatusCode::kDeadlineExceeded));
-  peer.join();
-  ::close(tcp.right);
-}
-
-// On TCP shutdown(2) is ENOTCONN then.
-TEST(CloseTest, AfterBothDirectionsHaveEndedIsOk) {
-  for (const RawPair pair : {RawUnix(), RawTcp()}) {
-    auto flow = FlowOf(pair.left);
-    ::shutdown(pair.right, SHUT_WR);
-    EXPECT_THAT(flow->Read(), IsEof());
-    EXPECT_THAT(flow->Shutdown(ShutdownMode::kWrite), IsOk());
-    EXPECT_EQ(RawReadToEnd(pair.right).error, 0);
-    ::close(pair.right);
-    EXPECT_THAT(flow->Shutdown(ShutdownMode::kReadWrite), IsOk());
-    EXPECT_THAT(flow->Close(), IsOk());
-  }
-}
-
-TEST(CloseTest, WithADeadlineInThePastIsOkIfThePeerHasEnded) {
-  for (const RawPair pair : {RawUnix(), RawTcp()}) {
-    auto flow = FlowOf(pair.left);
-    ::shutdown(pair.right, SHUT_WR);
-    EXPECT_THAT(flow->Close(absl::InfinitePast()), IsOk());
-    ::close(pair.right);
-  }
-}
-
-TEST(CloseTest, TellsOfADescriptorThatHadBeenShutDownBefore) {
-  for (const RawPair pair : {RawUnix(), RawTcp()}) {
-    ::shutdown(pair.left, SHUT_WR);
-    auto flow = FlowOf(pair.left);
-    EXPECT_THAT(flow->Write("x"), IsClosed());
-    ::close(pair.right);
-  }
-}
-
-// --- Aborts
-
-TEST(AbortTest, ResetsATcpConnectionAlsoWhenNothingIsUnread) {
-  for (const bool destroy : {false, true}) {
-    const RawPair tcp = RawTcp();
-    auto flow = FlowOf(tcp.left);
-    EXPECT_THAT(flow->Write("a prefix"), IsOk());
-    if (destroy) {
-      flow = nullptr;
-    } else {
-      flow->Abort(absl::OkStatus());
-    }
-    const auto received = RawReadToEnd(tcp.right);
-    EXPECT_EQ(received.error, ECONNRESET);
-    EXPECT_THAT(std::string("a prefix"), ::testing::StartsWith(received.bytes));
-    ::close(tcp.right);
-  }
-}
-
-// A write that is cut must not be followed by a clean end. TCP can only break
-// both directions.
-TEST(AbortTest, OfAWriteThatIsCutResetsATcpConnection) {
-  const RawPair tcp = RawTcp(/*small=*/true);
-  auto flow = FlowOf(tcp.left);
-  std::thread writer([&] {
-    EXPECT_THAT(flow->Write(PatternString(0, kLarge)),
-                StatusIs(absl::StatusCode::kDeadlineExceeded));
-  });
-  char byte;
-  ABSL_PCHECK(::read(tcp.right, &byte, 1) == 1);  // so it has begun
-  EXPECT_THAT(flow->Shutdown(ShutdownMode::kWrite), IsOk());
-  flow->SetWriteDeadline(absl::InfinitePast());
-  writer.join();
-  EXPECT_EQ(RawReadToEnd(tcp.right).error, ECONNRESET);
-  EXPECT_THAT(flow->Read(), StatusIs(absl::StatusCode::kAborted));
-  ::close(tcp.right);
-}
-
-TEST(AbortTest, WakesAUnixPeerAtOnceIfItCanGetNoError) {
-  const RawPair unix = RawUnix();
-  auto flow = FlowOf(unix.left);
-  flow->Abort(absl::AbortedError("enough"));
-  EXPECT_EQ(RawReadToEnd(unix.right).error, 0) << "no abort can be carried";
-  ::close(unix.right);
-}
-
-TEST(AbortTest, OfAUnixSocketWithUnreadDataIsAnErrorForThePeer) {
-  const RawPair unix = RawUnix();
-  RawWrite(unix.right, "unread");
-  auto flow = FlowOf(unix.left);
-  EXPECT_THAT(flow->Write("a prefix"), IsOk());
-  flow = nullptr;
-  const auto received = RawReadToEnd(unix.right);
-  EXPECT_EQ(received.bytes, "a prefix");
-  EXPECT_EQ(received.error, ECONNRESET);
   ::close(unix.right);
 }
 

@@ -213,6 +213,12 @@ class Flow {
   //    remote gets kAborted, but for what had ended before (docs: Close).
   //  * Any other error: the first one of a direction, or the reason of Abort().
   //
+  // Close() says that all is well. If it is not (a message was cut, the peer
+  // spoke nonsense), Abort() first, or destroy the flow without it:
+  //
+  //   if (!status.ok()) flow.Abort(status);
+  //   status.Update(flow.Close(absl::Now() + absl::Seconds(10)));
+  //
   // Whatever it returns, the flow is closed, and everything is freed as soon as
   // no call is under way. Every further Close() returns the same; of several at
   // once the earliest deadline counts. Without a deadline it may wait for ever.

@@ -127,7 +127,8 @@ class ForwardingFlow : public Flow {
   // ForwardingFlow::DoForwardWrite()
   //
   // What all the forms of a write become: hands `data` on, and stores in
-  // `*accepted` how many of its bytes were accepted. A derived class that
+  // `*accepted` how many of its bytes were accepted (this one does so also when
+  // it is Ok). A derived class that
   // changes the bytes, or does more than one write, calls this one for each:
   //
   //   absl::Status DoForwardWrite(const Outgoing& data,

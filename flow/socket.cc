@@ -328,12 +328,14 @@ absl::Status BindError(int error) {
   }
 }
 
-// Whether the file at `address` is a socket that nobody listens on any more.
-bool IsLeftOver(const SocketAddress& address) {
+bool IsNoSocket(const SocketAddress& address) {
   struct stat info;
-  if (::lstat(address.path().c_str(), &info) != 0 || !S_ISSOCK(info.st_mode)) {
-    return false;
-  }
+  return ::lstat(address.path().c_str(), &info) == 0 && !S_ISSOCK(info.st_mode);
+}
+
+// Whether the socket whose file is at `address` is one that nobody listens on
+// any more.
+bool IsLeftOver(const SocketAddress& address) {
   // A socket of another type is refused by whoever lives (EPROTOTYPE), who
   // does not notice.
   OwnedFd fd(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
@@ -349,6 +351,9 @@ absl::StatusOr<OwnedFd> Bind(const SocketAddress& address) {
   if (address.is_unix()) {
     if (::bind(fd.get(), address.get(), address.size) == 0) return fd;
     const int error = errno;
+    if (error == EADDRINUSE && IsNoSocket(address)) {
+      return absl::AlreadyExistsError("the file is there, and is no socket");
+    }
     if (error != EADDRINUSE || !IsLeftOver(address)) return BindError(error);
     ::unlink(address.path().c_str());
     if (::bind(fd.get(), address.get(), address.size) == 0) return fd;

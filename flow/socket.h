@@ -11,20 +11,31 @@
 //   absl::StatusOr<std::unique_ptr<Listener>> listener = Listen("tcp:8080");
 //   while (true) {
 //     absl::StatusOr<std::unique_ptr<Flow>> peer = (*listener)->Accept();
-//     if (!peer.ok()) break;
-//     std::thread(Serve, *std::move(peer)).detach();
+//     if (IsClosed(peer.status())) break;  // Close(), by another thread
+//     if (peer.ok()) {
+//       threads.emplace_back(Serve, *std::move(peer));
+//     } else {
+//       absl::SleepFor(absl::Milliseconds(100));  // no descriptors left
+//     }
 //   }
+//
+// examples/serve.cc is a server with a limit and an end in good order. To stop
+// one by a signal: no function here may be called by a signal handler; let a
+// thread wait for the signal (sigwait), then Close() the listener and Abort()
+// the flows.
 //
 // Addresses are text:
 //
 //   tcp:HOST:PORT  HOST is a name, an IPv4 address, or an IPv6 address in
 //                  brackets; PORT a number or the name of a service.
 //   tcp:PORT       to listen on every address of this machine
-//   unix:PATH      a Unix socket; `unix:@NAME` is one in Linux's abstract
-//                  namespace, which has no file
+//   unix:PATH      a Unix socket, of at most 107 bytes; `unix:@NAME` is one in
+//                  Linux's abstract namespace, which has no file
 //
-// What the flows can and cannot do is said in fd_flow.h. TCP_NODELAY is set on
-// them: they gather themselves what is written together.
+// What the flows can and cannot do is said in fd_flow.h; above all, a Unix
+// socket cannot carry an abort, so over it let a protocol say itself when all
+// is sent. TCP_NODELAY is set: flows gather themselves what is written
+// together.
 //
 // When not to use it: for a socket that needs other options or comes from
 // elsewhere; make it and give it to MakeFdFlow().

@@ -129,7 +129,7 @@ absl::StatusOr<absl::Cord> Expected(const Operation& operation,
     }
     case Operation::Kind::kReadExactly:
       if (enough) return all;
-      if (end.ok() && !rest.empty()) return absl::OutOfRangeError("");
+      if (end.ok()) return absl::OutOfRangeError("");
       break;
     case Operation::Kind::kPeek:
       if (enough) return all;

@@ -261,9 +261,9 @@ std::vector<Defect> DefectsOfEnds() {
       Defect::Of<IsSpoiledByUnreadData>("IsSpoiledByUnreadData")
           .Fails({"DataThatIsLeftUnreadDoesNotSpoilClose"}),
       Defect::Of<RefusesNothing>("RefusesNothing")
-          .Fails({"ShutdownReadClosesTheWritesOfTheRemote",
-                  "CloseDoesNotWaitForARemoteThatIsRefused"})
-          .Hangs({"ShutdownReadWakesABlockedReadWithEndOfFile",
+          .Fails({"ShutdownReadClosesTheWritesOfTheRemote"})
+          .Hangs({"CloseDoesNotWaitForARemoteThatIsRefused",
+                  "ShutdownReadWakesABlockedReadWithEndOfFile",
                   "ReadsThatRaceWithShutdownReadReturn",
                   "ShutdownReadWakesABlockedWriteOfTheRemote"}),
       Defect::Of<RefusesAndEnds>("RefusesAndEnds")

@@ -1,0 +1,216 @@
+// Copyright 2026 The flow authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// What the kernel does when a socket is closed or reset, and what Close() and
+// Abort() of a flow make of it, one test for each. The peers are bare
+// descriptors; the rest of what the kernel does is in fd_flow_kernel_test.cc.
+
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstddef>
+#include <string>
+#include <thread>
+
+#include "absl/log/absl_check.h"
+#include "absl/status/status.h"
+#include "absl/status/status_matchers.h"
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
+#include "flow/flow.h"
+#include "flow/testing/byte_pattern.h"
+#include "flow/testing/matchers.h"
+#include "flow/testing/raw_sockets.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+
+namespace flow {
+namespace {
+
+using ::absl_testing::IsOk;
+using ::absl_testing::StatusIs;
+using ::flow::testing::FlowOf;
+using ::flow::testing::IsClosed;
+using ::flow::testing::IsEof;
+using ::flow::testing::PatternString;
+using ::flow::testing::RawPair;
+using ::flow::testing::RawReadToEnd;
+using ::flow::testing::RawTcp;
+using ::flow::testing::RawUnix;
+using ::flow::testing::RawWrite;
+
+constexpr size_t kLarge = size_t{1} << 20;
+
+// For a machine under load; what is waited for comes at once.
+absl::Time Patience() { return absl::Now() + absl::Seconds(20); }
+
+// --- Close
+
+// close(2) with unread input would reset the connection.
+TEST(CloseTest, WithUnreadInputThePeerStillReadsAllToACleanEnd) {
+  for (const RawPair pair : {RawUnix(), RawTcp()}) {
+    auto flow = FlowOf(pair.left);
+    RawWrite(pair.right, "nobody reads this");
+    ::shutdown(pair.right, SHUT_WR);
+    const std::string sent = PatternString(0, 100000);
+    EXPECT_THAT(flow->Write(sent), IsOk());
+    EXPECT_THAT(flow->Close(Patience()), IsOk());
+    const auto received = RawReadToEnd(pair.right);
+    EXPECT_EQ(received.error, 0);
+    EXPECT_TRUE(received.bytes == sent);
+    ::close(pair.right);
+  }
+}
+
+// POLLRDHUP does not show an end behind data for which there is no room.
+TEST(CloseTest, AfterShutdownReadDiscardsWhatStillComes) {
+  for (const bool ends_first : {false, true}) {
+    const RawPair tcp = RawTcp(/*small=*/true);
+    auto flow = FlowOf(tcp.left);
+    EXPECT_THAT(flow->Shutdown(ShutdownMode::kRead), IsOk());
+    EXPECT_THAT(flow->Write("the last word"), IsOk());
+    std::thread peer([&] {
+      // It knows nothing of the refusal, and its data have no room at first.
+      RawWrite(tcp.right, PatternString(0, kLarge));
+      if (ends_first) ::shutdown(tcp.right, SHUT_WR);
+      const auto received = RawReadToEnd(tcp.right);
+      EXPECT_EQ(received.bytes, "the last word");
+      EXPECT_EQ(received.error, 0);
+      ::close(tcp.right);
+    });
+    EXPECT_THAT(flow->Close(Patience()), IsOk());
+    peer.join();
+  }
+}
+
+TEST(CloseTest, AfterShutdownReadThatComesWhileItWaits) {
+  const RawPair tcp = RawTcp(/*small=*/true);
+  auto flow = FlowOf(tcp.left);
+  std::thread closer([&] { EXPECT_THAT(flow->Close(Patience()), IsOk()); });
+  while (flow->Write("").ok()) std::this_thread::yield();  // until it has begun
+  EXPECT_THAT(flow->Shutdown(ShutdownMode::kRead), IsOk());
+  RawWrite(tcp.right, PatternString(0, kLarge));
+  ::close(tcp.right);
+  closer.join();
+}
+
+TEST(CloseTest, AfterShutdownReadHasADeadline) {
+  const RawPair tcp = RawTcp();
+  auto flow = FlowOf(tcp.left);
+  EXPECT_THAT(flow->Shutdown(ShutdownMode::kRead), IsOk());
+  EXPECT_THAT(flow->Close(absl::Now() + absl::Milliseconds(1)),
+              StatusIs(absl::StatusCode::kDeadlineExceeded));
+  // This end's direction had ended, whole; the other one is cut.
+  EXPECT_EQ(RawReadToEnd(tcp.right).error, 0);
+  EXPECT_LT(::send(tcp.right, "x", 1, MSG_NOSIGNAL), 0);
+  ::close(tcp.right);
+}
+
+TEST(CloseTest, AfterShutdownReadHasADeadlineAlsoIfThePeerNeverStops) {
+  const RawPair tcp = RawTcp();
+  auto flow = FlowOf(tcp.left);
+  EXPECT_THAT(flow->Shutdown(ShutdownMode::kRead), IsOk());
+  std::thread peer([&] {
+    const std::string bytes = PatternString(0, kLarge);
+    while (::send(tcp.right, bytes.data(), bytes.size(), MSG_NOSIGNAL) > 0) {
+    }
+  });
+  EXPECT_THAT(flow->Close(absl::Now() + absl::Milliseconds(20)),
+              StatusIs(absl::StatusCode::kDeadlineExceeded));
+  peer.join();
+  ::close(tcp.right);
+}
+
+// On TCP shutdown(2) is ENOTCONN then.
+TEST(CloseTest, AfterBothDirectionsHaveEndedIsOk) {
+  for (const RawPair pair : {RawUnix(), RawTcp()}) {
+    auto flow = FlowOf(pair.left);
+    ::shutdown(pair.right, SHUT_WR);
+    EXPECT_THAT(flow->Read(), IsEof());
+    EXPECT_THAT(flow->Shutdown(ShutdownMode::kWrite), IsOk());
+    EXPECT_EQ(RawReadToEnd(pair.right).error, 0);
+    ::close(pair.right);
+    EXPECT_THAT(flow->Shutdown(ShutdownMode::kReadWrite), IsOk());
+    EXPECT_THAT(flow->Close(), IsOk());
+  }
+}
+
+TEST(CloseTest, WithADeadlineInThePastIsOkIfThePeerHasEnded) {
+  for (const RawPair pair : {RawUnix(), RawTcp()}) {
+    auto flow = FlowOf(pair.left);
+    ::shutdown(pair.right, SHUT_WR);
+    EXPECT_THAT(flow->Close(absl::InfinitePast()), IsOk());
+    ::close(pair.right);
+  }
+}
+
+TEST(CloseTest, TellsOfADescriptorThatHadBeenShutDownBefore) {
+  for (const RawPair pair : {RawUnix(), RawTcp()}) {
+    ::shutdown(pair.left, SHUT_WR);
+    auto flow = FlowOf(pair.left);
+    EXPECT_THAT(flow->Write("x"), IsClosed());
+    ::close(pair.right);
+  }
+}
+
+// --- Aborts
+
+TEST(AbortTest, ResetsATcpConnectionAlsoWhenNothingIsUnread) {
+  for (const bool destroy : {false, true}) {
+    const RawPair tcp = RawTcp();
+    auto flow = FlowOf(tcp.left);
+    EXPECT_THAT(flow->Write("a prefix"), IsOk());
+    if (destroy) {
+      flow = nullptr;
+    } else {
+      flow->Abort(absl::OkStatus());
+    }
+    const auto received = RawReadToEnd(tcp.right);
+    EXPECT_EQ(received.error, ECONNRESET);
+    EXPECT_THAT(std::string("a prefix"), ::testing::StartsWith(received.bytes));
+    ::close(tcp.right);
+  }
+}
+
+// A write that is cut must not be followed by a clean end. TCP can only break
+// both directions.
+TEST(AbortTest, OfAWriteThatIsCutResetsATcpConnection) {
+  const RawPair tcp = RawTcp(/*small=*/true);
+  auto flow = FlowOf(tcp.left);
+  std::thread writer([&] {
+    EXPECT_THAT(flow->Write(PatternString(0, kLarge)),
+                StatusIs(absl::StatusCode::kDeadlineExceeded));
+  });
+  char byte;
+  ABSL_PCHECK(::read(tcp.right, &byte, 1) == 1);  // so it has begun
+  EXPECT_THAT(flow->Shutdown(ShutdownMode::kWrite), IsOk());
+  flow->SetWriteDeadline(absl::InfinitePast());
+  writer.join();
+  EXPECT_EQ(RawReadToEnd(tcp.right).error, ECONNRESET);
+  EXPECT_THAT(flow->Read(), StatusIs(absl::StatusCode::kAborted));
+  ::close(tcp.right);
+}
+
+TEST(AbortTest, WakesAUnixPeerAtOnceIfItCanGetNoError) {
+  const RawPair unix = RawUnix();
+  auto flow = FlowOf(unix.left);
+  flow->Abort(absl::AbortedError("enough"));
+  EXPECT_EQ(RawReadToEnd(unix.right).error, 0) << "no abort can be carried";
+  ::close(unix.right);
+}
+
+TEST(AbortTest, OfAUnixSocketWithUnreadDataIsAnErrorForThePeer) {
+  const RawPair unix = RawUnix();
+  RawWrite(unix.right, "unread");
+  auto flow = FlowOf(unix.left);
+  EXPECT_THAT(flow->Write("a prefix"), IsOk());
+  flow = nullptr;
+  const auto received = RawReadToEnd(unix.right);
+  EXPECT_EQ(received.bytes, "a prefix");
+  EXPECT_EQ(received.error, ECONNRESET);
+  ::close(unix.right);
+}
+
+}  // namespace
+}  // namespace flow
