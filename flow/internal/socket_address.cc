@@ -48,7 +48,12 @@ absl::Status NotAnAddress(absl::string_view text, absl::string_view why) {
 // getaddrinfo(3) takes all that strtoul(3) does, such as -1 and 65616 (as 80).
 bool IsPort(absl::string_view port) {
   if (!absl::c_all_of(port, absl::ascii_isdigit)) {
-    return absl::ascii_isalnum(static_cast<unsigned char>(port.front()));
+    const auto in_name = [](char c) {
+      return absl::ascii_isalnum(static_cast<unsigned char>(c)) ||
+             absl::StrContains("-_+.", c);
+    };
+    return absl::ascii_isalnum(static_cast<unsigned char>(port.front())) &&
+           absl::c_all_of(port, in_name);
   }
   constexpr uint32_t kLargest = 65535;
   uint32_t number;
@@ -63,10 +68,12 @@ absl::StatusOr<SocketName> ParseTcp(absl::string_view text,
   if (colon != absl::string_view::npos) host = rest.substr(0, colon);
   absl::string_view port = rest.substr(colon + 1);  // npos + 1 is 0
   if (absl::ConsumePrefix(&host, "[")) {
-    if (!absl::ConsumeSuffix(&host, "]") || !absl::StrContains(host, ':')) {
+    if (!absl::ConsumeSuffix(&host, "]") || !absl::StrContains(host, ':') ||
+        host.find_first_of("[]") != absl::string_view::npos) {
       return NotAnAddress(text, "brackets hold an IPv6 address, as in [::1]");
     }
-  } else if (absl::StrContains(host, ':') || absl::EndsWith(port, "]")) {
+  } else if (host.find_first_of(":[]") != absl::string_view::npos ||
+             absl::EndsWith(port, "]")) {
     return NotAnAddress(
         text, "an IPv6 address wants brackets, and a port, as in tcp:[::1]:80");
   }
