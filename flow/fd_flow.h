@@ -47,7 +47,8 @@ struct FdFlowOptions {
 // without that direction: Read is end-of-file, a write is Closed.
 //
 // kInvalidArgument: a descriptor is not open, or is not a stream: a directory,
-// a socket for datagrams, one that listens or is not connected.
+// a socket for datagrams, one that listens or is not connected, an eventfd.
+// kUnavailable: a connection that was reset before.
 //
 // The flags of the open file are never changed (O_NONBLOCK would be seen by
 // everyone who shares it, such as the user's shell); they may be anything.
