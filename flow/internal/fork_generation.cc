@@ -1,0 +1,33 @@
+// Copyright 2026 The flow authors
+// SPDX-License-Identifier: Apache-2.0
+
+#include "flow/internal/fork_generation.h"
+
+#include <atomic>
+#include <cstdint>
+
+#if __has_include(<pthread.h>)
+#include <pthread.h>
+#endif
+
+namespace flow::internal {
+namespace {
+
+std::atomic<uint32_t> generation{0};
+
+#if __has_include(<pthread.h>)
+bool Watch() {
+  return ::pthread_atfork(nullptr, nullptr, [] { ++generation; }) == 0;
+}
+#else
+bool Watch() { return false; }  // There is no fork, either.
+#endif
+
+}  // namespace
+
+uint32_t ForkGeneration() {
+  [[maybe_unused]] static const bool watched = Watch();
+  return generation.load(std::memory_order_relaxed);
+}
+
+}  // namespace flow::internal

@@ -1,0 +1,95 @@
+// Copyright 2026 The flow authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// File: internal/monotonic_deadline.h
+//
+// A deadline that is given by the wall clock, as absl::Time, and kept by a
+// clock that nobody can set: what is left of it is measured from when it was
+// given. Not for users of the library.
+//
+// Thread safety: that of a value.
+
+#ifndef FLOW_INTERNAL_MONOTONIC_DEADLINE_H_
+#define FLOW_INTERNAL_MONOTONIC_DEADLINE_H_
+
+#include <chrono>  // NOLINT(build/c++11)
+
+#include "absl/synchronization/mutex.h"
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
+
+namespace flow::internal {
+
+// MonotonicDeadline
+class MonotonicDeadline {
+ public:
+  // Never.
+  constexpr MonotonicDeadline() = default;
+
+  // What is `deadline` now.
+  explicit MonotonicDeadline(absl::Time deadline) : at_(Moment(deadline)) {}
+
+  // In `left` from now.
+  static MonotonicDeadline In(absl::Duration left) {
+    MonotonicDeadline deadline;
+    deadline.at_ = SinceEpoch() + left;
+    return deadline;
+  }
+
+  bool is_never() const { return at_ == absl::InfiniteDuration(); }
+
+  // MonotonicDeadline::left()
+  //
+  // Returns how long it is until then; not positive: it has passed. Looks at
+  // the clock, unless the answer does not depend on it.
+  absl::Duration left() const {
+    if (is_never() || at_ == -absl::InfiniteDuration()) return at_;
+    return at_ - SinceEpoch();
+  }
+  bool has_passed() const { return left() <= absl::ZeroDuration(); }
+
+  // MonotonicDeadline::ToTime()
+  //
+  // Returns when that is by the wall clock as it is set now.
+  absl::Time ToTime() const {
+    if (is_never()) return absl::InfiniteFuture();
+    if (at_ == -absl::InfiniteDuration()) return absl::InfinitePast();
+    return absl::Now() + left();
+  }
+
+  friend bool operator==(const MonotonicDeadline& a,
+                         const MonotonicDeadline& b) {
+    return a.at_ == b.at_;
+  }
+  friend bool operator<(const MonotonicDeadline& a,
+                        const MonotonicDeadline& b) {
+    return a.at_ < b.at_;
+  }
+
+ private:
+  static absl::Duration SinceEpoch() {
+    return absl::FromChrono(
+        std::chrono::steady_clock::now().time_since_epoch());
+  }
+
+  static absl::Duration Moment(absl::Time deadline) {
+    if (deadline == absl::InfiniteFuture()) return absl::InfiniteDuration();
+    if (deadline == absl::InfinitePast()) return -absl::InfiniteDuration();
+    return SinceEpoch() + (deadline - absl::Now());
+  }
+
+  absl::Duration at_ = absl::InfiniteDuration();  // since the clock's epoch
+};
+
+// AwaitUntil()
+//
+// As `mu.AwaitWithDeadline(condition, deadline)`: waits, with `mu` held, until
+// `condition` is true, and returns false if the deadline has passed before.
+inline bool AwaitUntil(absl::Mutex& mu, const absl::Condition& condition,
+                       const MonotonicDeadline& deadline) {
+  return mu.AwaitWithTimeout(condition, deadline.left());
+}
+
+}  // namespace flow::internal
+
+#endif  // FLOW_INTERNAL_MONOTONIC_DEADLINE_H_
