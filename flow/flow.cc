@@ -20,13 +20,16 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "absl/synchronization/mutex.h"
-#include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "absl/types/span.h"
+#include "flow/internal/fork_generation.h"
+#include "flow/internal/monotonic_deadline.h"
 #include "flow/status.h"
 
 namespace flow {
 namespace {
+
+using internal::MonotonicDeadline;
 
 // An address that no other living thread has.
 const void* ThisThread() {
@@ -62,6 +65,24 @@ absl::Status WithPayloadsOf(const absl::Status& from, absl::Status to) {
 absl::Status Lasting(absl::Status status) {
   if (!absl::IsDeadlineExceeded(status)) return status;
   return WithPayloadsOf(status, absl::AbortedError(status.message()));
+}
+
+// What an error's message tells whoever is on top of the flow `name`. If it is
+// that of a flow underneath, `NAME [STATE]: TRIED: CAUSE`, it is NAME and
+// CAUSE: the state and what was tried are said once, by the flow on top.
+std::string Cause(absl::string_view name, absl::string_view message) {
+  const size_t state = message.find(" [in: ");
+  const size_t state_end = message.find(" bytes]: ", state);
+  if (state == absl::string_view::npos ||
+      state_end == absl::string_view::npos) {
+    return std::string(message);
+  }
+  const absl::string_view inner = message.substr(0, state);
+  absl::string_view rest =
+      message.substr(state_end + absl::string_view(" bytes]: ").size());
+  const size_t cause = rest.find(": ");
+  if (cause != absl::string_view::npos) rest.remove_prefix(cause + 2);
+  return inner == name ? std::string(rest) : absl::StrCat(inner, ": ", rest);
 }
 
 }  // namespace
@@ -368,8 +389,9 @@ absl::Status Flow::InContext(absl::string_view what,
                              const absl::Status& status) const {
   return WithPayloadsOf(
       status,
-      absl::Status(status.code(), absl::StrCat(Describe(), ": ", what, ": ",
-                                               status.message())));
+      absl::Status(status.code(),
+                   absl::StrCat(Describe(), ": ", what, ": ",
+                                Cause(DoDescribe(), status.message()))));
 }
 
 // --- Moves
@@ -431,7 +453,7 @@ void Flow::SendEnd() {
       CallHook([this, outcome = out_.error] { return DoEndWrite(outcome); });
   end_sent_ = true;
   if (aborted_ || out_.state != State::kOpen) return;  // the first move wins
-  if (absl::IsDeadlineExceeded(error) && absl::Now() >= close_deadline_) {
+  if (absl::IsDeadlineExceeded(error) && close_deadline_.has_passed()) {
     GiveUpClose().IgnoreError();  // RunClose() returns it.
     return;
   }
@@ -501,7 +523,32 @@ void Flow::SetWriteDeadline(absl::Time deadline) {
 // --- Closing
 
 absl::Status Flow::Close(absl::Time deadline) {
+  const MonotonicDeadline until(deadline);
   absl::MutexLock lock(&mu_);
+  return CloseBy(until);
+}
+
+absl::Status Flow::CloseAfterRead(absl::Time deadline) {
+  const MonotonicDeadline until(deadline);
+  absl::MutexLock lock(&mu_);
+  if (!closing_ && !InsideHook()) {
+    ++closers_;
+    EndWrite().IgnoreError();  // CloseOutcome() has it.
+    close_waits_for_ = "another thread to read to the end";
+    const auto was_read = [this] {
+      mu_.AssertReaderHeld();
+      return in_.state != State::kOpen || closing_ || aborted_ ||
+             close_result_.has_value();
+    };
+    const bool in_time =
+        internal::AwaitUntil(mu_, absl::Condition(&was_read), until);
+    --closers_;
+    if (!in_time) return GiveUpClose();
+  }
+  return CloseBy(until);
+}
+
+absl::Status Flow::CloseBy(MonotonicDeadline deadline) {
   if (close_result_.has_value()) return *close_result_;
   if (InsideHook()) {
     absl::Status error = absl::FailedPreconditionError(absl::StrCat(
@@ -518,7 +565,7 @@ absl::Status Flow::Close(absl::Time deadline) {
   return result;
 }
 
-absl::Status Flow::RunClose(absl::Time deadline) {
+absl::Status Flow::RunClose(MonotonicDeadline deadline) {
   closing_ = true;
   close_deadline_ = deadline;
 
@@ -529,7 +576,7 @@ absl::Status Flow::RunClose(absl::Time deadline) {
     mu_.AssertReaderHeld();
     return aborted_ || (end_sent_ && !out_.busy());
   };
-  if (!mu_.AwaitWithDeadline(absl::Condition(&signaled), deadline)) {
+  if (!internal::AwaitUntil(mu_, absl::Condition(&signaled), deadline)) {
     return GiveUpClose();
   }
 
@@ -538,10 +585,8 @@ absl::Status Flow::RunClose(absl::Time deadline) {
   if (!aborted_ &&
       (in_.state == State::kOpen || in_.state == State::kRefused)) {
     close_waits_for_ = "the remote to end its direction";
-    remote = CallHook([&] { return DoAwaitRemoteEnd(deadline); });
-    // Without a second look at the clock, which may have been set back.
-    if (absl::IsDeadlineExceeded(remote) &&
-        deadline != absl::InfiniteFuture()) {
+    remote = CallHook([&] { return DoAwaitRemoteEnd(deadline.ToTime()); });
+    if (absl::IsDeadlineExceeded(remote) && !deadline.is_never()) {
       return GiveUpClose();
     }
   }
@@ -554,7 +599,7 @@ absl::Status Flow::RunClose(absl::Time deadline) {
     mu_.AssertReaderHeld();
     return aborted_ || Idle();
   };
-  if (!mu_.AwaitWithDeadline(absl::Condition(&idle), deadline)) {
+  if (!internal::AwaitUntil(mu_, absl::Condition(&idle), deadline)) {
     return GiveUpClose();
   }
   if (aborted_) return LatchClose(abort_reason_);
@@ -569,12 +614,12 @@ absl::Status Flow::RunClose(absl::Time deadline) {
   return LatchClose(std::move(result));
 }
 
-absl::Status Flow::JoinClose(absl::Time deadline) {
+absl::Status Flow::JoinClose(MonotonicDeadline deadline) {
   const auto closed = [this] {
     mu_.AssertReaderHeld();
     return close_result_.has_value();
   };
-  if (!mu_.AwaitWithDeadline(absl::Condition(&closed), deadline)) {
+  if (!internal::AwaitUntil(mu_, absl::Condition(&closed), deadline)) {
     if (!freed_ || aborted_) return GiveUpClose();
     // All is done but for the clean-up, which nothing can interrupt.
     mu_.Await(absl::Condition(&closed));
@@ -637,10 +682,23 @@ bool Flow::InsideHook() const {
 
 absl::Time Flow::CloseDeadline() const {
   absl::MutexLock lock(&mu_);
-  return close_deadline_;
+  return close_deadline_.ToTime();
+}
+
+int64_t Flow::bytes_in_transit() const {
+  absl::MutexLock lock(&mu_);
+  return freed_ ? 0 : DoBytesInTransit();
+}
+
+bool Flow::IsInChild() const {
+  return internal::ForkGeneration() != fork_generation_;
 }
 
 void Flow::Destroy() {
+  if (ABSL_PREDICT_FALSE(IsInChild())) {
+    DoFreeInChild();
+    return;
+  }
   absl::MutexLock lock(&mu_);
   ABSL_CHECK(Idle() && closers_ == 0)
       << Describe() << ": destroyed while a call is under way";
@@ -652,7 +710,10 @@ void Flow::Destroy() {
   if (!freed_) Free().IgnoreError();
 }
 
+Flow::Flow() : fork_generation_(internal::ForkGeneration()) {}
+
 Flow::~Flow() {
+  if (ABSL_PREDICT_FALSE(IsInChild())) return;
   absl::MutexLock lock(&mu_);
   ABSL_CHECK(freed_) << "the destructor of a flow did not call Destroy()";
 }

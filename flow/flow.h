@@ -46,6 +46,7 @@
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "absl/types/span.h"
+#include "flow/internal/monotonic_deadline.h"
 
 namespace flow {
 
@@ -202,9 +203,13 @@ class Flow {
   //
   // Shuts the write direction down, waits until the remote has ended its own
   // direction too, then frees what the flow holds. Where there is no remote end
-  // (functions, files), it waits for calls under way only. Other threads may
-  // go on reading meanwhile; data that nobody reads keeps the remote waiting,
-  // so call Shutdown(kRead) first if you want none.
+  // (functions, files), it waits for calls under way only. Data that nobody
+  // reads keeps the remote waiting, so call Shutdown(kRead) first if you want
+  // none. If another thread reads, call CloseAfterRead().
+  //
+  //   // BUG: drops what the reader has not come to when the remote ends.
+  //   std::thread reader([&] { flow::Copy(*flow, *sink); });
+  //   absl::Status status = flow->Close();
   //
   //  * Ok: every accepted byte was handed on, neither direction was broken so
   //    far, and no write has failed (one that the remote or a full output
@@ -221,9 +226,19 @@ class Flow {
   //
   // Whatever it returns, the flow is closed, and everything is freed as soon as
   // no call is under way. Every further Close() returns the same; of several at
-  // once the earliest deadline counts. Without a deadline it may wait for ever.
-  // The deadline limits waiting; the clean-up itself, once begun, is finished.
+  // once the earliest deadline counts. Without a deadline it may wait without
+  // end. The deadline limits waiting; the clean-up itself, once begun, is
+  // finished. To wait as long as the remote takes bytes: patient_close.h.
   absl::Status Close(absl::Time deadline = absl::InfiniteFuture());
+
+  // Flow::CloseAfterRead()
+  //
+  // Close() for a flow that another thread reads: shuts the write direction
+  // down, waits until that thread has read to the end (or has refused the rest,
+  // or met an error), and then closes. So it drops nothing that the remote had
+  // sent when it ended. If `deadline` passes first, that is a Close() past its
+  // deadline. Where nobody reads, it waits until then.
+  absl::Status CloseAfterRead(absl::Time deadline = absl::InfiniteFuture());
 
   // Flow::Abort()
   //
@@ -244,9 +259,12 @@ class Flow {
   // Flow::SetReadDeadline(), Flow::SetWriteDeadline()
   //
   // Sets the time after which a Read (or a write of any form) gives up waiting,
-  // with kDeadlineExceeded. Holds until it is set anew, and applies to a call
+  // with kDeadlineExceeded. Holds until it is set again, and applies to a call
   // that is already blocked. What need not wait succeeds also after it. Flows
   // that cannot be interrupted ignore it and say so (function_flow.h).
+  //
+  // Here as in Close(), what is left until `deadline` is measured at the call;
+  // setting the wall clock later changes nothing.
   //
   // Default: absl::InfiniteFuture().
   void SetReadDeadline(absl::Time deadline);
@@ -263,6 +281,15 @@ class Flow {
     return out_.bytes.load(std::memory_order_relaxed);
   }
 
+  // Flow::bytes_in_transit()
+  //
+  // Returns how many of the bytes that were written are still on their way, as
+  // far as the transport tells: on TCP those that are not acknowledged, on
+  // pipes, Unix sockets and terminals those that are not read (Unix sockets
+  // count the memory that holds them). It falls as the remote takes them. 0
+  // where nothing can be told, and once the flow is closed.
+  int64_t bytes_in_transit() const;
+
   // Flow::DebugString()
   //
   // Returns kind, name, state and calls under way in one line for people. Every
@@ -271,13 +298,13 @@ class Flow {
   std::string DebugString() const;
 
  protected:
-  Flow() = default;
+  Flow();
 
   // -------------------------------------------------------------------------
   // For implementations
   //
-  // Hooks, but for DoDescribe(), are called without a lock held. The base
-  // guarantees:
+  // Hooks are called without a lock held, except DoDescribe() and
+  // DoBytesInTransit(). The base guarantees:
   //
   //  * At most one read hook and one write hook run at a time. They begin only
   //    if their direction was open just before.
@@ -323,9 +350,10 @@ class Flow {
 
   // Flow::CloseDeadline()
   //
-  // Returns the deadline of the first Close(), once that has begun, and
-  // absl::InfiniteFuture() before. For a DoEndWrite() that waits: Close() calls
-  // it on its own thread, and nobody else would watch its deadline.
+  // Returns the deadline of the first Close(), by the wall clock as it is set
+  // now, once that has begun, and absl::InfiniteFuture() before. For a
+  // DoEndWrite() that waits: Close() calls it on its own thread, and nobody
+  // else would watch its deadline.
   absl::Time CloseDeadline() const;
 
   // Flow::DoRead()
@@ -398,6 +426,20 @@ class Flow {
   // destroyed before it had read everything; or the remote had aborted a
   // direction that was then refused.
   virtual absl::Status DoFree();
+
+  // Flow::DoFreeInChild()
+  //
+  // Called instead of DoAbort() and DoFree() if the flow is destroyed in a
+  // process that was forked from the one that made it: closes descriptors, and
+  // nothing else. It takes no lock, as a thread of the parent may have held it.
+  // Default: nothing.
+  virtual void DoFreeInChild() {}
+
+  // Flow::DoBytesInTransit()
+  //
+  // Returns what bytes_in_transit() says. As DoDescribe(), it may be called at
+  // any time before DoFree(), with a lock of the base held. Default: 0.
+  virtual int64_t DoBytesInTransit() const { return 0; }
 
   // Flow::DoSetReadDeadline(), Flow::DoSetWriteDeadline()
   //
@@ -484,8 +526,11 @@ class Flow {
   void SendEnd() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void AbortBoth(absl::Status local, const absl::Status& remote)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  absl::Status RunClose(absl::Time deadline) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  absl::Status JoinClose(absl::Time deadline)
+  absl::Status CloseBy(internal::MonotonicDeadline deadline)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  absl::Status RunClose(internal::MonotonicDeadline deadline)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  absl::Status JoinClose(internal::MonotonicDeadline deadline)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   absl::Status GiveUpClose() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   absl::Status LatchClose(absl::Status result)
@@ -499,9 +544,14 @@ class Flow {
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   bool InsideHook() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
+  // Whether this process was forked from the one that made the flow. Then no
+  // lock is to be trusted.
+  bool IsInChild() const;
+
   // All that is rare happens under this lock; a call that neither waits nor
   // ends anything never takes it.
   mutable absl::Mutex mu_;
+  const uint32_t fork_generation_;
   Direction in_;
   Direction out_;
   bool end_requested_ ABSL_GUARDED_BY(mu_) = false;  // Shutdown(kWrite), Close
@@ -510,7 +560,7 @@ class Flow {
   absl::Status abort_reason_ ABSL_GUARDED_BY(mu_);
   int closers_ ABSL_GUARDED_BY(mu_) = 0;       // threads that are in Close()
   bool closing_ ABSL_GUARDED_BY(mu_) = false;  // RunClose() has begun
-  absl::Time close_deadline_ ABSL_GUARDED_BY(mu_) = absl::InfiniteFuture();
+  internal::MonotonicDeadline close_deadline_ ABSL_GUARDED_BY(mu_);
   absl::string_view close_waits_for_ ABSL_GUARDED_BY(mu_);
   std::optional<absl::Status> close_result_ ABSL_GUARDED_BY(mu_);
   bool free_when_idle_ ABSL_GUARDED_BY(mu_) = false;  // nobody waits to do it

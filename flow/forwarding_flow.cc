@@ -22,9 +22,12 @@
 #include "absl/time/time.h"
 #include "absl/types/span.h"
 #include "flow/flow.h"
+#include "flow/internal/monotonic_deadline.h"
 
 namespace flow {
 namespace {
+
+using internal::MonotonicDeadline;
 
 // Calls `use` with each buffer of the variant of an Outgoing.
 template <typename Buffers, typename Use>
@@ -125,7 +128,7 @@ absl::Status ForwardingFlow::DoEndWrite(const absl::Status& outcome) {
     LimitEndByClose();
     absl::Status ended = inner_->Shutdown(ShutdownMode::kWrite);
     // A flush underneath that a deadline has cut short.
-    if (absl::IsAborted(ended) && absl::Now() >= CloseDeadline()) {
+    if (absl::IsAborted(ended) && CloseDeadline() <= absl::Now()) {
       ended = absl::DeadlineExceededError(ended.message());
     }
     return ended;
@@ -165,15 +168,23 @@ void ForwardingFlow::DoSetReadDeadline(absl::Time deadline) {
 
 void ForwardingFlow::DoSetWriteDeadline(absl::Time deadline) {
   absl::MutexLock lock(&deadline_mu_);
-  write_deadline_ = deadline;
-  inner_->SetWriteDeadline(std::min(write_deadline_, end_deadline_));
+  write_deadline_ = MonotonicDeadline(deadline);
+  SetInnerWriteDeadline();
+}
+
+int64_t ForwardingFlow::DoBytesInTransit() const {
+  return inner_->bytes_in_transit();
 }
 
 void ForwardingFlow::LimitEndByClose() {
-  const absl::Time deadline = CloseDeadline();
+  const MonotonicDeadline deadline(CloseDeadline());
   absl::MutexLock lock(&deadline_mu_);
   end_deadline_ = deadline;
-  if (end_deadline_ < write_deadline_) inner_->SetWriteDeadline(end_deadline_);
+  if (end_deadline_ < write_deadline_) SetInnerWriteDeadline();
+}
+
+void ForwardingFlow::SetInnerWriteDeadline() {
+  inner_->SetWriteDeadline(std::min(write_deadline_, end_deadline_).ToTime());
 }
 
 }  // namespace flow

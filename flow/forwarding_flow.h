@@ -18,6 +18,7 @@
 #define FLOW_FORWARDING_FLOW_H_
 
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <variant>
 #include <vector>
@@ -31,6 +32,7 @@
 #include "absl/time/time.h"
 #include "absl/types/span.h"
 #include "flow/flow.h"
+#include "flow/internal/monotonic_deadline.h"
 
 namespace flow {
 
@@ -165,6 +167,7 @@ class ForwardingFlow : public Flow {
   absl::Status DoFree() override;
   void DoSetReadDeadline(absl::Time deadline) override;
   void DoSetWriteDeadline(absl::Time deadline) override;
+  int64_t DoBytesInTransit() const override;
 
  private:
   absl::Status DoWrite(absl::Cord buffer, size_t* accepted) final;
@@ -175,6 +178,8 @@ class ForwardingFlow : public Flow {
   absl::Status DoWritevBorrowed(absl::Span<const absl::string_view> buffers,
                                 size_t* accepted) final;
 
+  void SetInnerWriteDeadline() ABSL_EXCLUSIVE_LOCKS_REQUIRED(deadline_mu_);
+
   const std::unique_ptr<Flow> inner_;
   // The outbound direction of the inner flow has broken itself. Touched by the
   // write hook, and by the end that follows it.
@@ -182,10 +187,8 @@ class ForwardingFlow : public Flow {
 
   // The inner flow has the earlier one.
   absl::Mutex deadline_mu_;
-  absl::Time write_deadline_ ABSL_GUARDED_BY(deadline_mu_) =
-      absl::InfiniteFuture();
-  absl::Time end_deadline_ ABSL_GUARDED_BY(deadline_mu_) =
-      absl::InfiniteFuture();
+  internal::MonotonicDeadline write_deadline_ ABSL_GUARDED_BY(deadline_mu_);
+  internal::MonotonicDeadline end_deadline_ ABSL_GUARDED_BY(deadline_mu_);
 };
 
 }  // namespace flow

@@ -20,12 +20,12 @@
 #include "absl/strings/cord.h"
 #include "absl/strings/string_view.h"
 #include "absl/synchronization/mutex.h"
-#include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "absl/types/span.h"
 #include "flow/flow.h"
 #include "flow/internal/buffer_size.h"
 #include "flow/internal/gather.h"
+#include "flow/internal/monotonic_deadline.h"
 #include "flow/internal/pipe_state.h"
 
 namespace flow {
@@ -43,8 +43,9 @@ class SharedState {
 
   // Also for a call that waits.
   void SetDeadline(PipeState::Wakes call, absl::Time deadline) {
+    const internal::MonotonicDeadline until(deadline);
     absl::MutexLock lock(&mu_);
-    waiting(call).deadline = deadline;
+    waiting(call).deadline = until;
     Wake(call);
   }
 
@@ -60,12 +61,12 @@ class SharedState {
     while (ABSL_PREDICT_FALSE(!result.has_value())) {
       // A write that waits may have handed over a part.
       Wake(std::exchange(wakes, 0));
-      const absl::Time deadline = waiting(call).deadline;
-      if (deadline != absl::InfiniteFuture() && deadline <= absl::Now()) {
+      const absl::Duration left = waiting(call).deadline.left();
+      if (left <= absl::ZeroDuration()) {
         state_.Stop(call);
         result = absl::DeadlineExceededError("the deadline has passed");
       } else {
-        waiting(call).woken.WaitWithDeadline(&mu_, deadline);
+        waiting(call).woken.WaitWithTimeout(&mu_, left);
         result = step(state_, &discarded, &wakes);
       }
     }
@@ -88,7 +89,7 @@ class SharedState {
   // How a call waits; it is alone.
   struct Waiting {
     absl::CondVar woken;
-    absl::Time deadline = absl::InfiniteFuture();  // guarded by `mu_`
+    internal::MonotonicDeadline deadline;  // guarded by `mu_`
   };
 
   // That of the lowest bit of `calls`.
@@ -219,6 +220,13 @@ class PipeEnd final : public Flow {
 
   void DoSetWriteDeadline(absl::Time deadline) override {
     shared_->SetDeadline(PipeState::Writer(side_), deadline);
+  }
+
+  int64_t DoBytesInTransit() const override {
+    return shared_->Do(
+        [&](const PipeState& state, absl::Cord*, PipeState::Wakes*) {
+          return static_cast<int64_t>(state.queued(side_));
+        });
   }
 
   std::string DoDescribe() const override {

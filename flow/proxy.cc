@@ -37,10 +37,9 @@ class Session {
 
   ProxyResult Run() {
     ProxyResult result;
-    if (has_timeout()) {
-      SetDeadlines(a_to_b_, absl::Now() + options_.idle_timeout);
-      SetDeadlines(b_to_a_, absl::Now() + options_.idle_timeout);
-    }
+    // Those of a handshake, say, would end it.
+    SetDeadlines(a_to_b_, options_.idle_timeout);
+    SetDeadlines(b_to_a_, options_.idle_timeout);
     std::thread back;
     try {
       back = std::thread([&] { result.b_to_a = Carry(b_to_a_); });
@@ -55,10 +54,8 @@ class Session {
       result.a_to_b = Carry(a_to_b_);
       back.join();
     }
-    if (has_timeout()) {
-      SetDeadlines(a_to_b_, absl::InfiniteFuture());
-      SetDeadlines(b_to_a_, absl::InfiniteFuture());
-    }
+    SetDeadlines(a_to_b_, absl::InfiniteDuration());
+    SetDeadlines(b_to_a_, absl::InfiniteDuration());
     absl::MutexLock lock(&mu_);
     result.status = first_error_;
     return result;
@@ -73,6 +70,8 @@ class Session {
 
   struct Progress {
     bool over = false;
+    // What the sink had on its way when that was last looked at.
+    int64_t in_transit = 0;
     // The last activity, if a deadline found nothing newer for all the timeout.
     std::optional<Clock::time_point> idle_since;
   };
@@ -82,7 +81,10 @@ class Session {
   }
 
   // A direction sets its own only, so that no thread waits for another one.
-  static void SetDeadlines(const Way& way, absl::Time deadline) {
+  static void SetDeadlines(const Way& way, absl::Duration left) {
+    const absl::Time deadline = left == absl::InfiniteDuration()
+                                    ? absl::InfiniteFuture()
+                                    : absl::Now() + left;
     way.source.SetReadDeadline(deadline);
     way.sink.SetWriteDeadline(deadline);
   }
@@ -117,7 +119,12 @@ class Session {
   }
 
   void OnWrite(const Way& way, int64_t bytes) {
-    if (has_timeout()) last_activity_ = Clock::now();
+    if (has_timeout()) {
+      last_activity_ = Clock::now();
+      const int64_t in_transit = way.sink.bytes_in_transit();
+      absl::MutexLock lock(&mu_);
+      progress(way.direction).in_transit = in_transit;
+    }
     if (options_.on_write == nullptr) return;
     absl::MutexLock lock(&on_write_mu_);
     options_.on_write(way.direction, bytes);
@@ -132,6 +139,8 @@ class Session {
   // function that blocks knows no deadline; so it is not waited for twice.
   bool GoesOn(const Way& way) {
     absl::Duration left = options_.idle_timeout;
+    LookAtTransit(a_to_b_);
+    LookAtTransit(b_to_a_);
     {
       absl::MutexLock lock(&mu_);
       const Progress& other = progress(way.direction == ProxyDirection::kAToB
@@ -154,8 +163,18 @@ class Session {
           "idle for ", absl::FormatDuration(options_.idle_timeout))));
       return false;
     }
-    SetDeadlines(way, absl::Now() + left);
+    SetDeadlines(way, left);
     return true;
+  }
+
+  // A sink can take bytes that it has accepted, slowly, and accept no more
+  // meanwhile. That is activity, too, though it is not known when it was.
+  void LookAtTransit(const Way& way) {
+    const int64_t in_transit = way.sink.bytes_in_transit();
+    absl::MutexLock lock(&mu_);
+    const int64_t before =
+        std::exchange(progress(way.direction).in_transit, in_transit);
+    if (in_transit < before) last_activity_ = Clock::now();
   }
 
   // Aborts both flows. Only the first error counts, as others come of it.

@@ -44,10 +44,11 @@ struct ProxyOptions {
   size_t max_read = size_t{256} << 10;
 
   // How long no byte may pass, in either direction, before both flows are
-  // aborted. Where a sink takes a write bit by bit, the time begins when that
-  // write returns. Proxy() sets the deadlines of both flows for this, and has
-  // none set at the end. Without an idle timeout it leaves them alone, and one
-  // that passes is an error like any other.
+  // aborted. A byte also passes when a sink that accepts no more takes some of
+  // what it has on its way (bytes_in_transit() falls). Where a sink takes a
+  // write bit by bit, the time begins when that write returns. Proxy() takes
+  // the deadlines of both flows over for this: any that were set do not count,
+  // also without an idle timeout, and none is set at the end.
   //
   // A flow that knows no deadlines (function_flow.h) makes it take longer: the
   // other flow is told after at most twice the time, and Proxy() returns only

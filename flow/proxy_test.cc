@@ -491,15 +491,33 @@ TEST(ProxyTest, TheFirstErrorIsTheStatusAndEachDirectionKeepsItsOwn) {
                                              HasSubstr("the second")));
 }
 
-TEST(ProxyTest, ADeadlineOfTheUserIsAnErrorLikeAnyOther) {
-  Pipe near = MakePipe();
-  Pipe far = MakePipe();
-  far.left->SetReadDeadline(absl::InfinitePast());
-  const ProxyResult result = Proxy(*near.right, *far.left);
-  EXPECT_THAT(result.status, StatusIs(absl::StatusCode::kDeadlineExceeded));
-  EXPECT_EQ(result.b_to_a.failed, Side::kSource);
-  EXPECT_THAT(near.left->Read(), StatusIs(absl::StatusCode::kAborted));
-  EXPECT_THAT(far.right->Read(), StatusIs(absl::StatusCode::kAborted));
+TEST(ProxyTest, DeadlinesThatWereSetBeforeDoNotCount) {
+  for (const absl::Duration timeout :
+       {absl::Hours(1), absl::InfiniteDuration()}) {
+    Pipe near = MakePipe(1);
+    Pipe far = MakePipe(1);
+    for (Flow* flow : {near.right.get(), far.left.get()}) {
+      flow->SetReadDeadline(absl::InfinitePast());
+      flow->SetWriteDeadline(absl::InfinitePast());
+    }
+    std::thread ends([&] {
+      EXPECT_THAT(near.left->Write("there"), IsOk());
+      EXPECT_THAT(far.right->Write("and back"), IsOk());
+      EXPECT_THAT(near.left->Shutdown(ShutdownMode::kWrite), IsOk());
+      EXPECT_THAT(far.right->Shutdown(ShutdownMode::kWrite), IsOk());
+    });
+    std::thread near_reader([&] {
+      EXPECT_THAT(ReadAll(*near.left, 100), IsOkAndHolds("and back"));
+    });
+    std::thread far_reader(
+        [&] { EXPECT_THAT(ReadAll(*far.right, 100), IsOkAndHolds("there")); });
+    ProxyOptions options;
+    options.idle_timeout = timeout;
+    EXPECT_THAT(Proxy(*near.right, *far.left, options).status, IsOk());
+    ends.join();
+    near_reader.join();
+    far_reader.join();
+  }
 }
 
 TEST(ProxyTest, OfAFlowAndItselfIsInvalidAndDoesNothing) {

@@ -112,9 +112,9 @@ absl::StatusOr<OwnedFd> ConnectTcp(const SocketAddress& address,
     if (errno != EINPROGRESS && errno != EINTR) return ConnectError(errno);
     FdWaiter waiter;
     waiter.SetDeadline(deadline);
-    if (waiter.Wait(fd.get(), POLLOUT) == FdWaiter::Outcome::kLate) {
-      return ConnectError(EINPROGRESS);
-    }
+    const auto waited = waiter.Wait(fd.get(), POLLOUT);
+    if (!waited.ok()) return waited.status();
+    if (*waited == FdWaiter::Outcome::kLate) return ConnectError(EINPROGRESS);
     int error = 0;
     socklen_t size = sizeof(error);
     ::getsockopt(fd.get(), SOL_SOCKET, SO_ERROR, &error, &size);

@@ -236,7 +236,9 @@ class DescriptorFlow final : public GatheringFlow {
       fill_buffer_.Drop();
       if (n == 0) return absl::Cord();
       if (!WouldBlock(error)) return FdError(error, "read");
-      if (reader_.Wait(in_.fd(), POLLIN) == FdWaiter::Outcome::kLate) {
+      const auto waited = reader_.Wait(in_.fd(), POLLIN);
+      if (!waited.ok()) return waited.status();
+      if (*waited == FdWaiter::Outcome::kLate) {
         return absl::DeadlineExceededError("nothing came until the deadline");
       }
       ready = true;
@@ -255,7 +257,9 @@ class DescriptorFlow final : public GatheringFlow {
       if (error == EINTR) continue;
       if (error == EPIPE) return ClosedError("write: its reader has closed it");
       if (!WouldBlock(error)) return FdError(error, "write");
-      if (writer_.Wait(out_.fd(), POLLOUT) == FdWaiter::Outcome::kLate) {
+      const auto waited = writer_.Wait(out_.fd(), POLLOUT);
+      if (!waited.ok()) return waited.status();
+      if (*waited == FdWaiter::Outcome::kLate) {
         return absl::DeadlineExceededError(
             "no more was taken until the deadline");
       }

@@ -9,12 +9,16 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <cstdint>
 #include <utility>
 
+#include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
-#include "absl/time/clock.h"
 #include "absl/time/time.h"
+#include "flow/internal/fd_error.h"
+#include "flow/internal/fork_generation.h"
+#include "flow/internal/monotonic_deadline.h"
 
 namespace flow::internal {
 namespace {
@@ -25,6 +29,7 @@ namespace {
 // Not a member of ThreadEnd: destructors of other thread_local and of static
 // objects may wait after that is gone, and what is trivial is still there.
 thread_local int waker_fd = -1;
+thread_local uint32_t waker_generation = 0;
 thread_local bool waker_is_gone = false;
 
 struct ThreadEnd {
@@ -37,9 +42,15 @@ struct ThreadEnd {
 // Returns the waker of this thread; -1 if there is no descriptor left for it,
 // or if the thread is at its end.
 int WakerFd() {
+  const uint32_t generation = ForkGeneration();
+  if (waker_fd >= 0 && waker_generation != generation) {
+    // It wakes the thread of the parent, too.
+    ::close(std::exchange(waker_fd, -1));
+  }
   if (waker_fd < 0 && !waker_is_gone) {
     static thread_local const ThreadEnd closes_it;
     waker_fd = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    waker_generation = generation;
   }
   return waker_fd;
 }
@@ -52,49 +63,50 @@ constexpr absl::Duration kLongest = absl::Hours(24);
 
 }  // namespace
 
-FdWaiter::Outcome FdWaiter::Wait(int fd, short events,
-                                 absl::Duration patience) {
-  const absl::Time give_up = patience == absl::InfiniteDuration()
-                                 ? absl::InfiniteFuture()
-                                 : absl::Now() + patience;
+absl::StatusOr<FdWaiter::Outcome> FdWaiter::Wait(int fd, short events,
+                                                 absl::Duration patience) {
+  const MonotonicDeadline give_up = MonotonicDeadline::In(patience);
   absl::MutexLock lock(&mu_);
   while (!stopped_) {
-    const absl::Time until = std::min(deadline_, give_up);
-    const absl::Duration left = until == absl::InfiniteFuture()
-                                    ? absl::InfiniteDuration()
-                                    : until - absl::Now();
+    const MonotonicDeadline until = std::min(deadline_, give_up);
+    const absl::Duration left = until.left();
     const bool is_over = left <= absl::ZeroDuration();
     const int wake_fd = is_over ? -1 : WakerFd();
     const absl::Duration timeout = std::clamp(
         left, absl::ZeroDuration(), wake_fd < 0 ? kBlindWait : kLongest);
-    const bool ready = Poll(fd, events, timeout, wake_fd);
+    const absl::StatusOr<bool> ready = Poll(fd, events, timeout, wake_fd);
     if (stopped_) break;
-    if (ready) return Outcome::kReady;
+    if (!ready.ok()) return ready.status();
+    if (*ready) return Outcome::kReady;
     // What was ready counted, also with a deadline in the past.
     if (is_over && std::min(deadline_, give_up) == until) {
-      return deadline_ <= give_up ? Outcome::kLate : Outcome::kReady;
+      return give_up < deadline_ ? Outcome::kReady : Outcome::kLate;
     }
   }
   return Outcome::kStopped;
 }
 
-bool FdWaiter::Poll(int fd, short events, absl::Duration timeout, int wake_fd) {
+absl::StatusOr<bool> FdWaiter::Poll(int fd, short events,
+                                    absl::Duration timeout, int wake_fd) {
   wake_fd_ = wake_fd;
   struct pollfd polled[] = {{fd, events, 0}, {wake_fd, POLLIN, 0}};
   const struct timespec limit = absl::ToTimespec(timeout);
   mu_.Unlock();
   const int ready = ::ppoll(polled, 2, &limit, nullptr);
+  const int error = errno;
   mu_.Lock();
   wake_fd_ = -1;
-  if (woken_) {
+  // A forked child can have woken us, too.
+  if (woken_ || (ready > 0 && polled[1].revents != 0)) {
     woken_ = false;
     uint64_t count;
     [[maybe_unused]] const auto n = ::read(wake_fd, &count, sizeof(count));
   }
+  if (ready < 0 && error != EINTR) return FdError(error, "poll");
   return ready > 0 && polled[0].revents != 0;
 }
 
-void FdWaiter::SetDeadline(absl::Time deadline) {
+void FdWaiter::SetDeadline(MonotonicDeadline deadline) {
   absl::MutexLock lock(&mu_);
   deadline_ = deadline;
   Wake();

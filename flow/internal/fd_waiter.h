@@ -12,8 +12,10 @@
 #define FLOW_INTERNAL_FD_WAITER_H_
 
 #include "absl/base/thread_annotations.h"
+#include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
+#include "flow/internal/monotonic_deadline.h"
 
 namespace flow::internal {
 
@@ -27,25 +29,29 @@ class FdWaiter {
   // Waits until poll(2) reports one of `events`, or an error or hang-up, of
   // `fd` (kReady), or until it is stopped, or until the deadline has passed and
   // there is none of these. It says kReady as well after `patience`, if that
-  // comes first: look again.
-  Outcome Wait(int fd, short events,
-               absl::Duration patience = absl::InfiniteDuration());
+  // comes first: look again. An error is that of poll(2), which a sandbox can
+  // make fail (RLIMIT_NOFILE of 0).
+  absl::StatusOr<Outcome> Wait(
+      int fd, short events, absl::Duration patience = absl::InfiniteDuration());
 
-  // Also for a call that waits. Default: absl::InfiniteFuture().
-  void SetDeadline(absl::Time deadline);
+  // Also for a call that waits. Default: never.
+  void SetDeadline(MonotonicDeadline deadline);
+  void SetDeadline(absl::Time deadline) {
+    SetDeadline(MonotonicDeadline(deadline));
+  }
 
   // Ends the wait of now and all later ones.
   void Stop();
   bool stopped() const;
 
  private:
-  // Gives `mu_` up meanwhile.
-  bool Poll(int fd, short events, absl::Duration timeout, int wake_fd)
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // Returns whether `fd` is ready. Gives `mu_` up meanwhile.
+  absl::StatusOr<bool> Poll(int fd, short events, absl::Duration timeout,
+                            int wake_fd) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void Wake() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
   mutable absl::Mutex mu_;
-  absl::Time deadline_ ABSL_GUARDED_BY(mu_) = absl::InfiniteFuture();
+  MonotonicDeadline deadline_ ABSL_GUARDED_BY(mu_);
   bool stopped_ ABSL_GUARDED_BY(mu_) = false;
   // The descriptor that wakes the thread in Wait(); -1 if there is none.
   int wake_fd_ ABSL_GUARDED_BY(mu_) = -1;

@@ -75,7 +75,9 @@ class MonotonicDeadline {
   static absl::Duration Moment(absl::Time deadline) {
     if (deadline == absl::InfiniteFuture()) return absl::InfiniteDuration();
     if (deadline == absl::InfinitePast()) return -absl::InfiniteDuration();
-    return SinceEpoch() + (deadline - absl::Now());
+    // The clocks in this order, so that it is not too early.
+    const absl::Duration left = deadline - absl::Now();
+    return SinceEpoch() + left;
   }
 
   absl::Duration at_ = absl::InfiniteDuration();  // since the clock's epoch
@@ -87,7 +89,9 @@ class MonotonicDeadline {
 // `condition` is true, and returns false if the deadline has passed before.
 inline bool AwaitUntil(absl::Mutex& mu, const absl::Condition& condition,
                        const MonotonicDeadline& deadline) {
-  return mu.AwaitWithTimeout(condition, deadline.left());
+  const absl::Duration left = deadline.left();
+  if (left <= absl::ZeroDuration()) return condition.Eval();
+  return mu.AwaitWithTimeout(condition, left);
 }
 
 }  // namespace flow::internal

@@ -117,6 +117,11 @@ class PipeState {
   // Preconditions: neither direction is open; no call of `side` waits or comes.
   absl::Status Leave(Side side, bool saw_all, absl::Cord* discarded);
 
+  // Returns how many bytes `side` has written that were not read.
+  size_t queued(Side side) const {
+    return directions_[Other(side)].queue.size();
+  }
+
   // All that decides what will happen, for tests.
   std::string DebugString() const;
 

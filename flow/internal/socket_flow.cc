@@ -6,6 +6,7 @@
 #include "flow/internal/socket_flow.h"
 
 #include <errno.h>
+#include <linux/sockios.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <sys/ioctl.h>
@@ -16,7 +17,9 @@
 
 #include <atomic>
 #include <cstddef>
+#include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -26,7 +29,6 @@
 #include "absl/strings/cord.h"
 #include "absl/strings/string_view.h"
 #include "absl/synchronization/mutex.h"
-#include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "absl/types/span.h"
 #include "flow/flow.h"
@@ -34,6 +36,7 @@
 #include "flow/internal/fd_waiter.h"
 #include "flow/internal/fill_buffer.h"
 #include "flow/internal/gathering_flow.h"
+#include "flow/internal/monotonic_deadline.h"
 #include "flow/status.h"
 
 namespace flow::internal {
@@ -43,6 +46,17 @@ namespace {
 // refuses: it looks only for room (unix_poll() in the kernel). Our own peers
 // make room when they refuse; for others, a writer tries again after this.
 constexpr absl::Duration kWriterLooksAgain = absl::Seconds(1);
+
+// TCP tells nobody when the peer has acknowledged all, so Close() looks again
+// after this.
+constexpr absl::Duration kCloserLooksAgain = absl::Milliseconds(10);
+
+// How long a peer that has been sent everything may go on sending what nobody
+// reads, until it is told. It may be about to end by itself.
+constexpr absl::Duration kRefusalGrace = absl::Milliseconds(200);
+
+// So much is not queued anywhere: who has sent it is still sending.
+constexpr size_t kNotQueued = size_t{64} << 20;
 
 bool IsTcp(int fd) {
   int domain = 0;
@@ -69,7 +83,9 @@ class SocketFlow final : public GatheringFlow {
       fill_buffer_.Drop();
       if (!n.ok()) return n.status();
       if (*n == 0) return AtEnd();
-      if (reader_.Wait(fd_, POLLIN) == FdWaiter::Outcome::kLate) {
+      const auto waited = reader_.Wait(fd_, POLLIN);
+      if (!waited.ok()) return waited.status();
+      if (*waited == FdWaiter::Outcome::kLate) {
         return absl::DeadlineExceededError("nothing came until the deadline");
       }
     }
@@ -119,10 +135,10 @@ class SocketFlow final : public GatheringFlow {
         refused = n < 0 && error == EPIPE;
       }
       if (refused) return TakesNoMore();
-      if (writer_.Wait(
-              fd_, POLLOUT,
-              is_tcp_ ? absl::InfiniteDuration() : kWriterLooksAgain) ==
-          FdWaiter::Outcome::kLate) {
+      const auto waited = writer_.Wait(
+          fd_, POLLOUT, is_tcp_ ? absl::InfiniteDuration() : kWriterLooksAgain);
+      if (!waited.ok()) return waited.status();
+      if (*waited == FdWaiter::Outcome::kLate) {
         return absl::DeadlineExceededError(
             "the peer took no more until the deadline");
       }
@@ -148,7 +164,10 @@ class SocketFlow final : public GatheringFlow {
     if (outcome.ok()) {
       absl::MutexLock lock(&error_mu_);
       if (aborted_.load()) return absl::OkStatus();
-      if (::shutdown(fd_, SHUT_WR) == 0) return absl::OkStatus();
+      if (::shutdown(fd_, SHUT_WR) == 0) {
+        ended_ = true;
+        return absl::OkStatus();
+      }
       const int error = errno;
       if (absl::Status status = PendingError("shutdown"); !status.ok()) {
         return status;
@@ -178,33 +197,52 @@ class SocketFlow final : public GatheringFlow {
     if (is_tcp_) return;
     ::shutdown(fd_, SHUT_RD);
     // Nothing more comes. What is there goes, which also wakes the peer.
-    Discard();
+    size_t discarded = 0;
+    Discard(&discarded);
   }
 
   absl::Status DoAwaitRemoteEnd(absl::Time deadline) override {
-    while (true) {
-      const bool refused = reader_.stopped();
-      if (refused && !is_tcp_) return absl::OkStatus();
-      FdWaiter& waiter = refused ? lingerer_ : closer_;
-      waiter.SetDeadline(deadline);
-      // POLLRDHUP is the peer's end. One that is behind data for which there is
-      // no room has not come yet; of a direction that was refused, nobody reads
-      // those but this.
-      const short events = refused ? POLLIN | POLLRDHUP : POLLRDHUP;
-      switch (waiter.Wait(fd_, events)) {
-        case FdWaiter::Outcome::kLate:
-          return NotEnded();
-        case FdWaiter::Outcome::kStopped:
-          if (refused || aborted_.load()) return absl::OkStatus();
-          continue;  // It was refused meanwhile.
-        case FdWaiter::Outcome::kReady:
-          break;
-      }
+    const MonotonicDeadline until(deadline);
+    if (!reader_.stopped()) {
+      closer_.SetDeadline(until);
+      const auto waited = closer_.Wait(fd_, POLLRDHUP);
+      if (!waited.ok()) return waited.status();
+      if (*waited == FdWaiter::Outcome::kLate) return NotEnded();
       // Of an error, a reader is told if there is one, who knows whether it
       // came before the end; and DoFree() otherwise.
-      if (!refused || Discard(deadline)) return absl::OkStatus();
+      if (*waited == FdWaiter::Outcome::kReady) return absl::OkStatus();
+    }
+    // Refused, or aborted.
+    if (!is_tcp_ || aborted_.load()) return absl::OkStatus();
+    return AwaitEndOfRefused(until);
+  }
+
+  // Discards what comes until the peer has ended. One that has been sent all of
+  // our own, and goes on sending, is not waited for: close(2) then tells it by
+  // a reset. That takes nothing from it. Its kernel has acknowledged our data
+  // and their end, and Linux leaves to a reader what came before a reset; other
+  // systems may not, so it has had a while to read.
+  absl::Status AwaitEndOfRefused(MonotonicDeadline until) {
+    lingerer_.SetDeadline(until);
+    std::optional<MonotonicDeadline> grace;  // once it has been sent all
+    while (true) {
+      // POLLRDHUP is the peer's end. One that is behind data for which there is
+      // no room has not come yet; of these, nobody reads but this.
+      const auto waited = lingerer_.Wait(
+          fd_, POLLIN | POLLRDHUP,
+          grace.has_value() ? absl::InfiniteDuration() : kCloserLooksAgain);
+      if (!waited.ok()) return waited.status();
+      if (*waited == FdWaiter::Outcome::kLate) return NotEnded();
+      if (*waited == FdWaiter::Outcome::kStopped) return absl::OkStatus();
+      size_t discarded = 0;
+      if (Discard(&discarded)) return absl::OkStatus();
+      if (grace.has_value()) {
+        if (discarded > 0 && grace->has_passed()) return absl::OkStatus();
+      } else if (Unacknowledged() == 0) {
+        grace = MonotonicDeadline::In(kRefusalGrace);
+      }
       // A peer that never stops sending is always ready.
-      if (absl::Now() >= deadline) return NotEnded();
+      if (until.has_passed()) return NotEnded();
     }
   }
 
@@ -216,7 +254,10 @@ class SocketFlow final : public GatheringFlow {
     {
       absl::MutexLock lock(&error_mu_);
       aborted_.store(true);
-      if (is_tcp_) Reset();
+      // What had ended in good order drains, whatever happens then. A reset
+      // would destroy what the peer has not acknowledged; that is left to the
+      // kernel. (The end alone is sent before the reset is.)
+      if (is_tcp_ && (!ended_ || Unacknowledged() <= 1)) Reset();
     }
     reader_.Stop();
     writer_.Stop();
@@ -231,11 +272,15 @@ class SocketFlow final : public GatheringFlow {
   }
 
   absl::Status DoFree() override {
+    // close(2) with something unread resets the connection, and the peer would
+    // lose what it has not been sent yet. A Unix socket that was aborted tells
+    // its peer by that.
+    if (is_tcp_ || !aborted_.load()) {
+      size_t discarded = 0;
+      Discard(&discarded);
+    }
     absl::Status status;
     if (!aborted_.load()) {
-      // close(2) with something unread resets the connection, and the peer
-      // would lose what it has not read.
-      Discard();
       absl::MutexLock lock(&error_mu_);
       status = PendingError("close");
     }
@@ -244,6 +289,13 @@ class SocketFlow final : public GatheringFlow {
       status = FdError(errno, "close");
     }
     return status;
+  }
+
+  void DoFreeInChild() override { ::close(fd_); }
+
+  int64_t DoBytesInTransit() const override {
+    // Of a connection that was reset, the kernel tells nonsense.
+    return is_tcp_ && IsOver() ? 0 : Unacknowledged();
   }
 
   void DoSetReadDeadline(absl::Time deadline) override {
@@ -257,14 +309,11 @@ class SocketFlow final : public GatheringFlow {
 
   // --- The socket
 
-  // Drops what has come. Returns whether that was all, and the peer has ended
-  // or there is an error, which is kept. While more and more comes, it stops
-  // after the deadline.
-  bool Discard(absl::Time deadline = absl::InfiniteFuture()) {
-    // More than any queue holds, so the peer is still sending.
-    constexpr size_t kNotQueued = size_t{64} << 20;
-    size_t discarded = 0;
-    while (discarded < kNotQueued || absl::Now() < deadline) {
+  // Drops what has come, and adds its size to `*discarded`. Returns whether
+  // that was all, and the peer has ended or there is an error, which is kept.
+  // It stops after so much that the peer must still be sending.
+  bool Discard(size_t* discarded) {
+    while (*discarded < kNotQueued) {
       // Of TCP, the bytes are not even copied.
       char bytes[4096];
       const absl::StatusOr<ssize_t> n =
@@ -272,9 +321,16 @@ class SocketFlow final : public GatheringFlow {
                   : Receive(bytes, sizeof(bytes), 0);
       if (!n.ok() || *n == 0) return true;
       if (*n < 0) return false;
-      discarded += static_cast<size_t>(*n);
+      *discarded += static_cast<size_t>(*n);
     }
     return false;
+  }
+
+  // Returns how much the peer has not acknowledged (TCP, and its end counts as
+  // a byte) or read (Unix sockets, and it is the memory that counts).
+  int Unacknowledged() const {
+    int bytes = 0;
+    return ::ioctl(fd_, SIOCOUTQ, &bytes) == 0 ? bytes : 0;
   }
 
   // Whether the peer cannot be told anything any more: a TCP connection that
@@ -341,6 +397,8 @@ class SocketFlow final : public GatheringFlow {
   // whole, what it was sent is lost.
   absl::Status error_after_end_ ABSL_GUARDED_BY(error_mu_);
   std::atomic<bool> aborted_{false};  // changes while `error_mu_` is held
+  // The outbound direction has ended in good order.
+  bool ended_ ABSL_GUARDED_BY(error_mu_) = false;
 };
 
 }  // namespace

@@ -19,14 +19,15 @@
 #include "absl/strings/cord.h"
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
-#include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "flow/flow.h"
 #include "flow/forwarding_flow.h"
+#include "flow/internal/monotonic_deadline.h"
 
 namespace flow::testing {
 namespace {
 
+using internal::MonotonicDeadline;
 using Side = FaultPlace::Side;
 using Unit = FaultPlace::Unit;
 using Kind = Fault::Kind;
@@ -101,19 +102,19 @@ class FaultFlow final : public ForwardingFlow {
       fault = progress.faults.erase(fault);
     }
     if (duration <= absl::ZeroDuration()) return absl::OkStatus();
-    const absl::Time until = absl::Now() + duration;
+    const auto until = MonotonicDeadline::In(duration);
     absl::MutexLock lock(&mu_);
     const bool reads = side == Side::kRead;
-    absl::Time& deadline = reads ? read_deadline_ : write_deadline_;
+    MonotonicDeadline& deadline = reads ? read_deadline_ : write_deadline_;
     const bool& woken = reads ? read_woken_ : write_woken_;
-    while (!woken && absl::Now() < until) {
-      if (absl::Now() >= deadline) {
+    while (!woken && !until.has_passed()) {
+      if (deadline.has_passed()) {
         return absl::DeadlineExceededError("the deadline passed in a delay");
       }
-      const absl::Time waits_for = deadline;
-      const auto changed = [&] { return woken || deadline != waits_for; };
-      mu_.AwaitWithDeadline(absl::Condition(&changed),
-                            std::min(until, waits_for));
+      const MonotonicDeadline waits_for = deadline;
+      const auto changed = [&] { return woken || !(deadline == waits_for); };
+      internal::AwaitUntil(mu_, absl::Condition(&changed),
+                           std::min(until, waits_for));
     }
     return absl::OkStatus();
   }
@@ -222,12 +223,12 @@ class FaultFlow final : public ForwardingFlow {
   void DoSetReadDeadline(absl::Time deadline) override {
     ForwardingFlow::DoSetReadDeadline(deadline);
     absl::MutexLock lock(&mu_);
-    read_deadline_ = deadline;
+    read_deadline_ = MonotonicDeadline(deadline);
   }
   void DoSetWriteDeadline(absl::Time deadline) override {
     ForwardingFlow::DoSetWriteDeadline(deadline);
     absl::MutexLock lock(&mu_);
-    write_deadline_ = deadline;
+    write_deadline_ = MonotonicDeadline(deadline);
   }
 
   // The errors of the inner flow name it.
@@ -242,8 +243,8 @@ class FaultFlow final : public ForwardingFlow {
 
   // For delays.
   absl::Mutex mu_;
-  absl::Time read_deadline_ ABSL_GUARDED_BY(mu_) = absl::InfiniteFuture();
-  absl::Time write_deadline_ ABSL_GUARDED_BY(mu_) = absl::InfiniteFuture();
+  MonotonicDeadline read_deadline_ ABSL_GUARDED_BY(mu_);
+  MonotonicDeadline write_deadline_ ABSL_GUARDED_BY(mu_);
   bool read_woken_ ABSL_GUARDED_BY(mu_) = false;
   bool write_woken_ ABSL_GUARDED_BY(mu_) = false;
 };

@@ -13,6 +13,7 @@
 #define FLOW_TESTING_HOOK_FLOW_H_
 
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <string>
 #include <utility>
@@ -59,6 +60,7 @@ class HookFlow final : public Flow {
   std::function<void()> abort = [] {};
   std::function<absl::Status()> free = [] { return absl::OkStatus(); };
   std::function<void(absl::Time)> read_deadline = [](absl::Time) {};
+  std::function<int64_t()> in_transit = [] { return 0; };
   // Outlives the flow, unlike log().
   std::function<void(std::string)> also_log = [](const std::string&) {};
 
@@ -100,6 +102,7 @@ class HookFlow final : public Flow {
     read_deadline(deadline);
   }
   void DoSetWriteDeadline(absl::Time) override { Log("write deadline"); }
+  int64_t DoBytesInTransit() const override { return in_transit(); }
   std::string DoDescribe() const override { return "hook flow"; }
 
   mutable absl::Mutex log_mu_;

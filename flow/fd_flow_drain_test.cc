@@ -1,0 +1,255 @@
+// Copyright 2026 The flow authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// The tail of a stream, and who is told. What had ended in good order drains,
+// whatever happens to its writer; and who sends what nobody will read is told
+// soon, without losing what it was sent.
+
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cerrno>
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <string>
+#include <thread>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "absl/status/status_matchers.h"
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
+#include "flow/flow.h"
+#include "flow/patient_close.h"
+#include "flow/testing/byte_pattern.h"
+#include "flow/testing/matchers.h"
+#include "flow/testing/raw_sockets.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+
+namespace flow {
+namespace {
+
+using ::absl_testing::IsOk;
+using ::absl_testing::StatusIs;
+using ::flow::testing::FlowOf;
+using ::flow::testing::PatternString;
+using ::flow::testing::RawPair;
+using ::flow::testing::RawPipe;
+using ::flow::testing::RawReadToEnd;
+using ::flow::testing::RawReceived;
+using ::flow::testing::RawTcp;
+using ::flow::testing::RawUnix;
+using ::flow::testing::RawWrite;
+
+constexpr size_t kLarge = size_t{1} << 20;
+
+// For a machine under load; what is waited for comes much sooner.
+absl::Time Patience() { return absl::Now() + absl::Seconds(60); }
+
+// Reads 16 KiB at a time with pauses, to the end.
+RawReceived ReadSlowly(int fd) {
+  RawReceived received;
+  while (true) {
+    char buffer[16384];
+    const ssize_t n = ::read(fd, buffer, sizeof(buffer));
+    if (n < 0) received.error = errno;
+    if (n <= 0) return received;
+    received.bytes.append(buffer, static_cast<size_t>(n));
+    absl::SleepFor(absl::Milliseconds(4));
+  }
+}
+
+// Writes much to a slow reader, ends that, does `what` then, and expects that
+// the reader gets everything and a clean end.
+void ExpectTheTailArrives(
+    RawPair raw, const std::function<void(std::unique_ptr<Flow>)>& what) {
+  const std::string sent = PatternString(0, kLarge);
+  RawReceived received;
+  std::thread reader([&] { received = ReadSlowly(raw.right); });
+  auto flow = FlowOf(raw.left);
+  EXPECT_THAT(flow->Write(sent), IsOk());
+  EXPECT_THAT(flow->Shutdown(ShutdownMode::kWrite), IsOk());
+  what(std::move(flow));
+  reader.join();
+  ::close(raw.right);
+  EXPECT_EQ(received.error, 0);
+  EXPECT_EQ(received.bytes.size(), sent.size());
+  EXPECT_TRUE(received.bytes == sent);
+}
+
+TEST(DrainTest, WhatHasEndedDrainsWhenCloseIsLate) {
+  for (const auto& make : {RawUnix, +[] { return RawTcp(); }}) {
+    ExpectTheTailArrives(make(), [](std::unique_ptr<Flow> flow) {
+      EXPECT_THAT(flow->Close(absl::Now() + absl::Milliseconds(5)),
+                  StatusIs(absl::StatusCode::kDeadlineExceeded));
+    });
+  }
+}
+
+TEST(DrainTest, WhatHasEndedDrainsAfterAnAbort) {
+  for (const auto& make : {RawUnix, +[] { return RawTcp(); }}) {
+    ExpectTheTailArrives(make(), [](std::unique_ptr<Flow> flow) {
+      flow->Abort(absl::DataLossError("not needed any more"));
+    });
+  }
+}
+
+TEST(DrainTest, WhatHasEndedDrainsAfterDestruction) {
+  for (const auto& make : {RawUnix, +[] { return RawTcp(); }}) {
+    ExpectTheTailArrives(make(),
+                         [](std::unique_ptr<Flow> flow) { flow.reset(); });
+  }
+}
+
+TEST(DrainTest, WhatHasEndedDrainsAlsoIfSomethingWasLeftUnread) {
+  const RawPair tcp = RawTcp();
+  RawWrite(tcp.right, "nobody reads this");
+  ExpectTheTailArrives(tcp, [](std::unique_ptr<Flow> flow) {
+    EXPECT_THAT(flow->Close(absl::Now() + absl::Milliseconds(5)),
+                StatusIs(absl::StatusCode::kDeadlineExceeded));
+  });
+}
+
+TEST(DrainTest, WhatHasEndedDrainsWhenTheRestIsRefused) {
+  ExpectTheTailArrives(RawTcp(), [](std::unique_ptr<Flow> flow) {
+    EXPECT_THAT(flow->Shutdown(ShutdownMode::kRead), IsOk());
+    EXPECT_THAT(flow->Close(absl::Now() + absl::Milliseconds(5)),
+                StatusIs(absl::StatusCode::kDeadlineExceeded));
+  });
+}
+
+TEST(DrainTest, WhatWasCutStillLooksCut) {
+  const RawPair tcp = RawTcp();
+  auto flow = FlowOf(tcp.left);
+  EXPECT_THAT(flow->Write("half a mess"), IsOk());
+  flow->Abort(absl::DataLossError("no more"));
+  flow.reset();
+  EXPECT_EQ(RawReadToEnd(tcp.right).error, ECONNRESET);
+  ::close(tcp.right);
+}
+
+TEST(DrainTest, PatientCloseWaitsForASlowReader) {
+  for (const auto& make : {RawUnix, +[] { return RawTcp(); }}) {
+    const RawPair raw = make();
+    const std::string sent = PatternString(0, kLarge);
+    std::atomic<bool> all_read{false};
+    std::thread reader([&] {
+      EXPECT_TRUE(ReadSlowly(raw.right).bytes == sent);
+      all_read = true;
+      ::close(raw.right);
+    });
+    auto flow = FlowOf(raw.left);
+    EXPECT_THAT(flow->Write(sent), IsOk());
+    EXPECT_THAT(PatientClose(*flow, absl::Seconds(20)), IsOk());
+    EXPECT_TRUE(all_read);
+    reader.join();
+  }
+}
+
+TEST(DrainTest, BytesInTransitFallAsTheRemoteTakesThem) {
+  for (const auto& make : {RawUnix, +[] { return RawTcp(/*small=*/true); }}) {
+    const RawPair raw = make();
+    auto flow = FlowOf(raw.left);
+    EXPECT_EQ(flow->bytes_in_transit(), 0);
+    flow->SetWriteDeadline(absl::InfinitePast());
+    // As much as has room.
+    EXPECT_THAT(flow->Write(PatternString(0, kLarge)),
+                StatusIs(absl::StatusCode::kDeadlineExceeded));
+    EXPECT_GT(flow->bytes_in_transit(), 0);
+    EXPECT_THAT(flow->Shutdown(ShutdownMode::kWrite), IsOk());
+    RawReadToEnd(raw.right);
+    while (flow->bytes_in_transit() != 0) std::this_thread::yield();
+    flow->Abort(absl::DataLossError("x"));
+    EXPECT_THAT(flow->Close(), StatusIs(absl::StatusCode::kDataLoss));
+    EXPECT_EQ(flow->bytes_in_transit(), 0);
+    ::close(raw.right);
+  }
+}
+
+// --- A sender whose data nobody will read
+
+TEST(RefusedSenderTest, IsTold) {
+  const RawPair tcp = RawTcp();
+  auto flow = FlowOf(tcp.left);
+  EXPECT_THAT(flow->Shutdown(ShutdownMode::kRead), IsOk());
+  std::thread sender([&] {
+    const std::string bytes = PatternString(0, kLarge);
+    while (::send(tcp.right, bytes.data(), bytes.size(), MSG_NOSIGNAL) > 0) {
+    }
+  });
+  // Without a deadline, so it was not that.
+  EXPECT_THAT(flow->Close(), IsOk());
+  sender.join();
+  ::close(tcp.right);
+}
+
+// Close() relies on this: Linux leaves to a reader what came before a reset.
+TEST(RefusedSenderTest, StillReadsAllThatItWasSent) {
+  const RawPair tcp = RawTcp();
+  auto flow = FlowOf(tcp.left);
+  const std::string sent = PatternString(0, 50000);
+  EXPECT_THAT(flow->Write(sent), IsOk());
+  EXPECT_THAT(flow->Shutdown(ShutdownMode::kRead), IsOk());
+  std::thread sender([&] {
+    const std::string bytes = PatternString(0, kLarge);
+    // It reads nothing before it has failed.
+    while (::send(tcp.right, bytes.data(), bytes.size(), MSG_NOSIGNAL) > 0) {
+    }
+    const RawReceived received = RawReadToEnd(tcp.right);
+    EXPECT_TRUE(received.bytes == sent);
+    EXPECT_EQ(received.error, 0);
+  });
+  EXPECT_THAT(flow->Close(), IsOk());
+  sender.join();
+  ::close(tcp.right);
+}
+
+TEST(RefusedSenderTest, IsNotCutShortBeforeItHasAll) {
+  const RawPair tcp = RawTcp(/*small=*/true);
+  auto flow = FlowOf(tcp.left);
+  EXPECT_THAT(flow->Shutdown(ShutdownMode::kRead), IsOk());
+  const std::string sent = PatternString(0, kLarge / 4);
+  std::atomic<bool> over{false};
+  std::thread sender([&] {
+    const std::string bytes = PatternString(0, kLarge);
+    while (!over &&
+           ::send(tcp.right, bytes.data(), bytes.size(), MSG_NOSIGNAL) > 0) {
+    }
+  });
+  std::thread reader([&] {
+    const RawReceived received = ReadSlowly(tcp.right);
+    EXPECT_TRUE(received.bytes == sent);
+    EXPECT_EQ(received.error, 0);
+  });
+  EXPECT_THAT(flow->Write(sent), IsOk());
+  EXPECT_THAT(flow->Close(Patience()), IsOk());
+  reader.join();
+  over = true;
+  sender.join();
+  ::close(tcp.right);
+}
+
+// It may be about to end by itself, and nothing of it is lost.
+TEST(RefusedSenderTest, IsWaitedForIfItIsSilent) {
+  const RawPair tcp = RawTcp();
+  auto flow = FlowOf(tcp.left);
+  EXPECT_THAT(flow->Shutdown(ShutdownMode::kRead), IsOk());
+  RawWrite(tcp.right, "said once");
+  std::atomic<bool> closed{false};
+  std::thread closer([&] {
+    EXPECT_THAT(flow->Close(), IsOk());
+    closed = true;
+  });
+  absl::SleepFor(absl::Seconds(1));
+  EXPECT_FALSE(closed);
+  EXPECT_EQ(::shutdown(tcp.right, SHUT_WR), 0);
+  closer.join();
+  EXPECT_EQ(RawReadToEnd(tcp.right).error, 0);
+  ::close(tcp.right);
+}
+
+}  // namespace
+}  // namespace flow
