@@ -20,14 +20,12 @@
 #include "examples/tracing_flow.h"
 #include "flow/copy.h"
 #include "flow/flow.h"
+#include "flow/patient_close.h"
 #include "flow/proxy.h"
 #include "flow/status.h"
 
 namespace flowcat {
 namespace {
-
-// For a peer to end its direction, and for a command to exit.
-constexpr absl::Duration kCloseTimeout = absl::Seconds(10);
 
 absl::Status Idle(absl::Duration timeout) {
   return absl::UnavailableError(
@@ -41,21 +39,29 @@ flow::ProxyResult CopyOneWay(Endpoint& a, Endpoint& b,
   if (b.two_way) b.flow->Shutdown(flow::ShutdownMode::kRead).IgnoreError();
 
   const bool has_timeout = options.idle_timeout < absl::InfiniteDuration();
-  Clock::time_point last_write = Clock::now();
+  Clock::time_point last_activity = Clock::now();
+  int64_t in_transit = 0;
   const auto set_deadlines = [&](absl::Duration left) {
     a.flow->SetReadDeadline(absl::Now() + left);
     b.flow->SetWriteDeadline(absl::Now() + left);
   };
   flow::CopyOptions copy;
   copy.on_write = [&](int64_t bytes) {
-    if (has_timeout) last_write = Clock::now();
+    if (has_timeout) {
+      last_activity = Clock::now();
+      in_transit = b.flow->bytes_in_transit();
+    }
     if (options.traffic != nullptr) options.traffic->a_to_b += bytes;
   };
   if (has_timeout) {
     set_deadlines(options.idle_timeout);
     copy.on_deadline = [&] {
+      // What B has accepted can still be arriving there.
+      const int64_t before =
+          std::exchange(in_transit, b.flow->bytes_in_transit());
+      if (in_transit < before) last_activity = Clock::now();
       const absl::Duration left =
-          options.idle_timeout - absl::FromChrono(Clock::now() - last_write);
+          options.idle_timeout - absl::FromChrono(Clock::now() - last_activity);
       if (left <= absl::ZeroDuration()) return false;
       set_deadlines(left);
       return true;
@@ -80,25 +86,48 @@ flow::ProxyResult CopyBothWays(Endpoint& a, Endpoint& b,
   return flow::Proxy(*a.flow, *b.flow, proxy);
 }
 
-// Closes an end to which all was carried over. What it says may have been
-// refused by the other one (`is_refused`).
-absl::Status CloseEnd(Endpoint& end, bool both_ways, bool is_refused) {
-  absl::Status status = end.flow->Close(absl::Now() + kCloseTimeout);
+// Closes the flow of an end to which all was carried over, and waits as long as
+// that still arrives there.
+absl::Status CloseFlow(Endpoint& end, const RelayOptions& options) {
+  absl::Status status = flow::PatientClose(*end.flow, options.idle_timeout);
   // In a relay each end is free to refuse.
-  if (both_ways && flow::IsClosed(status)) status = absl::OkStatus();
+  if (options.both_ways && flow::IsClosed(status)) return absl::OkStatus();
   if (absl::IsDeadlineExceeded(status)) {
-    status = absl::UnavailableError(
-        absl::StrCat(end.name, " has not ended within ",
-                     absl::FormatDuration(kCloseTimeout)));
+    return absl::UnavailableError(
+        absl::StrCat(end.name, " has not ended, and taken nothing, for ",
+                     absl::FormatDuration(options.idle_timeout)));
   }
-  if (end.child == nullptr) return status;
-  if (!status.ok()) end.child->Terminate();
-  const absl::Status exit = end.child->End(kCloseTimeout);
-  const bool as_refused = is_refused && end.child->ended_by_sigpipe();
-  if (status.ok() && !exit.ok() && !as_refused) {
-    status =
-        absl::Status(exit.code(), absl::StrCat(end.name, ": ", exit.message()));
+  return status;
+}
+
+// Waits for the exit of an end that is a command, whose flow was closed with
+// `closed`. What it says may have been refused by the other end (`is_refused`).
+absl::Status AwaitExit(Endpoint& end, const absl::Status& closed,
+                       bool is_refused, const RelayOptions& options) {
+  if (end.child == nullptr) return absl::OkStatus();
+  if (!closed.ok()) end.child->Terminate();
+  const absl::Status exit = end.child->End(options.idle_timeout);
+  if (exit.ok() || (is_refused && end.child->ended_by_sigpipe())) {
+    return absl::OkStatus();
   }
+  return absl::Status(exit.code(),
+                      absl::StrCat(end.name, ": ", exit.message()));
+}
+
+// Closes both ends. Only that makes it certain that everything was written; so
+// that of the sink of a copy comes first. Neither end waits for a command to
+// exit, which can take long.
+absl::Status CloseBoth(Endpoint& a, Endpoint& b,
+                       const flow::ProxyResult& result,
+                       const RelayOptions& options) {
+  const absl::Status closed_b = CloseFlow(b, options);
+  const absl::Status closed_a = CloseFlow(a, options);
+  absl::Status status = closed_b;
+  status.Update(
+      AwaitExit(b, closed_b, flow::IsClosed(result.b_to_a.status), options));
+  status.Update(closed_a);
+  status.Update(
+      AwaitExit(a, closed_a, flow::IsClosed(result.a_to_b.status), options));
   return status;
 }
 
@@ -144,14 +173,7 @@ RelayResult Relay(Endpoint a, Endpoint b, const RelayOptions& options,
     status = absl::IsDeadlineExceeded(result.status)
                  ? Idle(options.idle_timeout)
                  : result.status;
-    if (status.ok()) {
-      // Only Close() makes it certain that everything was written; so that of
-      // the sink of a copy comes first.
-      const bool a_refused = flow::IsClosed(result.a_to_b.status);
-      const bool b_refused = flow::IsClosed(result.b_to_a.status);
-      status = CloseEnd(b, both_ways, b_refused);
-      status.Update(CloseEnd(a, both_ways, a_refused));
-    }
+    if (status.ok()) status = CloseBoth(a, b, result, options);
   }
   if (!status.ok()) {
     // Both first, as it can take a command a while to end.

@@ -36,7 +36,8 @@ struct RelayOptions {
   // Whether bytes go from B to A, too.
   bool both_ways = false;
 
-  // How long no byte may pass before that is an error.
+  // How long no byte may pass before that is an error. Counts also while both
+  // ends are closed, and for a command to exit.
   absl::Duration idle_timeout = absl::InfiniteDuration();
 
   // Told each operation, after `A ` or `B `. Null: nobody.
@@ -59,8 +60,9 @@ struct RelayResult {
 // Relay()
 //
 // Carries bytes from `a` to `b`, and back if both ways are wanted, with the
-// ends of both directions. Then closes both, for which each has 10 seconds.
-// After an error, or a request to `stop`, aborts both.
+// ends of both directions. Then closes both, and waits until they have taken
+// everything and ended, too, however slow they are. After an error, or a
+// request to `stop`, aborts both.
 //
 // A command (exec:) that does not exit with 0 is an error.
 RelayResult Relay(Endpoint a, Endpoint b, const RelayOptions& options,

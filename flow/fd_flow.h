@@ -57,9 +57,11 @@ struct FdFlowOptions {
 // "Descriptors and sockets"):
 //
 //  * TCP: all of the contract, but after Shutdown(kRead) the remote's writes do
-//    not fail, and Close() then waits until the remote has ended, discarding
-//    what still comes. An Abort() arrives as a reset: the remote gets
-//    kUnavailable, possibly before it has read all that was accepted.
+//    not fail at once. Close() then waits until the remote has ended,
+//    discarding what still comes; if it goes on sending after it was sent
+//    everything, it gets a reset. An Abort() arrives as a reset, too: the
+//    remote gets kUnavailable, possibly before it has read all that was
+//    accepted. But what had ended in good order drains, whatever happens then.
 //  * Unix sockets cannot carry an abort: the remote may see end-of-file on a
 //    stream that was cut. (It gets kUnavailable if data that it had sent was
 //    left unread.)
