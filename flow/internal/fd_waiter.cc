@@ -13,6 +13,7 @@
 #include <cstdint>
 #include <utility>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
@@ -92,7 +93,8 @@ absl::StatusOr<bool> FdWaiter::Poll(int fd, short events,
   struct pollfd polled[] = {{fd, events, 0}, {wake_fd, POLLIN, 0}};
   const struct timespec limit = absl::ToTimespec(timeout);
   mu_.Unlock();
-  const int ready = ::ppoll(polled, 2, &limit, nullptr);
+  // Its limit is a number of descriptors, those it need not look at included.
+  const int ready = ::ppoll(polled, wake_fd < 0 ? 1 : 2, &limit, nullptr);
   const int error = errno;
   mu_.Lock();
   wake_fd_ = -1;
@@ -101,6 +103,10 @@ absl::StatusOr<bool> FdWaiter::Poll(int fd, short events,
     woken_ = false;
     uint64_t count;
     [[maybe_unused]] const auto n = ::read(wake_fd, &count, sizeof(count));
+  }
+  if (ready < 0 && error == EINVAL) {
+    return absl::ResourceExhaustedError(
+        "poll: the limit of descriptors (RLIMIT_NOFILE) is too low to wait");
   }
   if (ready < 0 && error != EINTR) return FdError(error, "poll");
   return ready > 0 && polled[0].revents != 0;

@@ -1,0 +1,125 @@
+// Copyright 2026 The flow authors
+// SPDX-License-Identifier: Apache-2.0
+
+#include "flow/internal/fd_waiter.h"
+
+#include <poll.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <functional>
+#include <memory>
+#include <thread>
+
+#include "absl/status/status.h"
+#include "absl/status/status_matchers.h"
+#include "absl/status/statusor.h"
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
+#include "flow/flow.h"
+#include "flow/testing/raw_sockets.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+
+namespace flow::internal {
+namespace {
+
+using ::absl_testing::IsOkAndHolds;
+using ::flow::testing::FlowOf;
+using ::flow::testing::RawPair;
+using ::flow::testing::RawPipe;
+using ::flow::testing::RawTcp;
+using ::flow::testing::RawUnix;
+using ::flow::testing::RawWrite;
+using Outcome = FdWaiter::Outcome;
+
+class FdWaiterTest : public ::testing::Test {
+ protected:
+  ~FdWaiterTest() override {
+    ::close(pipe_.left);
+    ::close(pipe_.right);
+  }
+
+  const RawPair pipe_ = RawPipe();
+  FdWaiter waiter_;
+};
+
+TEST_F(FdWaiterTest, ReadyIsWhatPollSays) {
+  RawWrite(pipe_.right, "x");
+  EXPECT_THAT(waiter_.Wait(pipe_.left, POLLIN), IsOkAndHolds(Outcome::kReady));
+}
+
+TEST_F(FdWaiterTest, ReadyComesBeforeADeadlineInThePast) {
+  waiter_.SetDeadline(absl::InfinitePast());
+  EXPECT_THAT(waiter_.Wait(pipe_.left, POLLIN), IsOkAndHolds(Outcome::kLate));
+  RawWrite(pipe_.right, "x");
+  EXPECT_THAT(waiter_.Wait(pipe_.left, POLLIN), IsOkAndHolds(Outcome::kReady));
+}
+
+TEST_F(FdWaiterTest, ADeadlineThatIsMovedCountsAtOnce) {
+  std::thread mover([&] {
+    absl::SleepFor(absl::Milliseconds(5));
+    waiter_.SetDeadline(absl::InfinitePast());
+  });
+  EXPECT_THAT(waiter_.Wait(pipe_.left, POLLIN), IsOkAndHolds(Outcome::kLate));
+  mover.join();
+}
+
+TEST_F(FdWaiterTest, AStopEndsTheWaitAndAllLaterOnes) {
+  std::thread stopper([&] { waiter_.Stop(); });
+  EXPECT_THAT(waiter_.Wait(pipe_.left, POLLIN),
+              IsOkAndHolds(Outcome::kStopped));
+  stopper.join();
+  EXPECT_THAT(waiter_.Wait(pipe_.left, POLLIN),
+              IsOkAndHolds(Outcome::kStopped));
+}
+
+TEST_F(FdWaiterTest, PatienceIsNoDeadline) {
+  EXPECT_THAT(waiter_.Wait(pipe_.left, POLLIN, absl::Milliseconds(1)),
+              IsOkAndHolds(Outcome::kReady));
+}
+
+// Calls `function` in a child that may have no descriptors, as a sandbox does
+// it; expects 0.
+void WithoutDescriptors(const std::function<int()>& function) {
+  const pid_t pid = ::fork();
+  ASSERT_GE(pid, 0);
+  if (pid == 0) {
+    ::alarm(20);  // a child that spins is a failure, too
+    const struct rlimit none = {0, 0};
+    if (::setrlimit(RLIMIT_NOFILE, &none) != 0) ::_exit(100);
+    ::_exit(function());
+  }
+  int status = 0;
+  ASSERT_EQ(::waitpid(pid, &status, 0), pid);
+  ASSERT_TRUE(WIFEXITED(status)) << status;
+  EXPECT_EQ(WEXITSTATUS(status), 0);
+}
+
+TEST_F(FdWaiterTest, APollThatFailsIsAnError) {
+  WithoutDescriptors([&] {
+    const absl::StatusOr<Outcome> waited = waiter_.Wait(pipe_.left, POLLIN);
+    return absl::IsResourceExhausted(waited.status()) ? 0 : 1;
+  });
+}
+
+TEST_F(FdWaiterTest, AFlowThatCannotWaitFailsAtOnce) {
+  for (const RawPair raw : {RawUnix(), RawTcp(), RawPipe()}) {
+    const auto flow = FlowOf(raw.left);
+    WithoutDescriptors([&] {
+      return absl::IsResourceExhausted(flow->Read().status()) ? 0 : 1;
+    });
+    ::close(raw.right);
+  }
+  for (const RawPair raw : {RawUnix(), RawTcp()}) {
+    const auto flow = FlowOf(raw.left);
+    WithoutDescriptors([&] {
+      return absl::IsResourceExhausted(flow->Close()) ? 0 : 1;
+    });
+    ::close(raw.right);
+  }
+}
+
+}  // namespace
+}  // namespace flow::internal
