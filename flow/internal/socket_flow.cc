@@ -197,8 +197,7 @@ class SocketFlow final : public GatheringFlow {
     if (is_tcp_) return;
     ::shutdown(fd_, SHUT_RD);
     // Nothing more comes. What is there goes, which also wakes the peer.
-    size_t discarded = 0;
-    Discard(&discarded);
+    Discard();
   }
 
   absl::Status DoAwaitRemoteEnd(absl::Time deadline) override {
@@ -234,10 +233,9 @@ class SocketFlow final : public GatheringFlow {
       if (!waited.ok()) return waited.status();
       if (*waited == FdWaiter::Outcome::kLate) return NotEnded();
       if (*waited == FdWaiter::Outcome::kStopped) return absl::OkStatus();
-      size_t discarded = 0;
-      if (Discard(&discarded)) return absl::OkStatus();
+      if (Discard()) return absl::OkStatus();
       if (grace.has_value()) {
-        if (discarded > 0 && grace->has_passed()) return absl::OkStatus();
+        if (grace->has_passed()) return absl::OkStatus();  // and it still sends
       } else if (Unacknowledged() == 0) {
         grace = MonotonicDeadline::In(kRefusalGrace);
       }
@@ -275,10 +273,7 @@ class SocketFlow final : public GatheringFlow {
     // close(2) with something unread resets the connection, and the peer would
     // lose what it has not been sent yet. A Unix socket that was aborted tells
     // its peer by that.
-    if (is_tcp_ || !aborted_.load()) {
-      size_t discarded = 0;
-      Discard(&discarded);
-    }
+    if (is_tcp_ || !aborted_.load()) Discard();
     absl::Status status;
     if (!aborted_.load()) {
       absl::MutexLock lock(&error_mu_);
@@ -309,11 +304,11 @@ class SocketFlow final : public GatheringFlow {
 
   // --- The socket
 
-  // Drops what has come, and adds its size to `*discarded`. Returns whether
-  // that was all, and the peer has ended or there is an error, which is kept.
-  // It stops after so much that the peer must still be sending.
-  bool Discard(size_t* discarded) {
-    while (*discarded < kNotQueued) {
+  // Drops what has come. Returns whether that was all, and the peer has ended
+  // or there is an error, which is kept. It stops after so much that the peer
+  // must still be sending.
+  bool Discard() {
+    for (size_t discarded = 0; discarded < kNotQueued;) {
       // Of TCP, the bytes are not even copied.
       char bytes[4096];
       const absl::StatusOr<ssize_t> n =
@@ -321,7 +316,7 @@ class SocketFlow final : public GatheringFlow {
                   : Receive(bytes, sizeof(bytes), 0);
       if (!n.ok() || *n == 0) return true;
       if (*n < 0) return false;
-      *discarded += static_cast<size_t>(*n);
+      discarded += static_cast<size_t>(*n);
     }
     return false;
   }
