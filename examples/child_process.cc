@@ -167,9 +167,9 @@ absl::StatusOr<std::unique_ptr<flow::Flow>> ChildProcess::TakePipes() {
   const int write_fd = std::exchange(write_fd_, -1);
   flow::FdFlowOptions options;
   options.name = absl::StrCat("pipes of process ", pid_);
-  absl::StatusOr<std::unique_ptr<flow::Flow>> pipes =
-      flow::MakeFdFlow(read_fd < 0 ? write_fd : read_fd,
-                       write_fd < 0 ? read_fd : write_fd, std::move(options));
+  absl::StatusOr<std::unique_ptr<flow::Flow>> pipes = flow::MakeFdPairFlow(
+      read_fd < 0 ? write_fd : read_fd, write_fd < 0 ? read_fd : write_fd,
+      std::move(options));
   if (!pipes.ok()) return pipes;
   return std::make_unique<PipesFlow>(*std::move(pipes), this);
 }

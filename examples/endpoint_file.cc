@@ -160,7 +160,7 @@ absl::StatusOr<Endpoint> OpenStandardStreams() {
   flow::FdFlowOptions options;
   options.name = endpoint.name;
   absl::StatusOr<std::unique_ptr<flow::Flow>> flow =
-      flow::MakeFdFlow(STDIN_FILENO, STDOUT_FILENO, std::move(options));
+      flow::MakeFdPairFlow(STDIN_FILENO, STDOUT_FILENO, std::move(options));
   if (!flow.ok()) return Explained(flow.status(), "use", endpoint.name);
   endpoint.flow = MakeExplainedFlow(*std::move(flow), kInput, kOutput);
   return endpoint;

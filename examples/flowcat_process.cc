@@ -82,7 +82,7 @@ FlowcatProcess::FlowcatProcess(const std::vector<std::string>& arguments,
   for (int fd : {in.read, out.write, err.write, three, options.descriptor_3}) {
     if (fd >= 0) ::close(fd);
   }
-  streams_ = *flow::MakeFdFlow(out.read, in.write);
+  streams_ = *flow::MakeFdPairFlow(out.read, in.write);
   errors_ = *flow::MakeFdFlow(err.read);
 }
 

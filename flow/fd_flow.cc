@@ -109,11 +109,11 @@ absl::StatusOr<std::unique_ptr<Flow>> MakeSocket(int fd, std::string name) {
 
 absl::StatusOr<std::unique_ptr<Flow>> MakeFdFlow(int fd,
                                                  FdFlowOptions options) {
-  return MakeFdFlow(fd, fd, std::move(options));
+  return MakeFdPairFlow(fd, fd, std::move(options));
 }
 
-absl::StatusOr<std::unique_ptr<Flow>> MakeFdFlow(int read_fd, int write_fd,
-                                                 FdFlowOptions options) {
+absl::StatusOr<std::unique_ptr<Flow>> MakeFdPairFlow(int read_fd, int write_fd,
+                                                     FdFlowOptions options) {
   // A flow closes them itself, later.
   auto close_both = absl::MakeCleanup([read_fd, write_fd] {
     if (read_fd >= 0) ::close(read_fd);

@@ -39,12 +39,9 @@ struct FdFlowOptions {
 
 // MakeFdFlow()
 //
-// Returns a flow that reads from and writes to `fd`; or reads from `read_fd`
-// and writes to `write_fd`, as with the two pipes of a child process. It owns
-// the descriptors, also if this fails: each is closed exactly once, the same
-// one given twice as well. Two that refer to the same socket, as standard input
-// and output may, are one. What a descriptor is not open for is as in a flow
-// without that direction: Read is end-of-file, a write is Closed.
+// Returns a flow that reads from and writes to `fd`. It owns the descriptor,
+// also if this fails. What a descriptor is not open for is as in a flow without
+// that direction: Read is end-of-file, a write is Closed.
 //
 // kInvalidArgument: a descriptor is not open, or is not a stream: a directory,
 // a socket for datagrams, one that listens or is not connected, an eventfd.
@@ -73,8 +70,15 @@ struct FdFlowOptions {
 //  * Regular files never make a call wait; deadlines do not apply to them.
 absl::StatusOr<std::unique_ptr<Flow>> MakeFdFlow(int fd,
                                                  FdFlowOptions options = {});
-absl::StatusOr<std::unique_ptr<Flow>> MakeFdFlow(int read_fd, int write_fd,
-                                                 FdFlowOptions options = {});
+
+// MakeFdPairFlow()
+//
+// As MakeFdFlow(), for a flow that reads from `read_fd` and writes to
+// `write_fd`, as with the two pipes of a child process. It owns both, also if
+// this fails: each is closed exactly once, the same one given twice as well.
+// Two that refer to the same socket, as standard input and output may, are one.
+absl::StatusOr<std::unique_ptr<Flow>> MakeFdPairFlow(
+    int read_fd, int write_fd, FdFlowOptions options = {});
 
 }  // namespace flow
 

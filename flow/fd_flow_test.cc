@@ -19,6 +19,7 @@
 #include <memory>
 #include <string>
 #include <thread>
+#include <type_traits>
 
 #include "absl/log/absl_check.h"
 #include "absl/status/status.h"
@@ -77,7 +78,7 @@ TEST(MakeFdFlowTest, RefusesWhatIsNotOpen) {
                                        HasSubstr("not open")));
   const RawPair pipe = RawPipe();
   ::close(pipe.right);
-  EXPECT_THAT(MakeFdFlow(pipe.left, pipe.right),
+  EXPECT_THAT(MakeFdPairFlow(pipe.left, pipe.right),
               StatusIs(absl::StatusCode::kInvalidArgument));
 }
 
@@ -113,6 +114,18 @@ TEST(MakeFdFlowTest, AConnectionThatWasResetIsAnError) {
   EXPECT_THAT(MakeFdFlow(tcp.left), StatusIs(absl::StatusCode::kUnavailable));
 }
 
+// The first of two descriptors and braces would be a second descriptor, 0.
+static_assert(!std::is_invocable_v<decltype(MakeFdFlow), int, int>);
+
+TEST(MakeFdFlowTest, TakesEmptyBracesForOptions) {
+  const RawPair unix = RawUnix();
+  absl::StatusOr<std::unique_ptr<Flow>> flow = MakeFdFlow(unix.left, {});
+  ASSERT_THAT(flow, IsOk());
+  RawWrite(unix.right, "to the one");
+  EXPECT_THAT((*flow)->Read(), IsOkAndHolds("to the one"));
+  ::close(unix.right);
+}
+
 TEST(MakeFdFlowTest, NamesTheFlowAfterWhatItIsOrAsItIsTold) {
   const RawPair tcp = RawTcp();
   EXPECT_THAT(FlowOf(tcp.left)->DebugString(), HasSubstr("tcp 127.0.0.1:"));
@@ -121,7 +134,7 @@ TEST(MakeFdFlowTest, NamesTheFlowAfterWhatItIsOrAsItIsTold) {
   FdFlowOptions options;
   options.name = "the child's";
   absl::StatusOr<std::unique_ptr<Flow>> flow =
-      MakeFdFlow(pipe.left, pipe.right, options);
+      MakeFdPairFlow(pipe.left, pipe.right, options);
   ASSERT_THAT(flow, IsOk());
   EXPECT_THAT((*flow)->DebugString(), HasSubstr("the child's"));
   const RawPair other = RawPipe();

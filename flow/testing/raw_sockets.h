@@ -85,7 +85,8 @@ inline RawPair RawPipe() {
 }
 
 inline std::unique_ptr<Flow> FlowOf(int read_fd, int write_fd) {
-  absl::StatusOr<std::unique_ptr<Flow>> flow = MakeFdFlow(read_fd, write_fd);
+  absl::StatusOr<std::unique_ptr<Flow>> flow =
+      MakeFdPairFlow(read_fd, write_fd);
   ABSL_CHECK_OK(flow.status());
   return *std::move(flow);
 }
