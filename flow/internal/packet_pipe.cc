@@ -1,0 +1,44 @@
+// Copyright 2026 The flow authors
+// SPDX-License-Identifier: Apache-2.0
+
+#include "flow/internal/packet_pipe.h"
+
+#include <fcntl.h>
+#include <limits.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "absl/cleanup/cleanup.h"
+
+namespace flow::internal {
+namespace {
+
+// How many bytes are in a pipe; 0 if that cannot be told.
+int Content(int fd) {
+  int size = 0;
+  return ::ioctl(fd, FIONREAD, &size) == 0 ? size : 0;
+}
+
+}  // namespace
+
+// O_DIRECT is a flag of the write end, which somebody else has. But what is in
+// the pipe is marked by it, and tee(2) copies that with its mark.
+PipeKind KindOfPipe(int fd) {
+  if (Content(fd) < 2) return PipeKind::kUnknown;
+  int copy[2];
+  // Without a descriptor for that, it is taken for what it nearly always is.
+  if (::pipe2(copy, O_CLOEXEC) != 0) return PipeKind::kUnknown;
+  const auto close_both = absl::MakeCleanup([&copy] {
+    for (const int end : copy) ::close(end);
+  });
+  // Room for one packet, or for one page of a stream.
+  char first;
+  if (::fcntl(copy[1], F_SETPIPE_SZ, PIPE_BUF) < 0 ||
+      ::tee(fd, copy[1], PIPE_BUF, SPLICE_F_NONBLOCK) < 2 ||
+      ::read(copy[0], &first, 1) != 1) {
+    return PipeKind::kUnknown;
+  }
+  return Content(copy[0]) == 0 ? PipeKind::kPackets : PipeKind::kStream;
+}
+
+}  // namespace flow::internal
