@@ -106,8 +106,8 @@ absl::StatusOr<Endpoint> MakeSink(int fd, std::string name, bool truncate,
     return absl::InvalidArgumentError(
         absl::StrCat(source.name, " and ", sink->name, " are the same file"));
   }
-  if (truncate && ::ftruncate(fd, 0) != 0) {
-    return Failure("empty", sink->name, errno);
+  while (truncate && ::ftruncate(fd, 0) != 0) {
+    if (errno != EINTR) return Failure("empty", sink->name, errno);
   }
   return sink;
 }
