@@ -68,7 +68,12 @@ bool IsTcp(int fd) {
 class SocketFlow final : public GatheringFlow {
  public:
   SocketFlow(int fd, std::string name)
-      : fd_(fd), is_tcp_(IsTcp(fd)), name_(std::move(name)) {}
+      : fd_(fd), is_tcp_(IsTcp(fd)), name_(std::move(name)) {
+    // Urgent data are data. Otherwise recv(2) passes over them, and what has
+    // lost a byte looks whole.
+    const int on = 1;
+    ::setsockopt(fd, SOL_SOCKET, SO_OOBINLINE, &on, sizeof(on));
+  }
 
   ~SocketFlow() override { Destroy(); }
 
