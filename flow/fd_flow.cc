@@ -4,8 +4,11 @@
 #include "flow/fd_flow.h"
 
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -19,13 +22,17 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "flow/flow.h"
+#include "flow/internal/close_fd.h"
 #include "flow/internal/descriptor_flow.h"
 #include "flow/internal/fd_error.h"
+#include "flow/internal/packet_pipe.h"
 #include "flow/internal/socket_address.h"
 #include "flow/internal/socket_flow.h"
 
 namespace flow {
 namespace {
+
+using internal::PipeKind;
 
 // What a descriptor refers to.
 struct Kind {
@@ -45,6 +52,12 @@ int SocketOption(int fd, int option) {
   return ::getsockopt(fd, SOL_SOCKET, option, &value, &size) == 0 ? value : -1;
 }
 
+bool IsMessageQueue(int fd) {
+  struct statfs info;
+  return ::fstatfs(fd, &info) == 0 &&
+         info.f_type == decltype(info.f_type){0x19800202};  // MQUEUE_MAGIC
+}
+
 absl::StatusOr<Kind> KindOf(int fd) {
   struct stat info;
   if (::fstat(fd, &info) != 0) {
@@ -52,26 +65,39 @@ absl::StatusOr<Kind> KindOf(int fd) {
         "MakeFdFlow: descriptor ", fd,
         errno == EBADF ? " is not open" : " cannot be examined by fstat"));
   }
-  if ((::fcntl(fd, F_GETFL) & O_PATH) != 0) {
+  const int flags = ::fcntl(fd, F_GETFL);
+  if ((flags & O_PATH) != 0) {
     return NotAStream(fd, "open as a path only (O_PATH)");
   }
+  const bool is_direct = (flags & O_DIRECT) != 0;
   switch (info.st_mode & S_IFMT) {
     case S_IFDIR:
       return NotAStream(fd, "a directory");
     case S_IFREG:
-      return Kind{"file"};
     case S_IFBLK:
-      return Kind{"block device"};
+      if (is_direct) {
+        return NotAStream(fd, "open with O_DIRECT, for aligned memory only");
+      }
+      if (IsMessageQueue(fd)) return NotAStream(fd, "a message queue");
+      return Kind{S_ISREG(info.st_mode) ? "file" : "block device"};
     case S_IFIFO:
+      // The read end does not say so before there is something in it.
+      if (is_direct || internal::KindOfPipe(fd) == PipeKind::kPackets) {
+        return NotAStream(fd, "a pipe of packets (O_DIRECT)");
+      }
       return Kind{"pipe"};
     case S_IFCHR:
+      if (info.st_rdev == makedev(10, 200)) {  // devices.txt of the kernel
+        return NotAStream(fd, "a network device (tun), which has packets");
+      }
       return Kind{::isatty(fd) == 1 ? "terminal" : "device"};
     case S_IFSOCK:
       break;
     default:  // epoll, eventfd, timerfd and their kin
       return NotAStream(fd, "neither a file nor a pipe, terminal or socket");
   }
-  if (SocketOption(fd, SO_TYPE) != SOCK_STREAM) {
+  if (SocketOption(fd, SO_TYPE) != SOCK_STREAM ||
+      SocketOption(fd, SO_PROTOCOL) == IPPROTO_SCTP) {
     return NotAStream(fd, "a socket that is no stream (SOCK_STREAM)");
   }
   if (SocketOption(fd, SO_ACCEPTCONN) == 1) {
@@ -116,8 +142,8 @@ absl::StatusOr<std::unique_ptr<Flow>> MakeFdPairFlow(int read_fd, int write_fd,
                                                      FdFlowOptions options) {
   // A flow closes them itself, later.
   auto close_both = absl::MakeCleanup([read_fd, write_fd] {
-    if (read_fd >= 0) ::close(read_fd);
-    if (write_fd >= 0 && write_fd != read_fd) ::close(write_fd);
+    internal::CloseFd(read_fd).IgnoreError();
+    if (write_fd != read_fd) internal::CloseFd(write_fd).IgnoreError();
   });
   const absl::StatusOr<Kind> read_kind = KindOf(read_fd);
   if (!read_kind.ok()) return read_kind.status();
@@ -135,7 +161,7 @@ absl::StatusOr<std::unique_ptr<Flow>> MakeFdPairFlow(int read_fd, int write_fd,
     if (read_kind->is_socket && write_kind->is_socket &&
         AreOneSocket(read_fd, write_fd)) {
       std::move(close_both).Cancel();
-      ::close(write_fd);
+      internal::CloseFd(write_fd).IgnoreError();
       return MakeSocket(read_fd, std::move(options.name));
     }
     if (options.name.empty()) {

@@ -8,10 +8,9 @@
 #include "flow/fd_flow.h"
 
 #include <fcntl.h>
-#include <pty.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
-#include <termios.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <cstddef>
@@ -52,10 +51,12 @@ using ::flow::testing::RawPair;
 using ::flow::testing::RawPipe;
 using ::flow::testing::RawReadToEnd;
 using ::flow::testing::RawTcp;
+using ::flow::testing::RawTerminal;
 using ::flow::testing::RawUnix;
 using ::flow::testing::RawWrite;
 using ::flow::testing::SameData;
 using ::testing::HasSubstr;
+using ::testing::Not;
 
 // More than any block, and more than a pipe of the kernel holds.
 constexpr size_t kLarge = size_t{1} << 20;
@@ -82,6 +83,14 @@ TEST(MakeFdFlowTest, RefusesWhatIsNotOpen) {
               StatusIs(absl::StatusCode::kInvalidArgument));
 }
 
+// The write end says what it is at once; of the read end, see below.
+int PacketPipeToWrite() {
+  int fds[2];
+  ABSL_PCHECK(::pipe2(fds, O_DIRECT) == 0);
+  ::close(fds[0]);
+  return fds[1];
+}
+
 TEST(MakeFdFlowTest, RefusesWhatIsNoStreamAndClosesItNevertheless) {
   const struct {
     int fd;
@@ -90,6 +99,7 @@ TEST(MakeFdFlowTest, RefusesWhatIsNoStreamAndClosesItNevertheless) {
       {::open("/", O_RDONLY), "a directory"},
       {::open("/dev/null", O_PATH), "as a path only"},
       {::eventfd(0, 0), "neither a file nor"},
+      {PacketPipeToWrite(), "a pipe of packets"},
       {::socket(AF_INET, SOCK_DGRAM, 0), "no stream"},
       {::socket(AF_UNIX, SOCK_SEQPACKET, 0), "no stream"},
       {::socket(AF_INET, SOCK_STREAM, 0), "not connected"},
@@ -106,6 +116,63 @@ TEST(MakeFdFlowTest, RefusesWhatIsNoStreamAndClosesItNevertheless) {
   EXPECT_THAT(MakeFdFlow(listener),
               StatusIs(absl::StatusCode::kInvalidArgument,
                        HasSubstr("a socket that listens")));
+}
+
+// By the system call, as the library's function wants another library.
+int NewMessageQueue() {
+  constexpr char kName[] = "flow_fd_flow_test";
+  const int fd = static_cast<int>(
+      ::syscall(SYS_mq_open, kName, O_RDWR | O_CREAT, 0600, nullptr));
+  ::syscall(SYS_mq_unlink, kName);
+  return fd;
+}
+
+class MakeFdFlowOfTest : public ::testing::TestWithParam<const char*> {
+ protected:
+  static int Open(absl::string_view what) {
+    if (what == "message queue") return NewMessageQueue();
+    if (what == "tun") return ::open("/dev/net/tun", O_RDWR);
+    return ::open(NewFile("").c_str(), O_RDWR | O_DIRECT);
+  }
+};
+
+TEST_P(MakeFdFlowOfTest, IsRefused) {
+  const int fd = Open(GetParam());
+  if (fd < 0) GTEST_SKIP() << "not to be had here";
+  EXPECT_THAT(MakeFdFlow(fd), StatusIs(absl::StatusCode::kInvalidArgument,
+                                       HasSubstr(GetParam())));
+}
+
+INSTANTIATE_TEST_SUITE_P(WhatNotEveryMachineHas, MakeFdFlowOfTest,
+                         ::testing::Values("message queue", "tun", "O_DIRECT"));
+
+// A Read that has room for a part of a packet would lose the rest.
+TEST(MakeFdFlowTest, RefusesToReadPacketsBeforeAnyIsLost) {
+  for (const bool is_made_first : {true, false}) {
+    int fds[2];
+    ABSL_PCHECK(::pipe2(fds, O_DIRECT) == 0);
+    const int reader = ::dup(fds[0]);
+    absl::Status status;
+    if (is_made_first) {
+      auto flow = FlowOf(fds[0]);
+      flow->SetReadDeadline(absl::InfinitePast());
+      EXPECT_THAT(flow->Read(1), StatusIs(absl::StatusCode::kDeadlineExceeded));
+      // Nobody can tell by a single byte; there is nothing to lose, either.
+      RawWrite(fds[1], "1");
+      EXPECT_THAT(flow->Read(1), IsOkAndHolds("1"));
+      RawWrite(fds[1], "packet");
+      status = flow->Read(1).status();
+      EXPECT_THAT(flow->Close(), Not(IsOk()));
+    } else {
+      RawWrite(fds[1], "packet");
+      status = MakeFdFlow(fds[0]).status();
+    }
+    EXPECT_THAT(status, StatusIs(absl::StatusCode::kInvalidArgument,
+                                 HasSubstr("a pipe of packets (O_DIRECT)")));
+    ::close(fds[1]);
+    EXPECT_EQ(RawReadToEnd(reader).bytes, "packet");
+    ::close(reader);
+  }
 }
 
 TEST(MakeFdFlowTest, AConnectionThatWasResetIsAnError) {
@@ -292,15 +359,8 @@ TEST(FdFlowTest, TheFlagsOfTheOpenFileAreNeverChanged) {
   }
 }
 
-// Terminals cannot be asked not to wait, other than by their flags.
 TEST(FdFlowTest, ATerminalObeysDeadlines) {
-  int master;
-  int slave;
-  ABSL_PCHECK(::openpty(&master, &slave, nullptr, nullptr, nullptr) == 0);
-  struct termios raw;
-  ABSL_PCHECK(::tcgetattr(slave, &raw) == 0);
-  ::cfmakeraw(&raw);
-  ABSL_PCHECK(::tcsetattr(slave, TCSANOW, &raw) == 0);
+  const auto [slave, master] = RawTerminal();
   auto terminal = FlowOf(slave);
   EXPECT_THAT(terminal->DebugString(), HasSubstr("terminal (fd "));
   terminal->SetReadDeadline(absl::InfinitePast());

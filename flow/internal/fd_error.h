@@ -18,8 +18,9 @@ namespace flow::internal {
 
 // Returns `tried: Connection reset by peer` with the code for `error`, which is
 // not 0. What absl::ErrnoToStatus() says is not always what it means here:
-// kDeadlineExceeded would be a deadline of ours, and an error that stays must
-// not be taken for a mistake of the caller.
+// kDeadlineExceeded would be a deadline of ours, kOutOfRange is a stream that
+// has ended, and an error that stays must not be taken for a mistake of the
+// caller.
 inline absl::Status FdError(int error, absl::string_view tried) {
   absl::Status status = absl::ErrnoToStatus(error, tried);
   switch (error) {
@@ -30,6 +31,8 @@ inline absl::Status FdError(int error, absl::string_view tried) {
     case ENOTCONN:
     case EPIPE:
       return absl::UnavailableError(status.message());
+    case EFBIG:  // RLIMIT_FSIZE, or a limit of the file system
+      return absl::ResourceExhaustedError(status.message());
     default:
       return status;
   }

@@ -14,7 +14,11 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <pty.h>
+#include <stdlib.h>  // mkdtemp
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <termios.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -82,6 +86,35 @@ inline RawPair RawPipe() {
   int fds[2];
   ABSL_PCHECK(::pipe2(fds, O_CLOEXEC) == 0);
   return {fds[0], fds[1]};
+}
+
+// A pipe that has a path, as it is opened by that; the path is gone already.
+inline RawPair RawFifo() {
+  std::string folder = "/tmp/raw_fifo.XXXXXX";
+  ABSL_PCHECK(::mkdtemp(folder.data()) != nullptr);
+  const std::string path = folder + "/fifo";
+  ABSL_PCHECK(::mkfifo(path.c_str(), 0600) == 0);
+  // Opening one end waits for the other one.
+  const int both = ::open(path.c_str(), O_RDWR | O_CLOEXEC);
+  const RawPair fifo = {::open(path.c_str(), O_RDONLY | O_CLOEXEC),
+                        ::open(path.c_str(), O_WRONLY | O_CLOEXEC)};
+  ABSL_PCHECK(fifo.left >= 0 && fifo.right >= 0);
+  ::close(both);
+  ::unlink(path.c_str());
+  ::rmdir(folder.c_str());
+  return fifo;
+}
+
+// Left is a terminal that hands everything on as it is, right its master.
+inline RawPair RawTerminal() {
+  RawPair pair;
+  ABSL_PCHECK(::openpty(&pair.right, &pair.left, nullptr, nullptr, nullptr) ==
+              0);
+  struct termios raw;
+  ABSL_PCHECK(::tcgetattr(pair.left, &raw) == 0);
+  ::cfmakeraw(&raw);
+  ABSL_PCHECK(::tcsetattr(pair.left, TCSANOW, &raw) == 0);
+  return pair;
 }
 
 inline std::unique_ptr<Flow> FlowOf(int read_fd, int write_fd) {

@@ -1,0 +1,103 @@
+// Copyright 2026 The flow authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// File: internal/descriptor.h
+//
+// How to read from a descriptor, and how to write to it, without waiting and
+// without changing what others see of it. Not for users of the library.
+//
+// Thread safety: none; one direction of a flow has one.
+
+#ifndef FLOW_INTERNAL_DESCRIPTOR_H_
+#define FLOW_INTERNAL_DESCRIPTOR_H_
+
+#include <sys/types.h>
+#include <sys/uio.h>
+
+#include "absl/status/status.h"
+#include "absl/types/span.h"
+
+namespace flow::internal {
+
+// Descriptor
+//
+// A descriptor may be shared with other processes, so it is never made
+// non-blocking: O_NONBLOCK is a flag of the open file, which all of them would
+// see. Calls ask not to wait by themselves (RWF_NOWAIT) where the kernel has
+// that, as for pipes. FIFOs and terminals do not have it. They are opened once
+// more, non-blocking, when they are first used; poll(2) would not be enough, as
+// somebody else can take the data or the room that it has told of.
+//
+// What cannot be opened again (a terminal of another user, the master of a
+// pseudo-terminal, without /proc or without a descriptor left) is read and
+// written in the way that poll(2) allows. Then a call can wait if somebody else
+// reads or writes the same.
+class Descriptor {
+ public:
+  // `how` it is used: SHUT_RD to read, SHUT_WR to write, as shutdown(2) ends
+  // it. `fd` is -1 if there is none.
+  Descriptor(int fd, int how);
+  Descriptor(const Descriptor&) = delete;
+  Descriptor& operator=(const Descriptor&) = delete;
+
+  // What to wait for with poll(2).
+  int fd() const { return fd_; }
+  // What it is open for.
+  bool readable() const { return readable_; }
+  bool writable() const { return writable_; }
+
+  // Descriptor::HoldsPackets()
+  //
+  // Whether this is a pipe of packets, of which a Read() could lose a part. To
+  // be asked before each Read(), as long as a pipe is empty nobody knows.
+  bool HoldsPackets();
+
+  // Descriptor::Read(), Descriptor::Write()
+  //
+  // As read(2) and writev(2), but they fail with EAGAIN rather than wait, and
+  // raise no signal. If `ready`, poll(2) has just said that they would not
+  // wait. Write() fails with EPIPE if there is no reader any more, whatever
+  // this is; no data of Read() are the end.
+  ssize_t Read(absl::Span<char> space, bool ready);
+  ssize_t Write(absl::Span<const struct iovec> list, bool ready);
+
+  // Descriptor::End()
+  //
+  // Close() that also tells whoever shares a socket that this end reads, or
+  // writes, no more.
+  absl::Status End();
+
+  // Descriptor::Close()
+  //
+  // Closes the descriptor, once.
+  absl::Status Close();
+
+  // Descriptor::Release()
+  //
+  // As Close(), but leaves the descriptor to somebody else.
+  void Release();
+
+ private:
+  enum class Kind { kFile, kPipe, kTerminal, kMaster, kSocket, kOther };
+  static Kind KindOf(int fd);
+
+  ssize_t WriteToPipe(absl::Span<const struct iovec> list, bool ready);
+  ssize_t WriteUnlessItWaits(absl::Span<const struct iovec> list, bool ready);
+  bool OpenAgain(int access);
+  bool IsAtEnd() const;
+  short Poll(short events) const;
+
+  int fd_;
+  int again_ = -1;  // the same file, opened once more, non-blocking
+  const int how_;
+  const Kind kind_;
+  bool readable_;
+  bool writable_;
+  bool nowait_;  // whether RWF_NOWAIT is known
+  bool nosignal_ = true;
+  bool is_stream_;  // as far as is known
+};
+
+}  // namespace flow::internal
+
+#endif  // FLOW_INTERNAL_DESCRIPTOR_H_
