@@ -11,6 +11,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstdio>
 #include <fstream>
 #include <memory>
 #include <string>
@@ -42,11 +43,13 @@ using ::flow::testing::FlowOf;
 using ::flow::testing::IsClosed;
 using ::flow::testing::IsEof;
 using ::flow::testing::PatternString;
+using ::flow::testing::RawFifo;
 using ::flow::testing::RawPair;
 using ::flow::testing::RawPipe;
 using ::flow::testing::RawReadToEnd;
 using ::flow::testing::RawReset;
 using ::flow::testing::RawTcp;
+using ::flow::testing::RawTerminal;
 using ::flow::testing::RawUnix;
 using ::flow::testing::RawWrite;
 using ::flow::testing::ShrinkBuffers;
@@ -126,16 +129,89 @@ int64_t WriteCalls() {
 
 TEST(GatherTest, AWritevIsOneSystemCall) {
   if (WriteCalls() < 0) GTEST_SKIP() << "no /proc/self/io";
-  const RawPair pipe = RawPipe();
-  auto flow = FlowOf(pipe.right);
-  const std::vector<absl::string_view> strings(1000, "ten bytes.");
-  const std::vector<absl::Cord> cords(1000, absl::Cord("ten bytes."));
-  const int64_t before = WriteCalls();
-  EXPECT_THAT(flow->Writev(strings), IsOk());
-  EXPECT_EQ(WriteCalls() - before, 1);
-  EXPECT_THAT(flow->Writev(cords), IsOk());
-  EXPECT_EQ(WriteCalls() - before, 2);
-  ::close(pipe.left);
+  const std::vector<absl::string_view> strings(1000, "ab");
+  const std::vector<absl::Cord> cords(1000, absl::Cord("ab"));
+  const auto [terminal, master] = RawTerminal();
+  for (const RawPair pair : {RawPipe(), RawFifo(), {master, terminal}}) {
+    auto flow = FlowOf(pair.right);
+    EXPECT_THAT(flow->Write("the first time"), IsOk());  // opens it once more
+    const int64_t before = WriteCalls();
+    EXPECT_THAT(flow->Writev(strings), IsOk());
+    EXPECT_EQ(WriteCalls() - before, 1);
+    char bytes[3000];
+    ABSL_PCHECK(::read(pair.left, bytes, sizeof(bytes)) > 1000);
+    EXPECT_THAT(flow->Writev(cords), IsOk());
+    EXPECT_EQ(WriteCalls() - before, 2);
+    ::close(pair.left);
+  }
+}
+
+// --- Files that may not grow
+
+// SIGXFSZ is not ignored here: one would end the test.
+TEST(FileLimitTest, IsAnErrorOfTheWriteThatCountsWhatWasTaken) {
+  std::FILE* const file = std::tmpfile();
+  ABSL_PCHECK(file != nullptr);
+  auto flow = FlowOf(::dup(::fileno(file)));
+  struct rlimit before;
+  ABSL_PCHECK(::getrlimit(RLIMIT_FSIZE, &before) == 0);
+  struct rlimit limit = before;
+  limit.rlim_cur = 1000;
+  ABSL_PCHECK(::setrlimit(RLIMIT_FSIZE, &limit) == 0);
+  absl::Cord data(PatternString(0, 1500));
+  const absl::Status status = flow->WriteFrom(&data);
+  const absl::Status again = flow->Write("x");
+  ABSL_PCHECK(::setrlimit(RLIMIT_FSIZE, &before) == 0);
+  EXPECT_THAT(status, StatusIs(absl::StatusCode::kResourceExhausted,
+                               HasSubstr("write: File too large")));
+  EXPECT_THAT(again, StatusIs(absl::StatusCode::kResourceExhausted));
+  EXPECT_EQ(flow->bytes_written(), 1000);
+  EXPECT_EQ(data.size(), 500);
+  EXPECT_EQ(::lseek(::fileno(file), 0, SEEK_END), 1000);
+  std::fclose(file);
+}
+
+// --- Urgent data
+
+TEST(UrgentDataTest, AreReadWhereTheyWereSent) {
+  for (const RawPair pair : {RawTcp(), RawUnix()}) {
+    auto flow = FlowOf(pair.left);
+    std::string received;
+    for (size_t round = 0; round < 3; ++round) {
+      RawWrite(pair.right, "be");
+      ABSL_PCHECK(::send(pair.right, "f", 1, MSG_OOB) == 1);
+      ABSL_PCHECK(::send(pair.right, "o", 1, MSG_OOB) == 1);
+      RawWrite(pair.right, "re");
+      while (received.size() < (round + 1) * 6) {
+        flow->SetReadDeadline(Patience());
+        const absl::StatusOr<absl::Cord> data = flow->Read(1);
+        ASSERT_THAT(data, IsOk()) << received;
+        received.append(std::string(*data));
+      }
+    }
+    EXPECT_EQ(received, "beforebeforebefore");
+    ::close(pair.right);
+  }
+}
+
+// Those are not a connection to the flow, but two descriptors.
+TEST(UrgentDataTest, AreReadFromOneOfTwoSocketsToo) {
+  for (const RawPair pair : {RawTcp(), RawUnix()}) {
+    const RawPair other = RawUnix();
+    auto flow = FlowOf(pair.left, other.left);
+    ABSL_PCHECK(::send(pair.right, "urgent", 6, MSG_OOB) == 6);
+    ::close(pair.right);
+    absl::Cord received;
+    while (true) {
+      flow->SetReadDeadline(Patience());
+      const absl::StatusOr<absl::Cord> data = flow->Read();
+      ASSERT_THAT(data, IsOk());
+      if (data->empty()) break;
+      received.Append(*data);
+    }
+    EXPECT_EQ(received, "urgent");
+    ::close(other.right);
+  }
 }
 
 // --- Resets and ends

@@ -250,6 +250,66 @@ TEST(FdFlowTest, ADescriptorIsNotClosedUnderACallThatUsesIt) {
   ::close(unix.right);
 }
 
+// Otherwise the next descriptor would get the number, and what the program
+// prints.
+class StandardStreamTest : public ::testing::Test {
+ protected:
+  StandardStreamTest() { ABSL_PCHECK(before_ >= 0); }
+  ~StandardStreamTest() override {
+    ABSL_PCHECK(::dup2(before_, STDIN_FILENO) == STDIN_FILENO);
+    ::close(before_);
+  }
+
+  // Makes `fd` standard input, whatever it is. (The others are the test's.)
+  static int Install(int fd) {
+    ABSL_PCHECK(::dup2(fd, STDIN_FILENO) == STDIN_FILENO);
+    ::close(fd);
+    return STDIN_FILENO;
+  }
+
+  static bool IsTaken() {
+    const int next = ::open("/", O_PATH);
+    ::close(next);
+    return next > STDERR_FILENO;
+  }
+
+ private:
+  const int before_ = ::fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3);
+};
+
+TEST_F(StandardStreamTest, KeepsItsNumberTakenAfterClose) {
+  const RawPair pipe = RawPipe();
+  auto flow = FlowOf(Install(pipe.right));
+  EXPECT_THAT(flow->Write("all"), IsOk());
+  EXPECT_THAT(flow->Close(), IsOk());
+  EXPECT_EQ(RawReadToEnd(pipe.left).bytes, "all");
+  EXPECT_TRUE(IsTaken());
+  ::close(pipe.left);
+}
+
+TEST_F(StandardStreamTest, KeepsItsNumberTakenAfterShutdown) {
+  const RawPair pipe = RawPipe();
+  const RawPair other = RawPipe();
+  auto flow = FlowOf(other.left, Install(pipe.right));
+  EXPECT_THAT(flow->Shutdown(ShutdownMode::kWrite), IsOk());
+  EXPECT_EQ(RawReadToEnd(pipe.left).bytes, "");
+  EXPECT_TRUE(IsTaken());
+  ::close(pipe.left);
+  ::close(other.right);
+}
+
+TEST_F(StandardStreamTest, KeepsItsNumberTakenIfItIsRefused) {
+  EXPECT_THAT(MakeFdFlow(Install(::eventfd(0, 0))), Not(IsOk()));
+  EXPECT_TRUE(IsTaken());
+}
+
+TEST_F(StandardStreamTest, KeepsItsNumberTakenIfAnotherOneIsTheSameSocket) {
+  const RawPair unix = RawUnix();
+  auto flow = FlowOf(unix.left, Install(::dup(unix.left)));
+  EXPECT_TRUE(IsTaken());
+  ::close(unix.right);
+}
+
 // --- Files
 
 TEST(FdFlowTest, AFileIsReadToItsEnd) {
@@ -380,6 +440,18 @@ TEST(FdFlowTest, ATerminalObeysDeadlines) {
   terminal->Abort(absl::AbortedError("enough"));
   reader.join();
   ::close(master);
+}
+
+// As one that runs a shell in a terminal of its own has it.
+TEST(FdFlowTest, TheMasterOfATerminalEndsWhenTheOtherSideHasClosedIt) {
+  const auto [terminal, master] = RawTerminal();
+  auto flow = FlowOf(master);
+  EXPECT_THAT(flow->Write("command"), IsOk());
+  RawWrite(terminal, "what it printed");
+  ::close(terminal);
+  EXPECT_THAT(flow->Read(), IsOkAndHolds("what it printed"));
+  EXPECT_THAT(flow->Read(), IsEof());
+  EXPECT_THAT(flow->Write("another"), IsClosed());
 }
 
 }  // namespace
