@@ -169,6 +169,19 @@ TEST(DrainTest, BytesInTransitFallAsTheRemoteTakesThem) {
   }
 }
 
+TEST(DrainTest, BytesInTransitOfAPipeAreThoseNotRead) {
+  const RawPair pipe = RawPipe();
+  auto flow = FlowOf(pipe.right);
+  EXPECT_THAT(flow->Write("12345"), IsOk());
+  EXPECT_EQ(flow->bytes_in_transit(), 5);
+  char two[2];
+  EXPECT_EQ(::read(pipe.left, two, sizeof(two)), 2);
+  EXPECT_EQ(flow->bytes_in_transit(), 3);
+  EXPECT_THAT(flow->Shutdown(ShutdownMode::kWrite), IsOk());
+  EXPECT_EQ(flow->bytes_in_transit(), 0);
+  ::close(pipe.left);
+}
+
 // --- A sender whose data nobody will read
 
 TEST(RefusedSenderTest, IsTold) {

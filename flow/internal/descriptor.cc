@@ -250,6 +250,24 @@ short Descriptor::Poll(short events) const {
   return ::poll(&polled, 1, 0) > 0 ? polled.revents : short{0};
 }
 
+int Descriptor::BytesInTransit() const {
+  unsigned long request;  // NOLINT(runtime/int): as ioctl(2) wants it
+  switch (kind_) {
+    case Kind::kPipe:
+      request = FIONREAD;
+      break;
+    case Kind::kTerminal:
+    case Kind::kMaster:
+    case Kind::kSocket:  // SIOCOUTQ is the same
+      request = TIOCOUTQ;
+      break;
+    default:
+      return 0;
+  }
+  int bytes = 0;
+  return fd_ >= 0 && ::ioctl(fd_, request, &bytes) == 0 ? bytes : 0;
+}
+
 absl::Status Descriptor::End() {
   // Somebody may have a duplicate.
   if (kind_ == Kind::kSocket) ::shutdown(fd_, how_);

@@ -61,6 +61,12 @@ class Descriptor {
   ssize_t Read(absl::Span<char> space, bool ready);
   ssize_t Write(absl::Span<const struct iovec> list, bool ready);
 
+  // Descriptor::BytesInTransit()
+  //
+  // Returns how much was written and not read, or not sent; 0 if this does not
+  // say, or is closed.
+  int BytesInTransit() const;
+
   // Descriptor::End()
   //
   // Close() that also tells whoever shares a socket that this end reads, or

@@ -10,6 +10,7 @@
 #include <sys/uio.h>
 
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <utility>
@@ -141,7 +142,7 @@ class DescriptorFlow final : public GatheringFlow {
     return status;
   }
 
-  void DoFreeInChild() {
+  void DoFreeInChild() override {
     if (is_one_) in_.Release();
     out_.Close().IgnoreError();
     in_.Close().IgnoreError();
@@ -154,6 +155,11 @@ class DescriptorFlow final : public GatheringFlow {
     writer_.SetDeadline(deadline);
   }
 
+  int64_t DoBytesInTransit() const override {
+    absl::MutexLock lock(&mu_);
+    return out_.BytesInTransit();
+  }
+
   std::string DoDescribe() const override { return name_; }
 
   const std::string name_;
@@ -163,7 +169,7 @@ class DescriptorFlow final : public GatheringFlow {
   FdWaiter reader_;
   FdWaiter writer_;
 
-  absl::Mutex mu_;
+  mutable absl::Mutex mu_;
   bool reading_ ABSL_GUARDED_BY(mu_) = false;
   bool refused_ ABSL_GUARDED_BY(mu_) = false;
   bool aborted_ ABSL_GUARDED_BY(mu_) = false;

@@ -32,6 +32,7 @@
 #include "absl/time/time.h"
 #include "absl/types/span.h"
 #include "flow/flow.h"
+#include "flow/internal/close_fd.h"
 #include "flow/internal/fd_error.h"
 #include "flow/internal/fd_waiter.h"
 #include "flow/internal/fill_buffer.h"
@@ -284,14 +285,11 @@ class SocketFlow final : public GatheringFlow {
       absl::MutexLock lock(&error_mu_);
       status = PendingError("close");
     }
-    // EINTR: it is closed nevertheless (close(2), on Linux).
-    if (::close(fd_) != 0 && errno != EINTR && status.ok()) {
-      status = FdError(errno, "close");
-    }
+    status.Update(CloseFd(fd_));
     return status;
   }
 
-  void DoFreeInChild() override { ::close(fd_); }
+  void DoFreeInChild() override { CloseFd(fd_).IgnoreError(); }
 
   int64_t DoBytesInTransit() const override {
     // Of a connection that was reset, the kernel tells nonsense.
