@@ -4,30 +4,29 @@
 #include "flow/socket.h"
 
 #include <netinet/in.h>
-#include <sys/resource.h>
+#include <netinet/tcp.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
-#include <atomic>
 #include <cstddef>
-#include <cstdlib>
-#include <fstream>
 #include <memory>
 #include <string>
-#include <thread>
 #include <vector>
 
+#include "absl/algorithm/container.h"
 #include "absl/log/absl_check.h"
 #include "absl/status/status.h"
 #include "absl/status/status_matchers.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "flow/flow.h"
-#include "flow/testing/matchers.h"
+#include "flow/socket_options.h"
+#include "flow/testing/listeners.h"
 #include "flow/testing/raw_sockets.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -36,50 +35,16 @@ namespace flow {
 namespace {
 
 using ::absl_testing::IsOk;
-using ::absl_testing::IsOkAndHolds;
 using ::absl_testing::StatusIs;
-using ::flow::testing::IsClosed;
+using ::flow::testing::DescriptorLimit;
+using ::flow::testing::ExpectConversation;
+using ::flow::testing::ListenOn;
+using ::flow::testing::NewFolder;
 using ::flow::testing::OpenDescriptors;
+using ::flow::testing::Patience;
 using ::testing::HasSubstr;
 using ::testing::MatchesRegex;
 using ::testing::StartsWith;
-
-// For a machine under load; what is waited for comes at once.
-absl::Time Patience() { return absl::Now() + absl::Seconds(20); }
-absl::Time Soon() { return absl::Now() + absl::Milliseconds(5); }
-
-bool Exists(const std::string& path) {
-  struct stat info;
-  return ::lstat(path.c_str(), &info) == 0;
-}
-
-// A short one: the path of a socket has little room.
-std::string NewFolder() {
-  std::string path = "/tmp/flow_socket_test.XXXXXX";
-  ABSL_PCHECK(::mkdtemp(path.data()) != nullptr);
-  return path;
-}
-
-std::unique_ptr<Listener> ListenOn(absl::string_view address) {
-  absl::StatusOr<std::unique_ptr<Listener>> listener = Listen(address);
-  ABSL_CHECK_OK(listener.status());
-  return *std::move(listener);
-}
-
-// Dials the address of `listener`, and says hello both ways.
-void ExpectConversation(Listener& listener, const std::string& address) {
-  absl::StatusOr<std::unique_ptr<Flow>> left = Dial(address, Patience());
-  ASSERT_THAT(left, IsOk());
-  absl::StatusOr<std::unique_ptr<Flow>> right = listener.Accept(Patience());
-  ASSERT_THAT(right, IsOk());
-  EXPECT_THAT((*left)->Write("hello"), IsOk());
-  EXPECT_THAT((*right)->Read(), IsOkAndHolds("hello"));
-  EXPECT_THAT((*right)->Write("hello, too"), IsOk());
-  EXPECT_THAT((*left)->Read(), IsOkAndHolds("hello, too"));
-  std::thread closer([&] { EXPECT_THAT((*left)->Close(Patience()), IsOk()); });
-  EXPECT_THAT((*right)->Close(Patience()), IsOk());
-  closer.join();
-}
 
 // --- Addresses
 
@@ -103,6 +68,18 @@ TEST(AddressTest, ThatIsNoneIsInvalid) {
       {"tcp:127.0.0.1:-1", "the port is none"},
       {"tcp:127.0.0.1:+80", "the port is none"},
       {"tcp: 80", "the port is none"},
+      {"tcp:80 ", "the port is none"},
+      {"tcp:localhost:80/", "the port is none"},
+      {"tcp: localhost:80", "no spaces"},
+      {"tcp:local\nhost:80", "no spaces"},
+      {" tcp:localhost:80", "neither tcp: nor unix:"},
+      {"tcp://localhost:80", "write tcp:localhost:80"},
+      {"tcp://localhost:80/path", "write tcp:localhost:80"},
+      {"tcp://[::1]", "write tcp:[::1]:PORT"},
+      {"tcp://", "write tcp:HOST:PORT"},
+      {"http://example.org/a", "write tcp:example.org:PORT"},
+      {"http://[::1]:8080?a:b", "write tcp:[::1]:8080"},
+      {"unix:///run/socket", "write unix:/run/socket"},
       {"unix:", "the path is missing"},
       {"unix:@", "the path is missing"},
   };
@@ -119,8 +96,22 @@ TEST(AddressTest, ThatIsNoneIsInvalid) {
                        HasSubstr("at most 107 bytes")));
   EXPECT_THAT(Dial(absl::string_view("unix:a\0b", 8)),
               StatusIs(absl::StatusCode::kInvalidArgument));
-  EXPECT_THAT(Dial("tcp:80"), StatusIs(absl::StatusCode::kInvalidArgument,
-                                       HasSubstr("host is missing")));
+  for (const char* address : {"tcp:80", "tcp:*:80", "tcp:localhost"}) {
+    EXPECT_THAT(Dial(address), StatusIs(absl::StatusCode::kInvalidArgument,
+                                        HasSubstr("host is missing, as in")));
+  }
+  EXPECT_THAT(Listen("tcp:localhost"),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       HasSubstr("as in tcp:localhost:80")));
+}
+
+TEST(AddressTest, ThatIsNoneIsSaidInOneLine) {
+  constexpr absl::string_view kAddress = "tcp:\x1b[2J\n\xff:80";
+  for (const absl::Status& status :
+       {Dial(kAddress).status(), Listen(kAddress).status()}) {
+    EXPECT_THAT(status.message(), HasSubstr("(tcp:\\x1b[2J\\n\\xff:80): "));
+    EXPECT_TRUE(absl::c_all_of(status.message(), absl::ascii_isprint));
+  }
 }
 
 TEST(AddressTest, OfAListenerCanBeDialed) {
@@ -140,13 +131,16 @@ TEST(AddressTest, OfAListenerCanBeDialed) {
 }
 
 TEST(AddressTest, OnEveryAddressMeansBothKinds) {
-  auto listener = ListenOn("tcp:0");
-  const std::string address = listener->address();
-  const std::string port = address.substr(address.rfind(':'));
-  ExpectConversation(*listener, absl::StrCat("tcp:127.0.0.1", port));
-  ExpectConversation(*listener, absl::StrCat("tcp:localhost", port));
-  if (address == absl::StrCat("tcp:[::]", port)) {
-    ExpectConversation(*listener, absl::StrCat("tcp:[::1]", port));
+  for (const char* any : {"tcp:0", "tcp:*:0", "tcp:[::]:0"}) {
+    SCOPED_TRACE(any);
+    auto listener = ListenOn(any);
+    const std::string address = listener->address();
+    const std::string port = address.substr(address.rfind(':'));
+    ExpectConversation(*listener, absl::StrCat("tcp:127.0.0.1", port));
+    ExpectConversation(*listener, absl::StrCat("tcp:localhost", port));
+    if (address == absl::StrCat("tcp:[::]", port)) {
+      ExpectConversation(*listener, absl::StrCat("tcp:[::1]", port));
+    }
   }
 }
 
@@ -216,6 +210,21 @@ TEST(DialTest, ItsDeadlineEndsTheWait) {
   ::close(full);
 }
 
+TEST(DialTest, WithoutDescriptorsIsExhausted) {
+  const std::string unix = absl::StrCat("unix:", NewFolder(), "/socket");
+  for (const std::string& address :
+       {std::string("tcp:127.0.0.1:80"), std::string("tcp:127.0.0.1:http"),
+        std::string("tcp:localhost:80"), std::string("tcp:localhost:http"),
+        std::string("tcp:flow.invalid:80"), unix}) {
+    const DescriptorLimit none(0);
+    EXPECT_THAT(Dial(address, Patience()),
+                StatusIs(absl::StatusCode::kResourceExhausted))
+        << address;
+    EXPECT_THAT(Listen(address), StatusIs(absl::StatusCode::kResourceExhausted))
+        << address;
+  }
+}
+
 TEST(DialTest, LeavesNoDescriptorBehindWhenItFails) {
   const std::string tcp = ListenOn("tcp:127.0.0.1:0")->address();
   Dial(tcp, Patience()).IgnoreError();  // what this thread needs once
@@ -224,184 +233,162 @@ TEST(DialTest, LeavesNoDescriptorBehindWhenItFails) {
   EXPECT_EQ(OpenDescriptors(), before);
 }
 
-// --- Accept()
+// --- Names
 
-TEST(AcceptTest, ItsDeadlineEndsTheWait) {
-  auto listener = ListenOn("tcp:127.0.0.1:0");
-  for (const absl::Time deadline : {absl::InfinitePast(), Soon()}) {
-    EXPECT_THAT(listener->Accept(deadline),
-                StatusIs(absl::StatusCode::kDeadlineExceeded));
+TEST(NameTest, OfAUnixPeerIsEscaped) {
+  const std::string folder = NewFolder();
+  const std::string path = absl::StrCat(folder, "/a\n\x1b[2Jb\xff");
+  auto listener = ListenOn(absl::StrCat("unix:", path));
+  EXPECT_EQ(listener->address(), absl::StrCat("unix:", path));
+  absl::StatusOr<std::unique_ptr<Flow>> dialed =
+      Dial(listener->address(), Patience());
+  ASSERT_THAT(dialed, IsOk());
+  absl::StatusOr<std::unique_ptr<Flow>> accepted = listener->Accept(Patience());
+  ASSERT_THAT(accepted, IsOk());
+  for (const auto* flow : {&dialed, &accepted}) {
+    EXPECT_THAT(
+        (**flow)->DebugString(),
+        StartsWith(absl::StrCat("unix ", folder, "/a\\n\\x1b[2Jb\\xff [")));
   }
-  ExpectConversation(*listener, listener->address());
+  listener->Close();
+  EXPECT_THAT(listener->Accept().status().message(),
+              HasSubstr("/a\\n\\x1b[2Jb\\xff): not listening"));
 }
 
-TEST(AcceptTest, ADeadlineInThePastTakesWhoIsThereAlready) {
-  auto listener = ListenOn("tcp:127.0.0.1:0");
-  absl::StatusOr<std::unique_ptr<Flow>> flow =
-      Dial(listener->address(), Patience());
+TEST(NameTest, OfAUnixPeerInTheAbstractNamespaceIsEscaped) {
+  const std::string path = absl::StrCat(NewFolder(), "/socket");
+  auto listener = ListenOn(absl::StrCat("unix:", path));
+  // A name with a byte of 0, which no address as text can have.
+  struct sockaddr_un address = {};
+  address.sun_family = AF_UNIX;
+  const std::string name = absl::StrCat(absl::string_view("\0a\0\r", 4), path);
+  ABSL_CHECK_LT(name.size(), sizeof(address.sun_path));
+  name.copy(address.sun_path, name.size());
+  const int fd = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  ABSL_PCHECK(
+      ::bind(fd, reinterpret_cast<struct sockaddr*>(&address),
+             static_cast<socklen_t>(offsetof(struct sockaddr_un, sun_path) +
+                                    name.size())) == 0);
+  address = {};
+  address.sun_family = AF_UNIX;
+  path.copy(address.sun_path, path.size());
+  ABSL_PCHECK(::connect(fd, reinterpret_cast<struct sockaddr*>(&address),
+                        sizeof(address)) == 0);
+  absl::StatusOr<std::unique_ptr<Flow>> flow = listener->Accept(Patience());
   ASSERT_THAT(flow, IsOk());
-  EXPECT_THAT(listener->Accept(absl::InfinitePast()), IsOk());
+  EXPECT_THAT((*flow)->DebugString(),
+              StartsWith(absl::StrCat("unix @a\\x00\\r", path, " [")));
+  ::close(fd);
 }
 
-TEST(AcceptTest, ManyMayWaitAndEachGetsOne) {
-  constexpr int kThreads = 8;
-  constexpr int kEach = 20;
-  auto listener = ListenOn("tcp:127.0.0.1:0");
-  std::atomic<int> accepted{0};
-  std::vector<std::thread> threads;
-  for (int i = 0; i < kThreads; ++i) {
-    threads.emplace_back([&] {
-      for (int n = 0; n < kEach; ++n) {
-        absl::StatusOr<std::unique_ptr<Flow>> flow =
-            listener->Accept(Patience());
-        ASSERT_THAT(flow, IsOk());
-        EXPECT_THAT((*flow)->Read(), IsOkAndHolds("x"));
-        EXPECT_THAT((*flow)->Close(Patience()), IsOk());
-        ++accepted;
-      }
-    });
-  }
-  for (int n = 0; n < kThreads * kEach; ++n) {
-    absl::StatusOr<std::unique_ptr<Flow>> flow =
-        Dial(listener->address(), Patience());
-    ASSERT_THAT(flow, IsOk());
-    EXPECT_THAT((*flow)->Write("x"), IsOk());
-    EXPECT_THAT((*flow)->Close(Patience()), IsOk());
-  }
-  for (std::thread& thread : threads) thread.join();
-  EXPECT_EQ(accepted, kThreads * kEach);
+// --- Options
+
+struct KeepAlive {
+  int on, idle, interval, count;
+};
+
+int Option(int fd, int level, int option) {
+  int value = -1;
+  socklen_t size = sizeof(value);
+  ABSL_PCHECK(::getsockopt(fd, level, option, &value, &size) == 0);
+  return value;
 }
 
-TEST(AcceptTest, WithoutADescriptorIsExhaustedAndTheConnectionWaits) {
-  auto listener = ListenOn("tcp:127.0.0.1:0");
-  absl::StatusOr<std::unique_ptr<Flow>> left =
-      Dial(listener->address(), Patience());
-  ASSERT_THAT(left, IsOk());
-  struct rlimit before;
-  ABSL_PCHECK(::getrlimit(RLIMIT_NOFILE, &before) == 0);
-  struct rlimit none_left = before;
-  none_left.rlim_cur = 3;
-  ABSL_PCHECK(::setrlimit(RLIMIT_NOFILE, &none_left) == 0);
-  EXPECT_THAT(listener->Accept(Patience()),
-              StatusIs(absl::StatusCode::kResourceExhausted));
-  ABSL_PCHECK(::setrlimit(RLIMIT_NOFILE, &before) == 0);
-  EXPECT_THAT(listener->Accept(Patience()), IsOk());
-}
-
-// --- Closing a listener
-
-TEST(ListenerTest, CloseWakesEveryAccept) {
-  auto listener = ListenOn("tcp:127.0.0.1:0");
-  std::vector<std::thread> threads;
-  std::atomic<int> begun{0};
-  for (int i = 0; i < 4; ++i) {
-    threads.emplace_back([&] {
-      ++begun;
-      EXPECT_THAT(listener->Accept(), IsClosed());
-    });
-  }
-  while (begun < 4) std::this_thread::yield();
-  listener->Close();
-  for (std::thread& thread : threads) thread.join();
-  EXPECT_THAT(listener->Accept(), IsClosed());
-  listener->Close();
-}
-
-TEST(ListenerTest, AfterCloseNobodyListensAndTheAddressIsFree) {
-  auto listener = ListenOn("tcp:127.0.0.1:0");
-  const std::string address = listener->address();
-  listener->Close();
-  EXPECT_THAT(Dial(address, Patience()),
-              StatusIs(absl::StatusCode::kUnavailable));
-  ExpectConversation(*ListenOn(address), address);
-}
-
-TEST(ListenerTest, APortCanBeUsedAgainAfterAConnectionOnIt) {
-  std::string address;
-  {
-    auto listener = ListenOn("tcp:127.0.0.1:0");
-    address = listener->address();
-    absl::StatusOr<std::unique_ptr<Flow>> left = Dial(address, Patience());
-    absl::StatusOr<std::unique_ptr<Flow>> right = listener->Accept(Patience());
-    ASSERT_THAT(right, IsOk());
-    // Whoever ends first keeps the port for a while (TIME_WAIT).
-    EXPECT_THAT((*right)->Shutdown(ShutdownMode::kWrite), IsOk());
-    EXPECT_THAT((*left)->Close(Patience()), IsOk());
-    EXPECT_THAT((*right)->Close(Patience()), IsOk());
-  }
-  EXPECT_THAT(Listen(address), IsOk());
-}
-
-TEST(ListenerTest, OnAnAddressThatIsTakenAlreadyExists) {
-  auto tcp = ListenOn("tcp:127.0.0.1:0");
-  EXPECT_THAT(Listen(tcp->address()),
-              StatusIs(absl::StatusCode::kAlreadyExists,
-                       HasSubstr("somebody else listens there")));
-  const std::string path = absl::StrCat("unix:", NewFolder(), "/socket");
-  auto unix = ListenOn(path);
-  EXPECT_THAT(Listen(path), StatusIs(absl::StatusCode::kAlreadyExists));
-  ExpectConversation(*unix, path);
-}
-
-TEST(ListenerTest, OnAnAddressOfAnotherMachineIsInvalid) {
-  // RFC 5737: for documentation, so no machine has it.
-  EXPECT_THAT(Listen("tcp:192.0.2.1:0"),
-              StatusIs(absl::StatusCode::kInvalidArgument,
-                       HasSubstr("not one of this machine")));
-}
-
-// --- The file of a Unix socket
-
-TEST(SocketFileTest, IsMadeAndRemoved) {
-  const std::string path = absl::StrCat(NewFolder(), "/socket");
-  for (const bool close : {true, false}) {
-    auto listener = ListenOn(absl::StrCat("unix:", path));
-    EXPECT_TRUE(Exists(path));
-    if (close) {
-      listener->Close();
-      EXPECT_FALSE(Exists(path));
+// What the connections of this process have, each of TCP that has a peer.
+std::vector<KeepAlive> KeepAlives() {
+  std::vector<KeepAlive> found;
+  for (int fd = 0; fd < 1000; ++fd) {
+    struct sockaddr_in peer;
+    socklen_t size = sizeof(peer);
+    if (::getpeername(fd, reinterpret_cast<struct sockaddr*>(&peer), &size) !=
+            0 ||
+        peer.sin_family != AF_INET) {
+      continue;
     }
-    listener = nullptr;
-    EXPECT_FALSE(Exists(path));
+    found.push_back({Option(fd, SOL_SOCKET, SO_KEEPALIVE),
+                     Option(fd, IPPROTO_TCP, TCP_KEEPIDLE),
+                     Option(fd, IPPROTO_TCP, TCP_KEEPINTVL),
+                     Option(fd, IPPROTO_TCP, TCP_KEEPCNT)});
+    EXPECT_EQ(Option(fd, IPPROTO_TCP, TCP_NODELAY), 1);
+  }
+  return found;
+}
+
+// Makes a connection with `options` at both ends, and returns what they have.
+std::vector<KeepAlive> KeepAlivesWith(const SocketOptions& options) {
+  ListenOptions listen;
+  listen.accepted = options;
+  auto listener = ListenOn("tcp:127.0.0.1:0", listen);
+  const absl::StatusOr<std::unique_ptr<Flow>> dialed =
+      Dial(listener->address(), Patience(), options);
+  EXPECT_THAT(dialed, IsOk());
+  const absl::StatusOr<std::unique_ptr<Flow>> accepted =
+      listener->Accept(Patience());
+  EXPECT_THAT(accepted, IsOk());
+  return KeepAlives();
+}
+
+TEST(SocketOptionsTest, KeepAliveIsOnForBothEnds) {
+  const std::vector<KeepAlive> both = KeepAlivesWith(SocketOptions());
+  EXPECT_EQ(both.size(), 2);
+  for (const KeepAlive& each : both) {
+    EXPECT_EQ(each.on, 1);
+    EXPECT_EQ(each.idle, 60);
+    EXPECT_EQ(each.interval, 15);
+    EXPECT_EQ(each.count, 4);
   }
 }
 
-TEST(SocketFileTest, LeftFromAProcessThatHasDiedIsReplaced) {
-  const std::string path = absl::StrCat(NewFolder(), "/socket");
-  const std::string address = absl::StrCat("unix:", path);
-  {
-    const std::string elsewhere = absl::StrCat(path, ".saved");
-    auto listener = ListenOn(address);
-    ASSERT_EQ(::rename(path.c_str(), elsewhere.c_str()), 0);
-    listener = nullptr;
-    ASSERT_EQ(::rename(elsewhere.c_str(), path.c_str()), 0);
+TEST(SocketOptionsTest, KeepAliveCanBeAdjusted) {
+  SocketOptions options;
+  options.keep_alive_idle = absl::Milliseconds(1500);
+  options.keep_alive_interval = absl::Seconds(32767);
+  options.keep_alive_count = 127;
+  const std::vector<KeepAlive> both = KeepAlivesWith(options);
+  EXPECT_EQ(both.size(), 2);
+  for (const KeepAlive& each : both) {
+    EXPECT_EQ(each.on, 1);
+    EXPECT_EQ(each.idle, 2);
+    EXPECT_EQ(each.interval, 32767);
+    EXPECT_EQ(each.count, 127);
   }
-  ASSERT_TRUE(Exists(path));
-  ExpectConversation(*ListenOn(address), address);
 }
 
-TEST(SocketFileTest, ThatIsNoSocketIsLeftAlone) {
-  const std::string path = absl::StrCat(NewFolder(), "/file");
-  std::ofstream(path) << "precious";
-  EXPECT_THAT(
-      Listen(absl::StrCat("unix:", path)),
-      StatusIs(absl::StatusCode::kAlreadyExists, HasSubstr("is no socket")));
-  EXPECT_TRUE(Exists(path));
+TEST(SocketOptionsTest, KeepAliveCanBeOff) {
+  SocketOptions options;
+  options.keep_alive = false;
+  const std::vector<KeepAlive> both = KeepAlivesWith(options);
+  EXPECT_EQ(both.size(), 2);
+  for (const KeepAlive& each : both) EXPECT_EQ(each.on, 0);
 }
 
-TEST(SocketFileTest, ThatSomebodyElseHasReplacedIsLeftAlone) {
-  const std::string path = absl::StrCat(NewFolder(), "/socket");
-  const std::string address = absl::StrCat("unix:", path);
-  auto first = ListenOn(address);
-  ASSERT_EQ(::unlink(path.c_str()), 0);
-  auto second = ListenOn(address);
-  first->Close();
-  ExpectConversation(*second, address);
-}
-
-TEST(SocketFileTest, InAFolderThatDoesNotExistIsNotFound) {
-  EXPECT_THAT(Listen(absl::StrCat("unix:", NewFolder(), "/none/socket")),
-              StatusIs(absl::StatusCode::kNotFound));
+TEST(SocketOptionsTest, WhatTheKernelDoesNotTakeIsInvalid) {
+  const auto expect_invalid = [](const SocketOptions& options,
+                                 const char* says) {
+    ListenOptions listen;
+    listen.accepted = options;
+    for (const absl::Status& status :
+         {Dial("tcp:127.0.0.1:1", Patience(), options).status(),
+          Listen("tcp:127.0.0.1:0", listen).status()}) {
+      EXPECT_THAT(status, StatusIs(absl::StatusCode::kInvalidArgument,
+                                   HasSubstr(says)));
+    }
+  };
+  for (const absl::Duration duration :
+       {absl::ZeroDuration(), absl::Seconds(-1), absl::Milliseconds(999),
+        absl::Seconds(32768), absl::InfiniteDuration()}) {
+    SocketOptions options;
+    options.keep_alive_idle = duration;
+    expect_invalid(options, "keep_alive_idle is");
+    options = SocketOptions();
+    options.keep_alive_interval = duration;
+    expect_invalid(options, "keep_alive_interval is");
+  }
+  for (const int count : {0, -1, 128}) {
+    SocketOptions options;
+    options.keep_alive_count = count;
+    expect_invalid(options, "keep_alive_count is");
+  }
 }
 
 }  // namespace

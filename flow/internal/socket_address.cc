@@ -4,25 +4,16 @@
 #include "flow/internal/socket_address.h"
 
 #include <arpa/inet.h>
-#include <netdb.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 
-#include <cerrno>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
-#include <memory>
-#include <optional>
 #include <string>
-#include <system_error>
-#include <thread>
-#include <utility>
-#include <vector>
 
 #include "absl/algorithm/container.h"
-#include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/ascii.h"
@@ -31,17 +22,14 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "absl/strings/strip.h"
-#include "absl/synchronization/mutex.h"
-#include "absl/time/time.h"
+#include "flow/internal/escaped.h"
 
 namespace flow::internal {
 namespace {
 
-using Addresses = absl::StatusOr<std::vector<SocketAddress>>;
-
 absl::Status NotAnAddress(absl::string_view text, absl::string_view why) {
   return absl::InvalidArgumentError(
-      absl::StrCat("'", text, "' is not an address: ", why));
+      absl::StrCat("'", Escaped(text), "' is not an address: ", why));
 }
 
 // Whether `port` is a number of 16 bits, or can be the name of a service.
@@ -60,8 +48,32 @@ bool IsPort(absl::string_view port) {
   return absl::SimpleAtoi(port, &number) && number <= kLargest;
 }
 
+// `url` is of the form SCHEME://REST. Says what to write instead.
+absl::Status IsUrl(absl::string_view url) {
+  const size_t slashes = url.find("//");
+  absl::string_view rest = url.substr(slashes + 2);
+  std::string address;
+  if (absl::StartsWith(url, "unix:")) {
+    address = absl::StrCat("unix:", rest);
+  } else {
+    rest = rest.substr(0, rest.find_first_of("/?#"));
+    const bool has_port =
+        absl::StrContains(rest, ':') && !absl::EndsWith(rest, "]");
+    address = absl::StrCat("tcp:", rest.empty() ? "HOST" : rest,
+                           has_port ? "" : ":PORT");
+  }
+  return NotAnAddress(url,
+                      absl::StrCat("it is a URL; write ", Escaped(address)));
+}
+
+bool IsSpaceOrControl(char c) {
+  const auto byte = static_cast<unsigned char>(c);
+  return absl::ascii_isspace(byte) || absl::ascii_iscntrl(byte);
+}
+
 absl::StatusOr<SocketName> ParseTcp(absl::string_view text,
                                     absl::string_view rest) {
+  if (absl::StartsWith(rest, "//")) return IsUrl(text);
   SocketName name;
   const size_t colon = rest.rfind(':');
   absl::string_view host;
@@ -70,26 +82,36 @@ absl::StatusOr<SocketName> ParseTcp(absl::string_view text,
   if (absl::ConsumePrefix(&host, "[")) {
     if (!absl::ConsumeSuffix(&host, "]") || !absl::StrContains(host, ':') ||
         host.find_first_of("[]") != absl::string_view::npos) {
-      return NotAnAddress(text, "brackets hold an IPv6 address, as in [::1]");
+      return NotAnAddress(text,
+                          "brackets hold an IPv6 address, as in tcp:[::1]:80");
     }
   } else if (host.find_first_of(":[]") != absl::string_view::npos ||
              absl::EndsWith(port, "]")) {
     return NotAnAddress(
         text, "an IPv6 address wants brackets, and a port, as in tcp:[::1]:80");
   }
-  if (port.empty()) return NotAnAddress(text, "the port is missing");
-  if (colon == 0) return NotAnAddress(text, "the host is missing");
-  if (absl::StrContains(text, '\0')) {
-    return NotAnAddress(text, "it has a byte of 0");
+  if (port.empty()) {
+    return NotAnAddress(text, "the port is missing, as in tcp:localhost:80");
   }
-  if (!IsPort(port)) return NotAnAddress(text, "the port is none");
-  name.host = std::string(host);
+  if (colon == 0) {
+    return NotAnAddress(text, "the host is missing, as in tcp:localhost:80");
+  }
+  if (absl::c_any_of(host, IsSpaceOrControl)) {
+    return NotAnAddress(text, "a host has no spaces or control characters");
+  }
+  if (!IsPort(port)) {
+    return NotAnAddress(text,
+                        "the port is none: it is a number from 0 to 65535, or "
+                        "the name of a service, as in tcp:localhost:80");
+  }
+  if (host != "*") name.host = std::string(host);
   name.port = std::string(port);
   return name;
 }
 
 absl::StatusOr<SocketName> ParseUnix(absl::string_view text,
                                      absl::string_view path) {
+  if (absl::StartsWith(path, "//")) return IsUrl(text);
   // A path ends with a byte of 0; an abstract name begins with one.
   constexpr size_t kLongest = sizeof(sockaddr_un::sun_path) - 1;
   if (path.empty() || path == "@") {
@@ -106,93 +128,6 @@ absl::StatusOr<SocketName> ParseUnix(absl::string_view text,
   name.is_unix = true;
   name.path = std::string(path);
   return name;
-}
-
-SocketAddress UnixAddress(const std::string& path) {
-  SocketAddress address;
-  struct sockaddr_un un = {};
-  un.sun_family = AF_UNIX;
-  path.copy(un.sun_path, sizeof(un.sun_path));
-  size_t size = offsetof(struct sockaddr_un, sun_path) + path.size();
-  if (path[0] == '@') {
-    un.sun_path[0] = '\0';
-  } else {
-    ++size;
-  }
-  std::memcpy(&address.storage, &un, sizeof(un));
-  address.size = static_cast<socklen_t>(size);
-  return address;
-}
-
-absl::Status LookupError(int error, int system_error) {
-  const char* const text = ::gai_strerror(error);
-  switch (error) {
-    case EAI_NONAME:
-#ifdef EAI_NODATA
-    case EAI_NODATA:
-#endif
-      return absl::NotFoundError(text);
-    case EAI_SERVICE:
-      return absl::InvalidArgumentError("the port is not known");
-    case EAI_SYSTEM:
-      return absl::UnavailableError(
-          absl::ErrnoToStatus(system_error, "getaddrinfo").message());
-    default:
-      return absl::UnavailableError(text);
-  }
-}
-
-Addresses LookUp(const SocketName& name, bool to_listen, int flags) {
-  struct addrinfo hints = {};
-  hints.ai_family = AF_UNSPEC;
-  hints.ai_socktype = SOCK_STREAM;
-  hints.ai_flags = flags | (to_listen ? AI_PASSIVE : 0);
-  struct addrinfo* found = nullptr;
-  const int error =
-      ::getaddrinfo(name.host.empty() ? nullptr : name.host.c_str(),
-                    name.port.c_str(), &hints, &found);
-  if (error != 0) return LookupError(error, errno);
-  std::vector<SocketAddress> addresses;
-  for (const struct addrinfo* a = found; a != nullptr; a = a->ai_next) {
-    SocketAddress address;
-    std::memcpy(&address.storage, a->ai_addr, a->ai_addrlen);
-    address.size = a->ai_addrlen;
-    addresses.push_back(address);
-  }
-  ::freeaddrinfo(found);
-  return addresses;
-}
-
-// What a thread that looks a name up shares with the one that waits for it. It
-// may go on after that has given up: nothing can interrupt getaddrinfo(3).
-struct Lookup {
-  absl::Mutex mu;
-  std::optional<Addresses> result ABSL_GUARDED_BY(mu);
-};
-
-Addresses LookUpUntil(const SocketName& name, bool to_listen,
-                      absl::Time deadline) {
-  const auto lookup = std::make_shared<Lookup>();
-  try {
-    std::thread([lookup, name, to_listen] {
-      Addresses result = LookUp(name, to_listen, 0);
-      absl::MutexLock lock(&lookup->mu);
-      lookup->result = std::move(result);
-    }).detach();
-  } catch (const std::system_error& error) {
-    return absl::ResourceExhaustedError(
-        absl::StrCat("no thread to look the name up: ", error.what()));
-  }
-  absl::MutexLock lock(&lookup->mu);
-  const auto done = [&lookup] {
-    lookup->mu.AssertReaderHeld();
-    return lookup->result.has_value();
-  };
-  if (!lookup->mu.AwaitWithDeadline(absl::Condition(&done), deadline)) {
-    return absl::DeadlineExceededError(
-        "the name was not found until the deadline");
-  }
-  return *std::move(lookup->result);
 }
 
 }  // namespace
@@ -232,19 +167,32 @@ absl::StatusOr<SocketName> ParseSocketAddress(absl::string_view text) {
   absl::string_view rest = text;
   if (absl::ConsumePrefix(&rest, "tcp:")) return ParseTcp(text, rest);
   if (absl::ConsumePrefix(&rest, "unix:")) return ParseUnix(text, rest);
-  return NotAnAddress(text, "it begins with neither tcp: nor unix:");
+  if (absl::StrContains(text, "://")) return IsUrl(text);
+  return NotAnAddress(text,
+                      "it begins with neither tcp: nor unix:, as in "
+                      "tcp:localhost:80 or unix:/run/socket");
 }
 
-absl::StatusOr<std::vector<SocketAddress>> Resolve(const SocketName& name,
-                                                   bool to_listen,
-                                                   absl::Time deadline) {
-  if (name.is_unix) return std::vector<SocketAddress>{UnixAddress(name.path)};
-  // Numbers need no server, and no thread.
-  Addresses addresses = LookUp(name, to_listen, AI_NUMERICHOST);
-  if (absl::IsNotFound(addresses.status())) {
-    addresses = LookUpUntil(name, to_listen, deadline);
+SocketAddress UnixAddress(absl::string_view path) {
+  SocketAddress address;
+  struct sockaddr_un un = {};
+  un.sun_family = AF_UNIX;
+  path.copy(un.sun_path, sizeof(un.sun_path));
+  size_t size = offsetof(struct sockaddr_un, sun_path) + path.size();
+  if (path[0] == '@') {
+    un.sun_path[0] = '\0';
+  } else {
+    ++size;
   }
-  return addresses;
+  std::memcpy(&address.storage, &un, sizeof(un));
+  address.size = static_cast<socklen_t>(size);
+  return address;
+}
+
+std::string NameOfPeer(const SocketAddress& address) {
+  std::string name = Escaped(address.ToString());
+  name[name.find(':')] = ' ';
+  return name;
 }
 
 std::string NameOfSocket(int fd) {
@@ -260,13 +208,9 @@ std::string NameOfSocket(int fd) {
       text = address.ToString();
     }
   }
-  const size_t colon = text.find(':');
-  if (colon == std::string::npos || colon + 1 == text.size()) {
-    return absl::StrCat(text.substr(0, colon), text.empty() ? "" : " ",
-                        "socket (fd ", fd, ")");
-  }
-  text[colon] = ' ';
-  return text;
+  if (text.empty()) return absl::StrCat("socket (fd ", fd, ")");
+  if (text == "unix:") return absl::StrCat("unix socket (fd ", fd, ")");
+  return NameOfPeer(address);
 }
 
 }  // namespace flow::internal

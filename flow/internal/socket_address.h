@@ -12,11 +12,9 @@
 #include <sys/socket.h>
 
 #include <string>
-#include <vector>
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
-#include "absl/time/time.h"
 
 namespace flow::internal {
 
@@ -35,8 +33,9 @@ struct SocketAddress {
   }
   bool is_unix() const { return storage.ss_family == AF_UNIX; }
 
-  // Returns it as text, such as `tcp:127.0.0.1:80`, `tcp:[::1]:80`,
-  // `unix:/path` or `unix:@name`; `unix:` if it has no name.
+  // Returns it as Dial() takes it, such as `tcp:127.0.0.1:80`, `tcp:[::1]:80`,
+  // `unix:/path` or `unix:@name`; `unix:` if it has no name. The bytes of a
+  // path are as they are: what people are to read is to be escaped.
   std::string ToString() const;
 
   // Returns the path of a Unix socket's file; empty if it has none.
@@ -49,24 +48,28 @@ struct SocketAddress {
 struct SocketName {
   bool is_unix = false;
   std::string path;  // if it is
-  std::string host;  // else; empty: every address of this machine
+  std::string
+      host;  // else; empty (also for `*`): every address of this machine
   std::string port;
 };
 absl::StatusOr<SocketName> ParseSocketAddress(absl::string_view text);
 
-// Resolve()
+// UnixAddress()
 //
-// Returns the addresses of `name`, one at least: to connect to, or to listen
-// on. Errors are as Dial() returns them, without the name.
-absl::StatusOr<std::vector<SocketAddress>> Resolve(const SocketName& name,
-                                                   bool to_listen,
-                                                   absl::Time deadline);
+// Returns the address of `path`, that of a parsed SocketName.
+SocketAddress UnixAddress(absl::string_view path);
 
 // NameOfSocket()
 //
 // Returns what to call the connection `fd`, after its peer if that has a name:
-// `tcp 127.0.0.1:80`, `unix /path`, `unix socket (fd 5)`.
+// `tcp 127.0.0.1:80`, `unix /path`, `unix socket (fd 5)`. It is for people, and
+// escaped.
 std::string NameOfSocket(int fd);
+
+// NameOfPeer()
+//
+// Likewise, of a peer that has `address`, a name other than `unix:`.
+std::string NameOfPeer(const SocketAddress& address);
 
 }  // namespace flow::internal
 

@@ -1,0 +1,228 @@
+// Copyright 2026 The flow authors
+// SPDX-License-Identifier: Apache-2.0
+
+#include "flow/internal/connect.h"
+
+#include <poll.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstddef>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
+#include "absl/time/time.h"
+#include "absl/types/span.h"
+#include "flow/internal/fd_error.h"
+#include "flow/internal/monotonic_deadline.h"
+#include "flow/internal/owned_fd.h"
+#include "flow/internal/poll_until.h"
+#include "flow/internal/set_socket_options.h"
+#include "flow/internal/socket_address.h"
+#include "flow/socket_options.h"
+
+namespace flow::internal {
+namespace {
+
+absl::Status ConnectError(int error) {
+  switch (error) {
+    case ECONNREFUSED:
+      return absl::UnavailableError("nobody listens there");
+    case EADDRNOTAVAIL:  // no address or port of ours reaches it
+    case EAFNOSUPPORT:
+      return absl::UnavailableError(FdError(error, "connect").message());
+    default:
+      return FdError(error, "connect");
+  }
+}
+
+absl::Status NoAnswer() {
+  return absl::DeadlineExceededError("no answer until the deadline");
+}
+
+// A connection that reaches itself: a port that nobody listens on was chosen
+// for this end, too.
+bool IsToItself(int fd) {
+  SocketAddress local;
+  SocketAddress peer;
+  return ::getsockname(fd, local.get(), &local.size) == 0 &&
+         ::getpeername(fd, peer.get(), &peer.size) == 0 &&
+         local.ToString() == peer.ToString();
+}
+
+// Returns the error of `fd`, which has an answer; 0: it is connected.
+int ErrorOf(int fd) {
+  int error = 0;
+  socklen_t size = sizeof(error);
+  if (::getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size) != 0) return errno;
+  return error == 0 && IsToItself(fd) ? ECONNREFUSED : error;
+}
+
+// Connecting to a Unix socket is done at once, unless too many wait there to be
+// accepted. Then it must be a blocking call that waits: poll(2) does not tell.
+absl::StatusOr<OwnedFd> ConnectUnix(const SocketAddress& address,
+                                    const MonotonicDeadline& deadline) {
+  OwnedFd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  if (fd.get() < 0) return FdError(errno, "socket");
+  while (true) {
+    if (!deadline.is_never()) {
+      // Of 0 it would wait without a limit.
+      const struct timeval limit =
+          absl::ToTimeval(std::max(deadline.left(), absl::Microseconds(1)));
+      ::setsockopt(fd.get(), SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
+    }
+    if (::connect(fd.get(), address.get(), address.size) == 0) return fd;
+    if (WouldBlock(errno)) return NoAnswer();
+    if (errno != EINTR) return ConnectError(errno);
+  }
+}
+
+std::vector<SocketAddress> FamiliesInTurns(
+    absl::Span<const SocketAddress> addresses) {
+  std::vector<SocketAddress> first;
+  std::vector<SocketAddress> others;
+  for (const SocketAddress& address : addresses) {
+    const bool is_first =
+        address.storage.ss_family == addresses.front().storage.ss_family;
+    (is_first ? first : others).push_back(address);
+  }
+  std::vector<SocketAddress> turns;
+  for (size_t i = 0; i < std::max(first.size(), others.size()); ++i) {
+    if (i < first.size()) turns.push_back(first[i]);
+    if (i < others.size()) turns.push_back(others[i]);
+  }
+  return turns;
+}
+
+// The attempts that have no answer yet, and what the others came to.
+class Attempts {
+ public:
+  // Attempts::Start()
+  //
+  // Begins one, and returns false if it has failed at once.
+  bool Start(const SocketAddress& address, const SocketOptions& options) {
+    OwnedFd fd(::socket(address.storage.ss_family,
+                        SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+    if (fd.get() < 0) {
+      const int error = errno;
+      const bool lacks_family = error == EAFNOSUPPORT;
+      Fail(lacks_family ? ConnectError(error) : FdError(error, "socket"),
+           lacks_family);
+      return false;
+    }
+    SetTcpOptions(fd.get(), options);
+    if (::connect(fd.get(), address.get(), address.size) == 0) {
+      Finish(std::move(fd));
+      return is_connected();
+    }
+    // EINTR: it goes on nevertheless (connect(2)).
+    if (errno != EINPROGRESS && errno != EINTR) {
+      FailToConnect(errno);
+      return false;
+    }
+    waiting_.push_back(std::move(fd));
+    return true;
+  }
+
+  // Attempts::Wait()
+  //
+  // Waits until one is over, and returns true, or until `deadline` has passed.
+  absl::StatusOr<bool> Wait(const MonotonicDeadline& deadline) {
+    std::vector<struct pollfd> polled;
+    for (const OwnedFd& fd : waiting_) {
+      polled.push_back({fd.get(), POLLOUT, 0});
+    }
+    absl::StatusOr<bool> ready = PollUntil(absl::MakeSpan(polled), deadline);
+    if (!ready.ok() || !*ready) return ready;
+    std::vector<OwnedFd> all = std::move(waiting_);
+    waiting_.clear();
+    for (size_t i = 0; i < all.size() && !is_connected(); ++i) {
+      if (polled[i].revents == 0) {
+        waiting_.push_back(std::move(all[i]));
+      } else {
+        Finish(std::move(all[i]));
+      }
+    }
+    return ready;
+  }
+
+  bool any_waits() const { return !waiting_.empty(); }
+  bool is_connected() const { return connected_.get() >= 0; }
+  OwnedFd TakeConnected() { return std::move(connected_); }
+  // Why there is no connection; Ok as long as none has failed.
+  const absl::Status& error() const { return error_; }
+
+ private:
+  void Finish(OwnedFd fd) {
+    if (const int error = ErrorOf(fd.get()); error != 0) {
+      FailToConnect(error);
+    } else {
+      connected_ = std::move(fd);
+    }
+  }
+
+  void FailToConnect(int error) {
+    // This machine has no such addresses, or no way to there.
+    const bool says_little =
+        error == EADDRNOTAVAIL || error == EAFNOSUPPORT || error == ENETUNREACH;
+    Fail(ConnectError(error), says_little);
+  }
+
+  void Fail(absl::Status error, bool says_little) {
+    const int weight = absl::IsResourceExhausted(error) ? 3
+                       : says_little                    ? 1
+                                                        : 2;
+    if (weight <= weight_of_error_) return;
+    weight_of_error_ = weight;
+    error_ = std::move(error);
+  }
+
+  std::vector<OwnedFd> waiting_;
+  OwnedFd connected_;
+  absl::Status error_;
+  int weight_of_error_ = 0;
+};
+
+absl::StatusOr<OwnedFd> ConnectTcp(absl::Span<const SocketAddress> addresses,
+                                   const MonotonicDeadline& deadline,
+                                   const SocketOptions& options) {
+  const std::vector<SocketAddress> turns = FamiliesInTurns(addresses);
+  Attempts attempts;
+  size_t next = 0;
+  while (true) {
+    while (next < turns.size() && !attempts.Start(turns[next++], options)) {
+    }
+    if (attempts.is_connected()) return attempts.TakeConnected();
+    if (!attempts.any_waits()) return attempts.error();
+    const MonotonicDeadline until =
+        next == turns.size()
+            ? deadline
+            : std::min(deadline, MonotonicDeadline::In(kTriedAlone));
+    const absl::StatusOr<bool> answered = attempts.Wait(until);
+    if (!answered.ok()) return answered.status();
+    if (!*answered && deadline.has_passed()) {
+      if (attempts.error().ok()) return NoAnswer();
+      return absl::DeadlineExceededError(
+          absl::StrCat(NoAnswer().message(),
+                       "; of another address: ", attempts.error().message()));
+    }
+  }
+}
+
+}  // namespace
+
+absl::StatusOr<OwnedFd> ConnectToOneOf(
+    absl::Span<const SocketAddress> addresses,
+    const MonotonicDeadline& deadline, const SocketOptions& options) {
+  if (addresses.front().is_unix()) {
+    return ConnectUnix(addresses.front(), deadline);
+  }
+  return ConnectTcp(addresses, deadline, options);
+}
+
+}  // namespace flow::internal

@@ -1,0 +1,44 @@
+// Copyright 2026 The flow authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// File: internal/connect.h
+//
+// Connects to the first of some addresses that answers. Not for users of the
+// library.
+//
+// Thread safety: the function may be called from any thread.
+
+#ifndef FLOW_INTERNAL_CONNECT_H_
+#define FLOW_INTERNAL_CONNECT_H_
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "absl/types/span.h"
+#include "flow/internal/monotonic_deadline.h"
+#include "flow/internal/owned_fd.h"
+#include "flow/internal/socket_address.h"
+#include "flow/socket_options.h"
+
+namespace flow::internal {
+
+// How long one address is tried alone ("Connection Attempt Delay", RFC 8305).
+inline constexpr absl::Duration kTriedAlone = absl::Milliseconds(250);
+
+// ConnectToOneOf()
+//
+// Returns a connection to one of `addresses`, one at least, as RFC 8305 wants
+// it: they are tried in their order, but the families take turns; the next one
+// when the last has had no answer for kTriedAlone, or has failed. The first
+// that connects wins, and the others are closed.
+//
+// Errors are as Dial() returns them, without the address. If all have failed,
+// the first error is returned that tells most: not one that says that this
+// machine has no such addresses, and rather one that says that it lacks
+// resources.
+absl::StatusOr<OwnedFd> ConnectToOneOf(
+    absl::Span<const SocketAddress> addresses,
+    const MonotonicDeadline& deadline, const SocketOptions& options);
+
+}  // namespace flow::internal
+
+#endif  // FLOW_INTERNAL_CONNECT_H_

@@ -1,0 +1,45 @@
+// Copyright 2026 The flow authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// File: internal/listening_socket.h
+//
+// Sockets that listen. Not for users of the library.
+//
+// Thread safety: the function may be called from any thread.
+
+#ifndef FLOW_INTERNAL_LISTENING_SOCKET_H_
+#define FLOW_INTERNAL_LISTENING_SOCKET_H_
+
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/types/span.h"
+#include "flow/internal/owned_fd.h"
+#include "flow/internal/socket_address.h"
+#include "flow/internal/socket_file.h"
+#include "flow/socket_options.h"
+
+namespace flow::internal {
+
+// ListeningSocket
+//
+// One, for calls that do not wait.
+struct ListeningSocket {
+  OwnedFd fd;
+  SocketAddress address;  // with the port that was chosen, if it was 0
+  SocketFile file;        // the last one, so that it goes before the socket
+};
+
+// ListenOnAll()
+//
+// Listens on each of `addresses`, one at least: those of one name, with one
+// port. If that is 0, one is chosen that is free on all. Addresses that this
+// machine does not have are left out, as long as it has one. Errors are as
+// Listen() returns them, without the address, and leave nothing behind.
+absl::StatusOr<std::vector<ListeningSocket>> ListenOnAll(
+    absl::Span<const SocketAddress> addresses, int backlog,
+    const SocketOptions& options);
+
+}  // namespace flow::internal
+
+#endif  // FLOW_INTERNAL_LISTENING_SOCKET_H_

@@ -1,0 +1,30 @@
+// Copyright 2026 The flow authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// File: internal/resolve.h
+//
+// Looks up the addresses that a name has. Not for users of the library.
+//
+// Thread safety: the function may be called from any thread.
+
+#ifndef FLOW_INTERNAL_RESOLVE_H_
+#define FLOW_INTERNAL_RESOLVE_H_
+
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "flow/internal/monotonic_deadline.h"
+#include "flow/internal/socket_address.h"
+
+namespace flow::internal {
+
+// Resolve()
+//
+// Returns the addresses of `name`, one at least and each once: to connect to,
+// or to listen on. Errors are as Dial() returns them, without the name.
+absl::StatusOr<std::vector<SocketAddress>> Resolve(
+    const SocketName& name, bool to_listen, const MonotonicDeadline& deadline);
+
+}  // namespace flow::internal
+
+#endif  // FLOW_INTERNAL_RESOLVE_H_
