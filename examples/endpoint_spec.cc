@@ -66,10 +66,23 @@ absl::StatusOr<EndpointSpec> Zero(absl::string_view text) {
   return spec;
 }
 
+// A URL is not meant to be one: it is told what to write.
+absl::Status NoUrl(absl::string_view operand, absl::string_view rest) {
+  if (!absl::StartsWith(rest, "//")) return absl::OkStatus();
+  const absl::string_view scheme = operand.substr(0, operand.find(':'));
+  rest.remove_prefix(2);
+  if (!absl::StartsWith(scheme, "unix")) {
+    rest = rest.substr(0, rest.find_first_of("/?#"));
+  }
+  return absl::InvalidArgumentError(
+      absl::StrCat("'", operand, "' is a URL; write ", scheme, ":", rest));
+}
+
 // `[HOST:]PORT` for a listener, `HOST:PORT` otherwise. Whether there are such a
 // host and such a port turns out when the address is used.
 absl::StatusOr<EndpointSpec> Tcp(Kind kind, absl::string_view operand,
                                  absl::string_view rest) {
+  if (absl::Status status = NoUrl(operand, rest); !status.ok()) return status;
   const size_t colon = rest.rfind(':');
   const bool has_host = colon != absl::string_view::npos;
   const absl::string_view host = has_host ? rest.substr(0, colon) : "";
@@ -83,10 +96,16 @@ absl::StatusOr<EndpointSpec> Tcp(Kind kind, absl::string_view operand,
         "'", operand, "' is not ",
         kind == Kind::kDial ? "tcp:HOST:PORT" : "tcp-listen:[HOST:]PORT"));
   }
+  if (host == "*" && kind == Kind::kDial) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("'", operand, "': * is every address, for tcp-listen:"));
+  }
   return Spec(kind, absl::StrCat("tcp:", rest));
 }
 
-absl::StatusOr<EndpointSpec> Unix(Kind kind, absl::string_view rest) {
+absl::StatusOr<EndpointSpec> Unix(Kind kind, absl::string_view operand,
+                                  absl::string_view rest) {
+  if (absl::Status status = NoUrl(operand, rest); !status.ok()) return status;
   if (rest.empty()) {
     return absl::InvalidArgumentError("the name of a Unix socket is empty");
   }
@@ -120,8 +139,8 @@ absl::StatusOr<EndpointSpec> ParseKind(absl::string_view operand,
   if (scheme == "file") return File(rest);
   if (scheme == "tcp") return Tcp(Kind::kDial, operand, rest);
   if (scheme == "tcp-listen") return Tcp(Kind::kListen, operand, rest);
-  if (scheme == "unix") return Unix(Kind::kDial, rest);
-  if (scheme == "unix-listen") return Unix(Kind::kListen, rest);
+  if (scheme == "unix") return Unix(Kind::kDial, operand, rest);
+  if (scheme == "unix-listen") return Unix(Kind::kListen, operand, rest);
   if (scheme == "exec") return Exec(rest);
   if (scheme == "fd") return Descriptor(operand, rest);
   if (scheme == "null") {

@@ -132,11 +132,21 @@ TEST(ParseTest, TcpIsAHostAndAPort) {
     ExpectRefused(operand, "is not tcp:HOST:PORT");
   }
   ExpectRefused("tcp:::1:80", "in brackets");
+  ExpectRefused("tcp:*:80", "for tcp-listen:");
+}
+
+TEST(ParseTest, AUrlIsToldWhatToWrite) {
+  ExpectRefused("tcp://localhost:80", "write tcp:localhost:80");
+  ExpectRefused("tcp://[::1]:80/path", "write tcp:[::1]:80");
+  ExpectRefused("tcp-listen://localhost:80", "write tcp-listen:localhost:80");
+  ExpectRefused("unix:///run/socket", "write unix:/run/socket");
+  ExpectRefused("unix-listen://socket", "write unix-listen:socket");
 }
 
 TEST(ParseTest, TcpListenNeedsNoHost) {
   ExpectTwoWay("tcp-listen:80", Kind::kListen, "tcp:80");
   ExpectTwoWay("tcp-listen:[::1]:0", Kind::kListen, "tcp:[::1]:0");
+  ExpectTwoWay("tcp-listen:*:0", Kind::kListen, "tcp:*:0");
   for (const char* operand : {"tcp-listen:", "tcp-listen::80"}) {
     ExpectRefused(operand, "is not tcp-listen:[HOST:]PORT");
   }

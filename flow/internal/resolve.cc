@@ -41,7 +41,7 @@ absl::Status LookupError(int error, int system_error) {
       return absl::NotFoundError(text);
     case EAI_SERVICE:
       return absl::InvalidArgumentError(
-          "the port is not known: it is a number, or the name of a service, "
+          "the port is not known; it is a number, or the name of a service, "
           "as in tcp:localhost:80");
     case EAI_MEMORY:
       return absl::ResourceExhaustedError(text);
