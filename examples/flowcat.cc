@@ -59,8 +59,12 @@ absl::Status EnterUsersDirectory() {
 
 int Main(int argc, char** argv) {
   OccupyStandardDescriptors();
-  // So that a reader that is gone is an error like any other.
+  // So that a reader that is gone, and a file that may not grow, are errors
+  // like any other.
   std::signal(SIGPIPE, SIG_IGN);
+  std::signal(SIGXFSZ, SIG_IGN);
+  // Who ignores it gets no exit codes of commands.
+  std::signal(SIGCHLD, SIG_DFL);
   absl::StatusOr<CommandLine> command_line = ParseCommandLine(argc, argv);
   if (!command_line.ok()) {
     PrintMessage(command_line.status().message());
@@ -73,7 +77,18 @@ int Main(int argc, char** argv) {
     PrintMessage(s.message());
     return kFailure;
   }
-  return RunFlowcat(*std::move(command_line), StopOnSignals());
+  const absl::StatusOr<Stop*> stop = StopOnSignals();
+  absl::Status status = stop.status();
+  if (status.ok()) status = StartPrinting();
+  if (!status.ok()) {
+    PrintMessage(absl::StrCat("cannot start: ", status.message()));
+    return kFailure;
+  }
+  // Before all else that a request does, some of which prints.
+  Stop::Callback hurry(**stop, [](const absl::Status&) { HurryPrinting(); });
+  const int exit_code = RunFlowcat(*std::move(command_line), **stop);
+  FinishPrinting();
+  return exit_code;
 }
 
 }  // namespace

@@ -18,7 +18,7 @@ namespace flowcat {
 // Does what `command_line` says (neither help nor version), prints messages and
 // statistics, and returns the exit code. A request to `stop` ends it in order.
 //
-// Precondition: called once; SIGPIPE is ignored.
+// Precondition: called once; SIGPIPE and SIGXFSZ are ignored, SIGCHLD is not.
 int RunFlowcat(CommandLine command_line, Stop& stop);
 
 }  // namespace flowcat

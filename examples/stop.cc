@@ -4,14 +4,17 @@
 #include "examples/stop.h"
 
 #include <pthread.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <csignal>
-#include <thread>  // NOLINT(build/c++11)
+#include <system_error>  // NOLINT(build/c++11)
+#include <thread>        // NOLINT(build/c++11)
 #include <utility>
 
 #include "absl/log/absl_check.h"
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "absl/synchronization/mutex.h"
@@ -93,7 +96,12 @@ Stop::Callback::~Callback() {
   all.erase(std::remove(all.begin(), all.end(), this), all.end());
 }
 
-Stop& StopOnSignals() {
+absl::Status NoThread(const std::system_error& error) {
+  return absl::ResourceExhaustedError(
+      absl::StrCat("no thread is to be had (", error.what(), ")"));
+}
+
+absl::StatusOr<Stop*> StopOnSignals() {
   // Its thread may wait for a signal while the program ends.
   static Stop& stop = *new Stop();
   sigset_t signals;
@@ -102,15 +110,22 @@ Stop& StopOnSignals() {
     // A signal that is blocked would be delivered to sigwait() all the same.
     if (!IsIgnored(signal)) ::sigaddset(&signals, signal);
   }
-  ABSL_CHECK_EQ(::pthread_sigmask(SIG_BLOCK, &signals, nullptr), 0);
-  std::thread([signals] {
-    stop.Request(WaitForOne(signals));
-    const int second = WaitForOne(signals);
-    std::signal(second, SIG_DFL);
-    ::pthread_sigmask(SIG_UNBLOCK, &signals, nullptr);
-    ::raise(second);
-  }).detach();
-  return stop;
+  sigset_t before;
+  ABSL_CHECK_EQ(::pthread_sigmask(SIG_BLOCK, &signals, &before), 0);
+  try {
+    std::thread([signals] {
+      const int first = WaitForOne(signals);
+      // The next one does what it does without us, whatever this thread and
+      // others are waiting for.
+      ::pthread_sigmask(SIG_UNBLOCK, &signals, nullptr);
+      stop.Request(first);
+      while (true) ::pause();  // No other thread lets them through.
+    }).detach();
+  } catch (const std::system_error& error) {
+    ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
+    return NoThread(error);
+  }
+  return &stop;
 }
 
 }  // namespace flowcat

@@ -21,7 +21,8 @@
 
 #include <functional>
 #include <memory>
-#include <thread>  // NOLINT(build/c++11)
+#include <system_error>  // NOLINT(build/c++11)
+#include <thread>        // NOLINT(build/c++11)
 #include <utility>
 #include <vector>
 
@@ -95,18 +96,29 @@ class Stop {
 
 // StopOnSignals()
 //
-// From here on, the first SIGINT, SIGTERM or SIGHUP is a request to the result,
-// and the second one ends the process, as it would have without this. Those
-// that are ignored stay so. The result lives for ever.
+// From here on, the first SIGINT, SIGTERM or SIGHUP is a request to the result.
+// The second one ends the process at once, as it would have without this, also
+// while the callbacks of the first are under way and one of them blocks. Those
+// that are ignored stay so. What is returned is never destroyed.
+//
+// kResourceExhausted: there is no thread to be had; nothing has changed.
 //
 // Precondition: called once, before any other thread is started.
-Stop& StopOnSignals();
+absl::StatusOr<Stop*> StopOnSignals();
+
+// NoThread()
+//
+// Returns kResourceExhausted, in words for the user, for what the constructor
+// of std::thread throws.
+absl::Status NoThread(const std::system_error& error);
 
 // UnlessStopped()
 //
 // Returns what `function` does; or the reason of a request that comes first.
 // Then `function` is left alone on its thread, and what it returns is dropped:
 // for what cannot be interrupted, such as looking up a name.
+//
+// kResourceExhausted: there is no thread to be had for it.
 template <typename T>
 absl::StatusOr<T> UnlessStopped(Stop& stop,
                                 std::function<absl::StatusOr<T>()> function) {
@@ -122,9 +134,13 @@ absl::StatusOr<T> UnlessStopped(Stop& stop,
     absl::StatusOr<T> result;
   };
   auto shared = std::make_shared<Shared>();
-  std::thread([shared, function = std::move(function)] {
-    shared->Finish(function());
-  }).detach();
+  try {
+    std::thread([shared, function = std::move(function)] {
+      shared->Finish(function());
+    }).detach();
+  } catch (const std::system_error& error) {
+    return NoThread(error);
+  }
   Stop::Callback give_up(
       stop, [shared](const absl::Status& reason) { shared->Finish(reason); });
   absl::MutexLock lock(&shared->mu);
