@@ -4,23 +4,30 @@
 #include "examples/child_process.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <spawn.h>
+#include <sys/eventfd.h>
+#include <sys/syscall.h>
 #include <sys/types.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <chrono>  // NOLINT(build/c++11)
 #include <csignal>
+#include <cstdint>
 #include <cstring>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 
-#include "absl/log/absl_check.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
+#include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "flow/fd_flow.h"
 #include "flow/flow.h"
@@ -33,18 +40,44 @@ namespace {
 // From SIGTERM to SIGKILL.
 constexpr absl::Duration kLastGrace = absl::Seconds(2);
 
+// How often to look whether a process has exited, where nothing tells.
+constexpr absl::Duration kBlindWait = absl::Milliseconds(10);
+
+// A descriptor that is readable when process `pid` has exited; -1 if there is
+// none to be had.
+int PidFd(pid_t pid) {
+#ifdef SYS_pidfd_open
+  return static_cast<int>(::syscall(SYS_pidfd_open, pid, 0));
+#else
+  return -1;
+#endif
+}
+
+// Waits until either may be readable, but not longer than `timeout`.
+void PollUntilReadable(int a, int b, absl::Duration timeout) {
+  // Where one cannot tell, somebody must look.
+  timeout = std::min(timeout, a < 0 || b < 0 ? kBlindWait : absl::Hours(24));
+  struct pollfd polled[] = {{a, POLLIN, 0}, {b, POLLIN, 0}};
+  const int milliseconds = static_cast<int>(
+      absl::ToInt64Milliseconds(absl::Ceil(timeout, absl::Milliseconds(1))));
+  // EINVAL: fewer descriptors are allowed now than it is given.
+  if (::poll(polled, 2, milliseconds) < 0 && errno != EINTR) {
+    absl::SleepFor(kBlindWait);
+  }
+}
+
 // Closes its descriptors, unless they were released.
-struct PipeEnds {
-  PipeEnds() = default;
-  PipeEnds(const PipeEnds&) = delete;
-  PipeEnds& operator=(const PipeEnds&) = delete;
-  ~PipeEnds() {
+struct FdPair {
+  FdPair() = default;
+  FdPair(const FdPair&) = delete;
+  FdPair& operator=(const FdPair&) = delete;
+  ~FdPair() {
     for (int fd : fds) {
       if (fd >= 0) ::close(fd);
     }
   }
 
-  // Neither end reaches a child by accident.
+  // As the ends of a pipe, neither of which reaches a child by accident.
   bool Open() { return ::pipe2(fds, O_CLOEXEC) == 0; }
   int Release(int end) { return std::exchange(fds[end], -1); }
 
@@ -60,7 +93,10 @@ int Spawn(const std::string& command, int input, int output, pid_t* pid) {
   sigset_t defaults;
   ::sigemptyset(&none);
   ::sigemptyset(&defaults);
-  ::sigaddset(&defaults, SIGPIPE);
+  // What this program ignores for itself; and no shell can do without SIGCHLD.
+  for (int signal : {SIGPIPE, SIGXFSZ, SIGCHLD}) {
+    ::sigaddset(&defaults, signal);
+  }
   int error = ::posix_spawn_file_actions_init(&actions);
   if (error != 0) return error;
   error = ::posix_spawnattr_init(&attributes);
@@ -126,8 +162,8 @@ class PipesFlow final : public flow::ForwardingFlow {
 
 absl::StatusOr<std::unique_ptr<ChildProcess>> ChildProcess::Start(
     const std::string& command, Streams streams) {
-  PipeEnds input;
-  PipeEnds output;
+  FdPair input;
+  FdPair output;
   if ((streams != Streams::kOutput && !input.Open()) ||
       (streams != Streams::kInput && !output.Open())) {
     return absl::ErrnoToStatus(errno, "pipe");
@@ -141,18 +177,6 @@ absl::StatusOr<std::unique_ptr<ChildProcess>> ChildProcess::Start(
   child->read_fd_ = output.Release(0);
   return child;
 }
-
-ChildProcess::ChildProcess(pid_t pid)
-    : pid_(pid), waiter_([this] {
-        siginfo_t info;
-        // Left to be reaped, so that the number stays that of our process and
-        // of its group, to which signals can be sent.
-        while (::waitid(P_PID, pid_, &info, WEXITED | WNOWAIT) != 0) {
-          ABSL_PCHECK(errno == EINTR) << "waitid";
-        }
-        absl::MutexLock lock(&mu_);
-        exited_ = true;
-      }) {}
 
 ChildProcess::~ChildProcess() {
   Signal(SIGKILL);
@@ -176,6 +200,7 @@ absl::StatusOr<std::unique_ptr<flow::Flow>> ChildProcess::TakePipes() {
 
 void ChildProcess::Signal(int signal) {
   absl::MutexLock lock(&mu_);
+  HasExited();  // for somebody else may have reaped it
   if (!reaped_) ::kill(-pid_, signal);
 }
 
@@ -183,53 +208,90 @@ void ChildProcess::Terminate() {
   Signal(SIGTERM);
   absl::MutexLock lock(&mu_);
   terminated_ = true;
+  if (wake_fd_ < 0) return;
+  const uint64_t one = 1;
+  [[maybe_unused]] const auto n = ::write(wake_fd_, &one, sizeof(one));
 }
 
-bool ChildProcess::AwaitExit(absl::Duration timeout) {
+bool ChildProcess::HasExited() {
+  if (reaped_) return true;
+  siginfo_t info = {};
+  // Left to be reaped, so that the number stays that of our process and of its
+  // group, to which signals can be sent.
+  if (::waitid(P_PID, static_cast<id_t>(pid_), &info,
+               WEXITED | WNOWAIT | WNOHANG) == 0) {
+    return info.si_pid != 0;
+  }
+  reaped_ = true;  // ECHILD: by somebody else
+  return true;
+}
+
+bool ChildProcess::AwaitExit(absl::Duration timeout, bool or_terminated) {
+  using Clock = std::chrono::steady_clock;
+  const Clock::time_point start = Clock::now();
+  const auto is_over = [&] {
+    mu_.AssertHeld();
+    return HasExited() || (or_terminated && terminated_);
+  };
   absl::MutexLock lock(&mu_);
-  return mu_.AwaitWithTimeout(absl::Condition(&exited_), timeout);
+  if (is_over()) return true;
+  FdPair own;
+  own.fds[0] = PidFd(pid_);
+  own.fds[1] = ::eventfd(0, EFD_CLOEXEC);
+  if (or_terminated) wake_fd_ = own.fds[1];
+  while (!is_over()) {
+    const absl::Duration left =
+        timeout - absl::FromChrono(Clock::now() - start);
+    if (left <= absl::ZeroDuration()) break;
+    mu_.Unlock();
+    PollUntilReadable(own.fds[0], own.fds[1], left);
+    mu_.Lock();
+  }
+  wake_fd_ = -1;
+  return is_over();
 }
 
 absl::Status ChildProcess::End(absl::Duration patience) {
-  bool in_time;
-  {
-    absl::MutexLock lock(&mu_);
-    const auto over = [this] {
-      mu_.AssertReaderHeld();
-      return exited_ || terminated_;
-    };
-    in_time = mu_.AwaitWithTimeout(absl::Condition(&over), patience);
-  }
+  const bool in_time = AwaitExit(patience, /*or_terminated=*/true);
   if (!in_time) Terminate();
-  if (!AwaitExit(kLastGrace)) Signal(SIGKILL);
-  if (waiter_.joinable()) waiter_.join();
+  if (!AwaitExit(kLastGrace, /*or_terminated=*/false)) {
+    Signal(SIGKILL);
+    AwaitExit(absl::InfiniteDuration(), /*or_terminated=*/false);
+  }
   absl::MutexLock lock(&mu_);
   if (!reaped_) {
-    ABSL_PCHECK(::waitpid(pid_, &wait_status_, 0) == pid_) << "waitpid";
+    int status;
+    if (::waitpid(pid_, &status, 0) == pid_) wait_status_ = status;
     reaped_ = true;
+  }
+  if (!wait_status_.has_value()) {
+    return absl::UnavailableError(
+        "its exit status is unknown, as somebody else has waited for it, or "
+        "SIGCHLD is ignored");
   }
   if (!in_time) {
     return absl::UnavailableError(absl::StrCat(
         "did not exit within ", absl::FormatDuration(patience), " and was ",
         "ended by ",
-        WIFSIGNALED(wait_status_) && WTERMSIG(wait_status_) == SIGKILL
+        WIFSIGNALED(*wait_status_) && WTERMSIG(*wait_status_) == SIGKILL
             ? "SIGKILL"
             : "SIGTERM"));
   }
-  if (WIFSIGNALED(wait_status_)) {
+  if (WIFSIGNALED(*wait_status_)) {
     return absl::UnavailableError(
-        absl::StrCat("ended by signal ", WTERMSIG(wait_status_), " (",
-                     ::strsignal(WTERMSIG(wait_status_)), ")"));
+        absl::StrCat("ended by signal ", WTERMSIG(*wait_status_), " (",
+                     ::strsignal(WTERMSIG(*wait_status_)), ")"));
   }
-  if (WEXITSTATUS(wait_status_) == 0) return absl::OkStatus();
+  if (WEXITSTATUS(*wait_status_) == 0) return absl::OkStatus();
   return absl::UnavailableError(
-      absl::StrCat("exit status ", WEXITSTATUS(wait_status_)));
+      absl::StrCat("exit status ", WEXITSTATUS(*wait_status_)));
 }
 
 bool ChildProcess::ended_by_sigpipe() const {
   absl::MutexLock lock(&mu_);
-  return WIFSIGNALED(wait_status_) ? WTERMSIG(wait_status_) == SIGPIPE
-                                   : WEXITSTATUS(wait_status_) == 128 + SIGPIPE;
+  if (!wait_status_.has_value()) return false;
+  return WIFSIGNALED(*wait_status_) ? WTERMSIG(*wait_status_) == SIGPIPE
+                                   : WEXITSTATUS(*wait_status_) == 128 + SIGPIPE;
 }
 
 }  // namespace flowcat

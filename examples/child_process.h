@@ -15,8 +15,8 @@
 #include <sys/types.h>
 
 #include <memory>
+#include <optional>
 #include <string>
-#include <thread>  // NOLINT(build/c++11)
 
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
@@ -29,7 +29,12 @@ namespace flowcat {
 
 // ChildProcess
 //
-// Whoever started it ends it; nothing of it is left then, no zombie either.
+// Whoever started it ends it; nothing of it is left then, no zombie either. It
+// takes no thread, and while nobody waits for its end no descriptors but its
+// pipes.
+//
+// Its exit status is unknown, which is an error, if somebody else in this
+// process waits for all children, or SIGCHLD is ignored.
 class ChildProcess {
  public:
   // Which of its standard streams are pipes to this program. The other one is
@@ -39,8 +44,9 @@ class ChildProcess {
   // ChildProcess::Start()
   //
   // Runs `/bin/sh -c COMMAND` in a process group of its own, with no signal
-  // blocked and SIGPIPE not ignored, and with no other descriptor than its
-  // standard streams (and those that this program leaves open on purpose).
+  // blocked and SIGPIPE, SIGXFSZ and SIGCHLD not ignored, and with no other
+  // descriptor than its standard streams (and those that this program leaves
+  // open on purpose).
   static absl::StatusOr<std::unique_ptr<ChildProcess>> Start(
       const std::string& command, Streams streams);
 
@@ -77,22 +83,28 @@ class ChildProcess {
   bool ended_by_sigpipe() const;
 
  private:
-  explicit ChildProcess(pid_t pid);
+  explicit ChildProcess(pid_t pid) : pid_(pid) {}
   void Signal(int signal);
+
   // Returns whether it has exited.
-  bool AwaitExit(absl::Duration timeout);
+  bool HasExited() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+
+  // Waits until it has exited, or until Terminate() if that is looked for, and
+  // returns whether either is so; false after `timeout`.
+  bool AwaitExit(absl::Duration timeout, bool or_terminated);
 
   const pid_t pid_;
   int read_fd_ = -1;
   int write_fd_ = -1;
 
   mutable absl::Mutex mu_;
-  bool exited_ ABSL_GUARDED_BY(mu_) = false;
   bool terminated_ ABSL_GUARDED_BY(mu_) = false;
   // The process number is not ours any more.
   bool reaped_ ABSL_GUARDED_BY(mu_) = false;
-  int wait_status_ ABSL_GUARDED_BY(mu_) = 0;
-  std::thread waiter_;
+  // Of wait(2), once it was reaped; nothing if somebody else has done that.
+  std::optional<int> wait_status_ ABSL_GUARDED_BY(mu_);
+  // What wakes the thread in AwaitExit(); -1 if there is none.
+  int wake_fd_ ABSL_GUARDED_BY(mu_) = -1;
 };
 
 }  // namespace flowcat

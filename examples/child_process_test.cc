@@ -4,11 +4,15 @@
 #include "examples/child_process.h"
 
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/types.h>
+#include <sys/wait.h>
 
 #include <csignal>
 #include <cstddef>
+#include <cstdint>
 #include <cstdlib>
+#include <fstream>
 #include <memory>
 #include <string>
 #include <thread>  // NOLINT(build/c++11)
@@ -18,6 +22,7 @@
 #include "absl/status/status_matchers.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/cord.h"
+#include "absl/strings/match.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "flow/cord_flow.h"
@@ -156,6 +161,92 @@ TEST(ChildProcessTest, DestructionKills) {
   pipes->reset();
   child.reset();
   EXPECT_NE(::kill(pid, 0), 0);
+}
+
+// How many threads this process has.
+int Threads() {
+  std::ifstream status("/proc/self/status");
+  std::string line;
+  while (std::getline(status, line)) {
+    if (absl::StartsWith(line, "Threads:")) {
+      return std::atoi(line.substr(line.find(':') + 1).c_str());
+    }
+  }
+  return -1;
+}
+
+TEST(ChildProcessTest, TakesNoThread) {
+  const int before = Threads();
+  const auto child = Start("exec sleep 1000");
+  EXPECT_EQ(Threads(), before);
+  child->Terminate();
+  EXPECT_THAT(child->End(kPatience).message(), HasSubstr("signal 15"));
+  EXPECT_EQ(Threads(), before);
+}
+
+TEST(ChildProcessTest, WithoutDescriptorsItsEndIsNoticedAllTheSame) {
+  const auto ends = Start("exit 3");
+  const auto goes_on = Start("exec sleep 1000");
+  struct rlimit before;
+  ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &before), 0);
+  struct rlimit none = before;
+  none.rlim_cur = 0;
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &none), 0);
+  EXPECT_EQ(ends->End(kPatience).message(), "exit status 3");
+  std::thread other([&] { goes_on->Terminate(); });
+  EXPECT_THAT(goes_on->End(absl::InfiniteDuration()).message(),
+              HasSubstr("ended by signal 15"));
+  other.join();
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &before), 0);
+}
+
+TEST(ChildProcessTest, WhatSomebodyElseHasReapedHasAnUnknownStatus) {
+  const auto child = Start("echo $$");
+  const auto pipes = child->TakePipes();
+  ASSERT_THAT(pipes, IsOk());
+  const absl::StatusOr<std::string> number = ReadAllOf(**pipes);
+  ASSERT_THAT(number, IsOk());
+  const pid_t pid = std::atoi(number->c_str());
+  ASSERT_EQ(::waitpid(pid, nullptr, 0), pid);
+  EXPECT_THAT(child->End(kPatience),
+              StatusIs(absl::StatusCode::kUnavailable,
+                       HasSubstr("its exit status is unknown")));
+  EXPECT_FALSE(child->ended_by_sigpipe());
+}
+
+TEST(ChildProcessTest, WhileSigchldIsIgnoredTheStatusIsUnknown) {
+  const auto before = std::signal(SIGCHLD, SIG_IGN);
+  {
+    const auto child = Start("cat; exit 3");
+    const auto pipes = child->TakePipes();
+    ASSERT_THAT(pipes, IsOk());
+    EXPECT_THAT((*pipes)->Write("text"), IsOk());
+    EXPECT_THAT((*pipes)->Shutdown(flow::ShutdownMode::kWrite), IsOk());
+    EXPECT_THAT(ReadAllOf(**pipes), IsOkAndHolds("text"));
+    EXPECT_THAT(child->End(kPatience),
+                StatusIs(absl::StatusCode::kUnavailable,
+                         HasSubstr("its exit status is unknown")));
+    const auto goes_on = Start("exec sleep 1000");
+    EXPECT_THAT(goes_on->End(absl::Milliseconds(10)),
+                StatusIs(absl::StatusCode::kUnavailable));
+  }
+  std::signal(SIGCHLD, before);
+}
+
+TEST(ChildProcessTest, SignalsThatThisProcessIgnoresAreNotIgnoredByIt) {
+  for (int signal : {SIGPIPE, SIGXFSZ, SIGCHLD}) {
+    const auto before = std::signal(signal, SIG_IGN);
+    const auto child = Start("grep SigIgn: /proc/self/status");
+    const auto pipes = child->TakePipes();
+    ASSERT_THAT(pipes, IsOk());
+    const absl::StatusOr<std::string> line = ReadAllOf(**pipes);
+    ASSERT_THAT(line, IsOk());
+    const uint64_t ignored =
+        std::strtoull(line->substr(line->find(':') + 1).c_str(), nullptr, 16);
+    EXPECT_EQ(ignored >> (signal - 1) & 1, 0) << *line;
+    child->End(kPatience).IgnoreError();
+    std::signal(signal, before);
+  }
 }
 
 }  // namespace

@@ -22,6 +22,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "absl/synchronization/mutex.h"
+#include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "examples/printable.h"
 #include "examples/stop.h"
@@ -51,7 +52,8 @@ void WriteToStandardError(absl::string_view text) {
       text.remove_prefix(static_cast<size_t>(size));
     } else if (errno == EAGAIN) {
       struct pollfd writable = {STDERR_FILENO, POLLOUT, 0};
-      ::poll(&writable, 1, -1);
+      // Fails if no descriptors are allowed any more.
+      if (::poll(&writable, 1, -1) < 0) absl::SleepFor(absl::Milliseconds(10));
     } else if (errno != EINTR) {
       return;
     }
