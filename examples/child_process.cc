@@ -290,8 +290,9 @@ absl::Status ChildProcess::End(absl::Duration patience) {
 bool ChildProcess::ended_by_sigpipe() const {
   absl::MutexLock lock(&mu_);
   if (!wait_status_.has_value()) return false;
-  return WIFSIGNALED(*wait_status_) ? WTERMSIG(*wait_status_) == SIGPIPE
-                                   : WEXITSTATUS(*wait_status_) == 128 + SIGPIPE;
+  return WIFSIGNALED(*wait_status_)
+             ? WTERMSIG(*wait_status_) == SIGPIPE
+             : WEXITSTATUS(*wait_status_) == 128 + SIGPIPE;
 }
 
 }  // namespace flowcat

@@ -8,6 +8,8 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <system_error>  // NOLINT(build/c++11)
+#include <thread>        // NOLINT(build/c++11)
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -17,6 +19,7 @@
 #include "absl/time/time.h"
 #include "examples/byte_size.h"
 #include "examples/console.h"
+#include "examples/stop.h"
 
 namespace flowcat {
 namespace {
@@ -45,15 +48,21 @@ std::string FormatProgress(int64_t bytes, std::optional<int64_t> size,
   return line;
 }
 
-ProgressLine::ProgressLine(Text text)
-    : text_(std::move(text)), thread_([this] { Run(); }) {}
+ProgressLine::ProgressLine(Text text) : text_(std::move(text)) {
+  try {
+    thread_ = std::thread([this] { Run(); });
+  } catch (const std::system_error& error) {
+    PrintMessage(
+        absl::StrCat("cannot show progress: ", NoThread(error).message()));
+  }
+}
 
 ProgressLine::~ProgressLine() {
   {
     absl::MutexLock lock(&mu_);
     done_ = true;
   }
-  thread_.join();
+  if (thread_.joinable()) thread_.join();
 }
 
 void ProgressLine::Run() {

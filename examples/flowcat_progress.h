@@ -34,7 +34,8 @@ std::string FormatProgress(int64_t bytes, std::optional<int64_t> size,
 //
 // Shows a text on standard error, from a thread of its own: on a terminal five
 // times a second in one place, but not during the first second, and the
-// destructor erases it. Elsewhere it is a new line each second.
+// destructor erases it. Elsewhere it is a new line each second. If there is no
+// thread to be had, it says so and shows nothing.
 class ProgressLine {
  public:
   // Called on that thread with the time since the constructor.

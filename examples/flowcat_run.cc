@@ -134,6 +134,13 @@ class Run {
     options.serve = [this](int64_t number, std::unique_ptr<flow::Flow> flow) {
       ServeConnection(number, Accepted(std::move(flow)));
     };
+    options.refuse = [this](int64_t number, std::unique_ptr<flow::Flow> flow,
+                            const absl::Status& why) {
+      Endpoint a = Accepted(std::move(flow));
+      statistics_.Begin();
+      const std::string name = a.name;
+      EndConnection(number, name, Refused(std::move(a), why));
+    };
     absl::Status status;
     {
       std::optional<ProgressLine> progress;
@@ -165,10 +172,22 @@ class Run {
       result =
           Relay(std::move(a), *std::move(b), MakeRelayOptions(label), stop_);
     } else {
-      // Not an end in good order, which would look like an empty answer.
-      a.Discard(b.status());
-      result.error = CauseOf(b.status());
+      result = Refused(std::move(a), b.status());
     }
+    EndConnection(number, name, result);
+  }
+
+  // What becomes of a connection that is not relayed.
+  static RelayResult Refused(Endpoint a, const absl::Status& why) {
+    // Not an end in good order, which would look like an empty answer.
+    a.Discard(why);
+    RelayResult result;
+    result.error = CauseOf(why);
+    return result;
+  }
+
+  void EndConnection(int64_t number, const std::string& name,
+                     const RelayResult& result) {
     statistics_.End(result);
     if (result.error.empty()) return;
     if (stop_.signal() != 0) {

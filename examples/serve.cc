@@ -14,7 +14,6 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "examples/explained_flow.h"
@@ -48,7 +47,7 @@ class Server {
       absl::MutexLock lock(&mu_);
       const auto all_served = [this] {
         mu_.AssertReaderHeld();
-        return threads_.empty();
+        return served_.empty();
       };
       mu_.Await(absl::Condition(&all_served));
     }
@@ -84,36 +83,50 @@ class Server {
     const auto is_ready = [this] {
       mu_.AssertReaderHeld();
       return over_ ||
-             threads_.size() < static_cast<size_t>(options_.max_connections);
+             served_.size() < static_cast<size_t>(options_.max_connections);
     };
     mu_.Await(absl::Condition(&is_ready));
     return !over_;
   }
 
+  struct Connection {
+    std::unique_ptr<flow::Flow> flow;  // until its thread takes it
+    std::thread thread;
+  };
+
   void Start(int64_t number, std::unique_ptr<flow::Flow> flow) {
-    absl::MutexLock lock(&mu_);
-    const auto self = threads_.emplace(threads_.end());
-    try {
-      // The thread cannot finish before it is stored, as it needs the lock.
-      *self = std::thread([this, self, number, f = std::move(flow)]() mutable {
-        options_.serve(number, std::move(f));
-        absl::MutexLock lock(&mu_);
-        finished_.splice(finished_.end(), threads_, self);
-      });
-    } catch (const std::system_error& error) {
-      threads_.erase(self);
-      options_.on_shortage(absl::StrCat(
-          "connection ", number, ": no thread to serve it: ", error.what()));
+    absl::Status no_thread;
+    {
+      absl::MutexLock lock(&mu_);
+      const auto self = served_.insert(served_.end(), {std::move(flow), {}});
+      try {
+        // It cannot finish before it is stored, as it needs the lock.
+        self->thread = std::thread([this, self, number] {
+          options_.serve(number, Take(*self));
+          absl::MutexLock lock(&mu_);
+          finished_.splice(finished_.end(), served_, self);
+        });
+      } catch (const std::system_error& error) {
+        no_thread = NoThread(error);
+        flow = std::move(self->flow);
+        served_.erase(self);
+      }
     }
+    if (!no_thread.ok()) options_.refuse(number, std::move(flow), no_thread);
+  }
+
+  std::unique_ptr<flow::Flow> Take(Connection& connection) {
+    absl::MutexLock lock(&mu_);
+    return std::move(connection.flow);
   }
 
   void JoinFinished() {
-    std::list<std::thread> finished;
+    std::list<Connection> finished;
     {
       absl::MutexLock lock(&mu_);
       finished.swap(finished_);
     }
-    for (std::thread& thread : finished) thread.join();
+    for (Connection& connection : finished) connection.thread.join();
   }
 
   flow::Listener& listener_;
@@ -122,8 +135,8 @@ class Server {
 
   absl::Mutex mu_;
   bool over_ ABSL_GUARDED_BY(mu_) = false;
-  std::list<std::thread> threads_ ABSL_GUARDED_BY(mu_);   // that serve
-  std::list<std::thread> finished_ ABSL_GUARDED_BY(mu_);  // to be joined
+  std::list<Connection> served_ ABSL_GUARDED_BY(mu_);
+  std::list<Connection> finished_ ABSL_GUARDED_BY(mu_);  // to be joined
 };
 
 }  // namespace

@@ -29,6 +29,12 @@ struct ServeOptions {
   std::function<void(int64_t number, std::unique_ptr<flow::Flow> connection)>
       serve;
 
+  // Called instead, on the thread of Serve(), if there is no thread for it:
+  // with kResourceExhausted in words for the user.
+  std::function<void(int64_t number, std::unique_ptr<flow::Flow> connection,
+                     const absl::Status& why)>
+      refuse;
+
   // Called with one line when the machine is short of something, once until
   // that is over.
   std::function<void(absl::string_view)> on_shortage;

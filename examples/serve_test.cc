@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -14,8 +15,10 @@
 #include "absl/status/status.h"
 #include "absl/status/status_matchers.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
+#include "examples/no_threads.h"
 #include "examples/stop.h"
 #include "flow/flow.h"
 #include "flow/pipe.h"
@@ -71,6 +74,34 @@ TEST(ServeTest, AShortageIsSaidOnceAndWaitedOut) {
   EXPECT_THAT(said, ElementsAre("cannot accept on there: Too many open files",
                                 "cannot accept on there: Too many open files"));
   EXPECT_THAT(served, ElementsAre(1, 2));
+}
+
+TEST(ServeTest, WithoutAThreadOneConnectionIsRefusedAndOthersAreServed) {
+  ScriptedListener listener(
+      {absl::OkStatus(), absl::OkStatus(), absl::OkStatus()});
+  std::vector<int64_t> served;
+  std::vector<std::string> refused;
+  std::optional<NoThreads> threads;
+  ServeOptions options;
+  options.max_connections = 1;  // so that `served` is in order
+  options.serve = [&](int64_t number, std::unique_ptr<flow::Flow> connection) {
+    EXPECT_NE(connection, nullptr);
+    served.push_back(number);
+    if (number == 1) threads.emplace();  // from here on there are none
+  };
+  options.refuse = [&](int64_t number, std::unique_ptr<flow::Flow> connection,
+                       const absl::Status& why) {
+    EXPECT_NE(connection, nullptr);
+    EXPECT_TRUE(absl::IsResourceExhausted(why));
+    refused.push_back(absl::StrCat(number, ": ", why.message()));
+    threads.reset();
+  };
+  Stop stop;
+  EXPECT_THAT(Serve(listener, options, stop), IsOk());
+  EXPECT_THAT(served, ElementsAre(1, 3));
+  EXPECT_THAT(refused,
+              ElementsAre("2: no thread is to be had (Resource temporarily "
+                          "unavailable)"));
 }
 
 TEST(ServeTest, AListenerThatIsBrokenEndsIt) {

@@ -3,7 +3,11 @@
 
 #include "examples/stop.h"
 
+#include <signal.h>
+#include <unistd.h>
+
 #include <csignal>
+#include <cstdlib>
 #include <memory>
 #include <optional>
 #include <thread>  // NOLINT(build/c++11)
@@ -13,6 +17,7 @@
 #include "absl/status/statusor.h"
 #include "absl/synchronization/notification.h"
 #include "absl/time/time.h"
+#include "examples/no_threads.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
@@ -82,6 +87,43 @@ TEST(UnlessStoppedTest, ReturnsWhatTheFunctionDoes) {
                                    return absl::NotFoundError("no");
                                  }),
               StatusIs(absl::StatusCode::kNotFound, "no"));
+}
+
+TEST(UnlessStoppedTest, WithoutAThreadItIsAnError) {
+  Stop stop;
+  const NoThreads none;
+  EXPECT_THAT(
+      UnlessStopped<int>(stop, []() -> absl::StatusOr<int> { return 17; }),
+      StatusIs(absl::StatusCode::kResourceExhausted,
+               "no thread is to be had (Resource temporarily unavailable)"));
+}
+
+// Its own process, as signals stay blocked.
+TEST(StopOnSignalsDeathTest, WithoutAThreadSignalsDoWhatTheyDidBefore) {
+  EXPECT_EXIT(
+      {
+        const NoThreads none;
+        if (StopOnSignals().ok()) std::_Exit(1);
+        std::raise(SIGTERM);
+      },
+      ::testing::KilledBySignal(SIGTERM), "");
+}
+
+TEST(StopOnSignalsDeathTest, TheSecondSignalEndsThoughACallbackBlocks) {
+  EXPECT_EXIT(
+      {
+        Stop& stop = **StopOnSignals();
+        absl::Notification called;
+        Stop::Callback blocks(stop, [&](const absl::Status&) {
+          called.Notify();
+          while (true) ::pause();
+        });
+        ::kill(::getpid(), SIGTERM);
+        called.WaitForNotification();
+        ::kill(::getpid(), SIGINT);
+        while (true) ::pause();
+      },
+      ::testing::KilledBySignal(SIGINT), "");
 }
 
 TEST(UnlessStoppedTest, ARequestLeavesTheFunctionAlone) {
