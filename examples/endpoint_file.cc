@@ -34,7 +34,14 @@ absl::Status Failure(absl::string_view tried, absl::string_view name,
   return Explained(absl::ErrnoToStatus(error, "system call"), tried, name);
 }
 
-// Opening a FIFO waits for its other end.
+// Whether opening it can wait: for the other end of a FIFO, or for the line of
+// a terminal.
+bool CanWait(const std::string& path) {
+  struct stat info;
+  return ::stat(path.c_str(), &info) == 0 &&
+         (S_ISFIFO(info.st_mode) || S_ISCHR(info.st_mode));
+}
+
 absl::StatusOr<int> OpenPath(const std::string& path, int flags, Stop* stop) {
   const auto open = [path, flags]() -> absl::StatusOr<int> {
     while (true) {
@@ -44,20 +51,35 @@ absl::StatusOr<int> OpenPath(const std::string& path, int flags, Stop* stop) {
       if (errno != EINTR) return Failure("open", path, errno);
     }
   };
-  return stop == nullptr ? open() : UnlessStopped<int>(*stop, open);
+  if (stop == nullptr || !CanWait(path)) return open();
+  absl::StatusOr<int> fd = UnlessStopped<int>(*stop, open);
+  if (fd.ok() || !absl::IsResourceExhausted(fd.status())) return fd;
+  return Explained(fd.status(), "open", path);
 }
 
 // What is wanted of a descriptor, and how to call it.
 enum class Access { kRead, kWrite, kBoth };
 
+// Who has opened a descriptor: flowcat for this access alone, and at the
+// beginning of the file, or somebody else in whatever way.
+enum class Origin { kOwn, kInherited };
+
+// Returns in which ways `fd` is open, as O_ACCMODE has it. What is inherited is
+// kept from child processes, which would keep it open.
+int AccessMode(int fd, Access access, Origin origin) {
+  if (origin == Origin::kOwn) {
+    return access == Access::kWrite ? O_WRONLY : O_RDONLY;
+  }
+  ::fcntl(fd, F_SETFD, FD_CLOEXEC);
+  return ::fcntl(fd, F_GETFL) & O_ACCMODE;
+}
+
 // Makes an endpoint that owns `fd`, and `*info`, which is of what it refers to.
 absl::StatusOr<Endpoint> MakeEndpoint(int fd, std::string name, Access access,
-                                      struct stat* info) {
+                                      Origin origin, struct stat* info) {
   const absl::string_view tried = access == Access::kWrite ? "write" : "read";
   if (::fstat(fd, info) != 0) return Failure("open", name, errno);
-  // Not for a child process, which would keep it open.
-  ::fcntl(fd, F_SETFD, FD_CLOEXEC);
-  const int mode = ::fcntl(fd, F_GETFL) & O_ACCMODE;
+  const int mode = AccessMode(fd, access, origin);
   flow::FdFlowOptions options;
   options.name = name;
   absl::StatusOr<std::unique_ptr<flow::Flow>> flow =
@@ -72,7 +94,7 @@ absl::StatusOr<Endpoint> MakeEndpoint(int fd, std::string name, Access access,
   Endpoint endpoint;
   endpoint.name = std::move(name);
   endpoint.two_way = mode == O_RDWR && S_ISSOCK(info->st_mode);
-  endpoint.is_terminal = ::isatty(fd) == 1;
+  endpoint.is_terminal = S_ISCHR(info->st_mode) && ::isatty(fd) == 1;
   if (S_ISREG(info->st_mode)) {
     endpoint.regular_file.emplace(info->st_dev, info->st_ino);
   }
@@ -81,32 +103,33 @@ absl::StatusOr<Endpoint> MakeEndpoint(int fd, std::string name, Access access,
   return endpoint;
 }
 
-absl::StatusOr<Endpoint> MakeSource(int fd, std::string name) {
+absl::StatusOr<Endpoint> MakeSource(int fd, std::string name, Origin origin) {
   struct stat info;
-  // Standard input may have been read from already. (Also asked before `fd` is
-  // the flow's.)
-  const off_t position = std::max<off_t>(0, ::lseek(fd, 0, SEEK_CUR));
   absl::StatusOr<Endpoint> source =
-      MakeEndpoint(fd, std::move(name), Access::kRead, &info);
-  if (!source.ok()) return source;
+      MakeEndpoint(fd, std::move(name), Access::kRead, origin, &info);
   // Files in /proc say that they have 0 bytes, and have more.
-  if (S_ISREG(info.st_mode) && info.st_size > 0) {
-    source->size = std::max<int64_t>(0, info.st_size - position);
+  if (!source.ok() || !S_ISREG(info.st_mode) || info.st_size == 0) {
+    return source;
   }
+  // Standard input may have been read from already.
+  const off_t position =
+      origin == Origin::kOwn ? 0 : std::max<off_t>(0, ::lseek(fd, 0, SEEK_CUR));
+  source->size = std::max<int64_t>(0, info.st_size - position);
   return source;
 }
 
-absl::StatusOr<Endpoint> MakeSink(int fd, std::string name, bool truncate,
+absl::StatusOr<Endpoint> MakeSink(int fd, std::string name, Origin origin,
                                   const Endpoint& source) {
   struct stat info;
   absl::StatusOr<Endpoint> sink =
-      MakeEndpoint(fd, std::move(name), Access::kWrite, &info);
+      MakeEndpoint(fd, std::move(name), Access::kWrite, origin, &info);
   if (!sink.ok() || !sink->regular_file.has_value()) return sink;
   if (sink->regular_file == source.regular_file) {
     return absl::InvalidArgumentError(
         absl::StrCat(source.name, " and ", sink->name, " are the same file"));
   }
-  while (truncate && ::ftruncate(fd, 0) != 0) {
+  if (origin == Origin::kInherited || info.st_size == 0) return sink;
+  while (::ftruncate(fd, 0) != 0) {
     if (errno != EINTR) return Failure("empty", sink->name, errno);
   }
   return sink;
@@ -127,7 +150,7 @@ absl::StatusOr<int> NotStandardError(int fd) {
 absl::StatusOr<Endpoint> OpenFileSource(const std::string& path, Stop* stop) {
   const absl::StatusOr<int> fd = OpenPath(path, O_RDONLY, stop);
   if (!fd.ok()) return fd.status();
-  return MakeSource(*fd, path);
+  return MakeSource(*fd, path, Origin::kOwn);
 }
 
 absl::StatusOr<Endpoint> OpenFileSink(const std::string& path,
@@ -135,15 +158,15 @@ absl::StatusOr<Endpoint> OpenFileSink(const std::string& path,
   // Not O_TRUNC: this may be the source.
   const absl::StatusOr<int> fd = OpenPath(path, O_WRONLY | O_CREAT, stop);
   if (!fd.ok()) return fd.status();
-  return MakeSink(*fd, path, /*truncate=*/true, source);
+  return MakeSink(*fd, path, Origin::kOwn, source);
 }
 
 absl::StatusOr<Endpoint> OpenStandardInput() {
-  return MakeSource(STDIN_FILENO, "standard input");
+  return MakeSource(STDIN_FILENO, "standard input", Origin::kInherited);
 }
 
 absl::StatusOr<Endpoint> OpenStandardOutput(const Endpoint& source) {
-  return MakeSink(STDOUT_FILENO, "standard output", /*truncate=*/false, source);
+  return MakeSink(STDOUT_FILENO, "standard output", Origin::kInherited, source);
 }
 
 absl::StatusOr<Endpoint> OpenStandardStreams() {
@@ -169,20 +192,21 @@ absl::StatusOr<Endpoint> OpenStandardStreams() {
 absl::StatusOr<Endpoint> OpenDescriptorSource(int fd) {
   const absl::StatusOr<int> own = NotStandardError(fd);
   if (!own.ok()) return own.status();
-  return MakeSource(*own, NameOf(fd));
+  return MakeSource(*own, NameOf(fd), Origin::kInherited);
 }
 
 absl::StatusOr<Endpoint> OpenDescriptorSink(int fd, const Endpoint& source) {
   const absl::StatusOr<int> own = NotStandardError(fd);
   if (!own.ok()) return own.status();
-  return MakeSink(*own, NameOf(fd), /*truncate=*/false, source);
+  return MakeSink(*own, NameOf(fd), Origin::kInherited, source);
 }
 
 absl::StatusOr<Endpoint> OpenDescriptor(int fd) {
   const absl::StatusOr<int> own = NotStandardError(fd);
   if (!own.ok()) return own.status();
   struct stat info;
-  return MakeEndpoint(*own, NameOf(fd), Access::kBoth, &info);
+  return MakeEndpoint(*own, NameOf(fd), Access::kBoth, Origin::kInherited,
+                      &info);
 }
 
 }  // namespace flowcat

@@ -60,7 +60,7 @@ std::string Printable(absl::string_view text) {
         text.substr(0, first.size == 0 ? 1 : first.size);
     if (first.size == 0 ||
         (first.code < 0x80 && DoesMoreThanPrint(first.code))) {
-      printable += absl::CHexEscape(bytes);
+      printable += absl::CEscape(bytes);
     } else if (DoesMoreThanPrint(first.code)) {
       absl::StrAppendFormat(&printable, "\\u%04x", first.code);
     } else {

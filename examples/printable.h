@@ -19,7 +19,7 @@ namespace flowcat {
 
 // Printable()
 //
-// Returns `text` with escapes, such as `\n`, `\x1b` or `\u202e`, for all that
+// Returns `text` with escapes, such as `\n`, `\033` or `\u202e`, for all that
 // does more than to print a character:
 //
 //  * control characters: line breaks, escape sequences, bytes of 0, also those

@@ -14,7 +14,7 @@ namespace {
 
 TEST(PrintableTest, TextStaysAsItIs) {
   for (absl::string_view text :
-       {"", "plain text, 'quoted' \"twice\"", "a\\nb", "\\x1b",
+       {"", "plain text, 'quoted' \"twice\"", "a\\nb", "\\033",
         "gr\u00fc\u00df dich", "\u65e5\u672c\u8a9e", "\U0001f600", "\u00a0",
         "\U0010ffff"}) {
     EXPECT_EQ(Printable(text), text);
@@ -23,8 +23,8 @@ TEST(PrintableTest, TextStaysAsItIs) {
 
 TEST(PrintableTest, ControlCharactersAreEscaped) {
   EXPECT_EQ(Printable("a\nb\rc\td"), "a\\nb\\rc\\td");
-  EXPECT_EQ(Printable("\x1b[2J\x07\x7f"), "\\x1b[2J\\x07\\x7f");
-  EXPECT_EQ(Printable(absl::string_view("a\0b", 3)), "a\\x00b");
+  EXPECT_EQ(Printable("\x1b[2J\x07\x7f"), "\\033[2J\\007\\177");
+  EXPECT_EQ(Printable(absl::string_view("a\0b", 3)), "a\\000b");
 }
 
 TEST(PrintableTest, EveryControlCharacterOfOneByteIsEscaped) {
@@ -39,10 +39,10 @@ TEST(PrintableTest, EveryControlCharacterOfOneByteIsEscaped) {
 
 TEST(PrintableTest, ControlCharactersBeyondAsciiAreEscaped) {
   EXPECT_EQ(Printable("\u0080\u009b2J\u009f"), "\\u0080\\u009b2J\\u009f");
-  EXPECT_EQ(Printable("\x9b"), "\\x9b") << "CSI of one byte";
+  EXPECT_EQ(Printable("\x9b"), "\\233") << "CSI of one byte";
   EXPECT_EQ(Printable("\x9b"
                       "31m"),
-            "\\x9b31m");
+            "\\23331m");
 }
 
 TEST(PrintableTest, WhatBreaksLinesOrTurnsTextAroundIsEscaped) {
@@ -53,29 +53,28 @@ TEST(PrintableTest, WhatBreaksLinesOrTurnsTextAroundIsEscaped) {
 }
 
 TEST(PrintableTest, BytesThatAreNotUtf8AreEscapedOneByOne) {
-  EXPECT_EQ(Printable("\xff"), "\\xff");
-  EXPECT_EQ(Printable("a\xc3"), "a\\xc3") << "it ends too soon";
+  EXPECT_EQ(Printable("\xff"), "\\377");
+  EXPECT_EQ(Printable("a\xc3"), "a\\303") << "it ends too soon";
   EXPECT_EQ(Printable("\xc3"
                       "a"),
-            "\\xc3a")
+            "\\303a")
       << "no second byte";
   EXPECT_EQ(Printable("\xe2\x82"
                       "a"),
-            "\\xe2\\x82a");
-  EXPECT_EQ(Printable("\xc0\x8a"), "\\xc0\\x8a") << "a line break of two bytes";
-  EXPECT_EQ(Printable("\xe0\x80\x8a"), "\\xe0\\x80\\x8a") << "and of three";
-  EXPECT_EQ(Printable("\xf0\x80\x80\x8a"), "\\xf0\\x80\\x80\\x8a");
-  EXPECT_EQ(Printable("\xed\xa0\x80"), "\\xed\\xa0\\x80") << "a surrogate";
-  EXPECT_EQ(Printable("\xf4\x90\x80\x80"), "\\xf4\\x90\\x80\\x80")
+            "\\342\\202a");
+  EXPECT_EQ(Printable("\xc0\x8a"), "\\300\\212") << "a line break of two bytes";
+  EXPECT_EQ(Printable("\xe0\x80\x8a"), "\\340\\200\\212") << "and of three";
+  EXPECT_EQ(Printable("\xf0\x80\x80\x8a"), "\\360\\200\\200\\212");
+  EXPECT_EQ(Printable("\xed\xa0\x80"), "\\355\\240\\200") << "a surrogate";
+  EXPECT_EQ(Printable("\xf4\x90\x80\x80"), "\\364\\220\\200\\200")
       << "too large";
-  EXPECT_EQ(Printable("\xf8\x88\x80\x80\x80"), "\\xf8\\x88\\x80\\x80\\x80");
+  EXPECT_EQ(Printable("\xf8\x88\x80\x80\x80"), "\\370\\210\\200\\200\\200");
 }
 
-TEST(PrintableTest, DigitsAfterAnEscapeAreTold) {
-  // As CHexEscape() does it: \x01 and then 2.
+TEST(PrintableTest, DigitsAfterAnEscapeAreNoPartOfIt) {
   EXPECT_EQ(Printable("\x01"
                       "2"),
-            "\\x012");
+            "\\0012");
 }
 
 TEST(PrintableTest, ItIsDoneOnce) {
