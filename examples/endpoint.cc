@@ -62,9 +62,18 @@ Endpoint InMemory(std::string name, flow::Input input, flow::Output output,
 }
 
 absl::StatusOr<Endpoint> OpenCommand(const EndpointSpec& spec,
-                                     ChildProcess::Streams streams) {
+                                     ChildProcess::Streams streams,
+                                     const OpenOptions& options) {
+  std::string command = spec.text;
+  if (options.descriptors_of_commands.has_value()) {
+    // By the shell, as posix_spawn(3) cannot set a limit, prlimit(2) afterwards
+    // could come too late, and to lower our own for a moment would fail other
+    // threads. On the same line, so that its errors name the same line.
+    command = absl::StrCat("ulimit -S -n ", *options.descriptors_of_commands,
+                           "; ", command);
+  }
   absl::StatusOr<std::unique_ptr<ChildProcess>> child =
-      ChildProcess::Start(spec.text, streams);
+      ChildProcess::Start(command, streams);
   if (!child.ok()) return Explained(child.status(), "run", spec.operand);
   absl::StatusOr<std::unique_ptr<flow::Flow>> pipes = (*child)->TakePipes();
   if (!pipes.ok()) return Explained(pipes.status(), "run", spec.operand);
@@ -113,7 +122,7 @@ absl::StatusOr<Endpoint> OpenSource(const EndpointSpec& spec,
     case Kind::kDial:
       return OpenDialed(spec.text, options);
     case Kind::kExec:
-      return OpenCommand(spec, ChildProcess::Streams::kOutput);
+      return OpenCommand(spec, ChildProcess::Streams::kOutput, options);
     case Kind::kDescriptor:
       return OpenDescriptorSource(spec.descriptor);
     case Kind::kListen:
@@ -138,7 +147,7 @@ absl::StatusOr<Endpoint> OpenSink(const EndpointSpec& spec,
     case Kind::kDial:
       return OpenDialed(spec.text, options);
     case Kind::kExec:
-      return OpenCommand(spec, ChildProcess::Streams::kInput);
+      return OpenCommand(spec, ChildProcess::Streams::kInput, options);
     case Kind::kDescriptor:
       return OpenDescriptorSink(spec.descriptor, source);
     case Kind::kListen:
@@ -157,7 +166,7 @@ absl::StatusOr<Endpoint> OpenBothWays(const EndpointSpec& spec,
     case Kind::kDial:
       return OpenDialed(spec.text, options);
     case Kind::kExec:
-      return OpenCommand(spec, ChildProcess::Streams::kBoth);
+      return OpenCommand(spec, ChildProcess::Streams::kBoth, options);
     case Kind::kDescriptor:
       return OpenDescriptor(spec.descriptor);
     case Kind::kFile:

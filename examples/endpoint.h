@@ -78,6 +78,10 @@ struct OpenOptions {
 
   // What interrupts that, and the opening of a FIFO. Null: nothing.
   Stop* stop = nullptr;
+
+  // The soft limit of descriptors for a command, if not that of this process:
+  // what uses select(2) does not work with a high one.
+  std::optional<int64_t> descriptors_of_commands;
 };
 
 // OpenSource(), OpenSink(), OpenBothWays()

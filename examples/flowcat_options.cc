@@ -41,6 +41,7 @@ Carries bytes between A and B: both ways if both have two, else from A to B.
       --idle-timeout=D     end with an error when no byte has passed for D
   -s, --stats[=json]       print statistics at the end, also after a failure
   -p, --progress           show how far it is, also where there is no terminal
+  -q, --quiet              print no messages but errors
   -t, --trace              print each operation
   -h, --help, --version    print this text, the version
 
@@ -54,7 +55,7 @@ using Kind = EndpointSpec::Kind;
 
 constexpr int kMaxConnections = 10000;
 
-constexpr char kLetters[] = "hkpstu";
+constexpr char kLetters[] = "hkpqstu";
 enum LongOption {  // those without a letter
   kVersion = 256,
   kStats,
@@ -70,6 +71,7 @@ constexpr struct option kOptions[] = {
     {"max-connections", required_argument, nullptr, kMax},
     {"one-way", no_argument, nullptr, 'u'},
     {"progress", no_argument, nullptr, 'p'},
+    {"quiet", no_argument, nullptr, 'q'},
     {"stats", optional_argument, nullptr, kStats},
     {"trace", no_argument, nullptr, 't'},
     {"version", no_argument, nullptr, kVersion},
@@ -140,6 +142,9 @@ absl::Status SetOption(int option, char** argv, CommandLine* result) {
       break;
     case 'p':
       result->progress = true;
+      break;
+    case 'q':
+      result->quiet = true;
       break;
     case 's':
       return SetStats(nullptr, result);

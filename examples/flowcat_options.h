@@ -29,6 +29,7 @@ struct CommandLine {
   bool both_ways = false;
   bool keep_listening = false;
   bool progress = false;
+  bool quiet = false;
   bool trace = false;
   Stats stats = Stats::kNone;
   int max_connections = 100;

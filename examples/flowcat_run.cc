@@ -3,6 +3,7 @@
 
 #include "examples/flowcat_run.h"
 
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -39,13 +40,16 @@ namespace {
 constexpr int kFailure = 1;
 constexpr int kSignaled = 128;  // and the number of the signal
 
-absl::StatusOr<std::unique_ptr<flow::Listener>> ListenAndSay(
-    const EndpointSpec& spec) {
-  absl::StatusOr<std::unique_ptr<flow::Listener>> listener = ListenOn(spec);
-  if (listener.ok()) {
-    PrintMessage(absl::StrCat("listening on ", (*listener)->address()));
+// Allows this process as many descriptors as it may have. Returns the limit
+// from before, if it was lower.
+std::optional<int64_t> RaiseDescriptorLimit() {
+  struct rlimit limit;
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return std::nullopt;
+  const rlim_t before = std::exchange(limit.rlim_cur, limit.rlim_max);
+  if (before == limit.rlim_cur || ::setrlimit(RLIMIT_NOFILE, &limit) != 0) {
+    return std::nullopt;
   }
-  return listener;
+  return static_cast<int64_t>(before);
 }
 
 // One run of the program.
@@ -65,7 +69,9 @@ class Run {
     if (const int signal = stop_.signal(); signal != 0) {
       exit_code = kSignaled + signal;
     }
-    if (!status.ok()) PrintMessage(CauseOf(status));
+    if (!status.ok() && !(command_line_.quiet && stop_.signal() != 0)) {
+      PrintMessage(CauseOf(status));
+    }
     PrintStatistics(exit_code);
     return exit_code;
   }
@@ -104,6 +110,15 @@ class Run {
     return absl::UnknownError(result.error);
   }
 
+  absl::StatusOr<std::unique_ptr<flow::Listener>> ListenAndSay(
+      const EndpointSpec& spec) const {
+    absl::StatusOr<std::unique_ptr<flow::Listener>> listener = ListenOn(spec);
+    if (listener.ok() && !command_line_.quiet) {
+      PrintMessage(absl::StrCat("listening on ", (*listener)->address()));
+    }
+    return listener;
+  }
+
   absl::StatusOr<Endpoint> OpenA(std::unique_ptr<flow::Listener> listener) {
     absl::StatusOr<Endpoint> a =
         listener != nullptr       ? AcceptOne(std::move(listener), &stop_)
@@ -126,6 +141,7 @@ class Run {
 
   // The whole of it with -k.
   absl::Status KeepListening() {
+    open_options_.descriptors_of_commands = RaiseDescriptorLimit();
     auto listener = ListenAndSay(command_line_.a);
     if (!listener.ok()) return listener.status();
     ServeOptions options;
@@ -220,7 +236,7 @@ class Run {
     if (command_line_.progress) return true;
     // It must not get between what passes through the terminal itself.
     return ::isatty(STDERR_FILENO) == 1 && !a.is_terminal && !b.is_terminal &&
-           !command_line_.trace;
+           !command_line_.trace && !command_line_.quiet;
   }
 
   std::string ProgressText(std::optional<int64_t> size,

@@ -3,9 +3,18 @@
 //
 // flowcat --keep-listening.
 
+#include <sys/socket.h>
+#include <sys/types.h>
+#include <sys/un.h>
+#include <unistd.h>
+
 #include <csignal>
+#include <cstddef>
+#include <filesystem>  // NOLINT(build/c++17)
+#include <iterator>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -163,6 +172,142 @@ TEST_F(FlowcatServeTest, AnIdleConnectionIsEndedAndOthersGoOn) {
               HasSubstr("no byte has passed for 300ms"));
   const auto client = DialOrDie(address);
   ExpectEcho(*client, "still there");
+}
+
+TEST_F(FlowcatServeTest, AsManyDescriptorsAsItMayHaveAreUsed) {
+  FlowcatProcess::Options options;
+  options.shell = "ulimit -S -n 24; exec \"$@\"";
+  FlowcatProcess flowcat({"-k", kTcp, "exec:ulimit -S -n; cat"}, options);
+  const std::string address = flowcat.AwaitListening();
+  // Each takes more than two.
+  std::vector<std::unique_ptr<flow::Flow>> clients;
+  for (int i = 0; i < 20; ++i) {
+    clients.push_back(DialOrDie(address));
+    EXPECT_EQ(ReadSize(*clients.back(), 3), "24\n")
+        << "a command has the limit that flowcat was given";
+    ExpectEcho(*clients.back(), absl::StrCat("this is ", i));
+  }
+}
+
+TEST_F(FlowcatServeTest, ACommandIsTheSameWithItsLimit) {
+  FlowcatProcess::Options options;
+  options.shell = "ulimit -S -n 24; exec \"$@\"";
+  // The syntax of a shell may begin with nearly anything.
+  for (const char* command :
+       {"exec:# nothing\necho ok", "exec:\n\necho ok", "exec:(echo ok)",
+        "exec:{ echo ok; }", "exec:! false && echo ok", "exec:x=ok; echo $x",
+        "exec:if true; then echo ok; fi", "exec:cat <<.\nok\n.\n"}) {
+    FlowcatProcess flowcat({"-k", kTcp, command}, options);
+    const auto client = DialOrDie(flowcat.AwaitListening());
+    EXPECT_THAT(ReadToEnd(*client), IsOkAndHolds("ok\n")) << command;
+  }
+}
+
+// How many threads a process has.
+int Threads(pid_t pid) {
+  return static_cast<int>(std::distance(
+      std::filesystem::directory_iterator(absl::StrCat("/proc/", pid, "/task")),
+      std::filesystem::directory_iterator()));
+}
+
+TEST_F(FlowcatServeTest, AConnectionTakesTwoThreadsAndFourDescriptors) {
+  constexpr int kClients = 5;
+  const auto server = ListenOrDie("tcp:127.0.0.1:0");
+  FlowcatProcess flowcat({"-k", kTcp, server->address()});
+  const std::string address = flowcat.AwaitListening();
+  const int threads = Threads(flowcat.pid());
+  const int descriptors = OpenDescriptors(flowcat.pid());
+  std::vector<std::unique_ptr<flow::Flow>> flows;
+  for (int i = 0; i < kClients; ++i) {
+    flows.push_back(DialOrDie(address));
+    flows.push_back(AcceptOrDie(*server));
+    EXPECT_THAT(flows[flows.size() - 2]->Write("x"), IsOk());
+    EXPECT_EQ(ReadSize(*flows.back(), 1), "x");
+    EXPECT_THAT(flows.back()->Write("x"), IsOk());
+    EXPECT_EQ(ReadSize(*flows[flows.size() - 2], 1), "x");
+  }
+  // docs/flowcat.md says so.
+  EXPECT_TRUE(Eventually([&] {
+    return Threads(flowcat.pid()) == threads + 2 * kClients &&
+           OpenDescriptors(flowcat.pid()) == descriptors + 4 * kClients;
+  })) << Threads(flowcat.pid()) - threads
+      << " threads, " << OpenDescriptors(flowcat.pid()) - descriptors
+      << " descriptors";
+}
+
+TEST_F(FlowcatServeTest, QuietMeansOnlyErrors) {
+  FlowcatProcess flowcat({"-k", "-q", "unix-listen:s", "exec:exit 4"});
+  std::unique_ptr<flow::Flow> client;
+  EXPECT_TRUE(Eventually([&] {
+    auto dialed = flow::Dial("unix:s", Soon());
+    if (dialed.ok()) client = *std::move(dialed);
+    return client != nullptr;
+  }));
+  Finish(*client);
+  flowcat.AwaitLine("connection");
+  flowcat.Signal(SIGHUP);
+  EXPECT_EQ(flowcat.Wait(), 128 + SIGHUP);
+  EXPECT_EQ(flowcat.err(),
+            "flowcat: connection 1 (unix s): exec:exit 4: exit status 4; bytes "
+            "from A to B: 0, from B to A: 0\n");
+}
+
+TEST_F(FlowcatServeTest, ATcpClientIsCalledByItsAddressAlsoOfIpv6) {
+  FlowcatProcess flowcat({"-k", "-t", "tcp-listen:[::1]:0", "unix:nobody"});
+  const std::string address = flowcat.AwaitListening();
+  const auto client = flow::Dial(address, Soon());
+  if (!client.ok()) GTEST_SKIP() << "no IPv6 here: " << client.status();
+  EXPECT_THAT(flowcat.AwaitLine("A open"),
+              MatchesRegex("[0-9.]+ #1 A open tcp [[]::1[]]:[0-9]+"));
+  EXPECT_THAT(flowcat.AwaitLine("connection"),
+              MatchesRegex("flowcat: connection 1 [(]tcp [[]::1[]]:[0-9]+[)]: "
+                           "cannot connect to unix:nobody: .*"));
+}
+
+// Connects to the Unix socket `s` from one that is bound to `path`.
+int ConnectFrom(const std::string& path) {
+  const int fd = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  struct sockaddr_un name = {};
+  name.sun_family = AF_UNIX;
+  path.copy(name.sun_path, sizeof(name.sun_path));
+  const socklen_t size =
+      static_cast<socklen_t>(offsetof(struct sockaddr_un, sun_path) +
+                             path.size() + (path.front() == '\0' ? 0 : 1));
+  EXPECT_EQ(::bind(fd, reinterpret_cast<struct sockaddr*>(&name), size), 0);
+  struct sockaddr_un server = {AF_UNIX, "s"};
+  EXPECT_EQ(::connect(fd, reinterpret_cast<struct sockaddr*>(&server),
+                      sizeof(server)),
+            0);
+  return fd;
+}
+
+TEST_F(FlowcatServeTest, AUnixClientIsCalledByItsWholeNameOnOneLine) {
+  const struct {
+    std::string path;
+    std::string shown;  // or as a regular expression
+  } kNames[] = {
+      {"client", "client"},
+      {"a b", "a b"},
+      {"a [b]", "a [[]b[]]"},
+      {"x [in: open, 0 bytes; out: open, 0 bytes]",
+       "x [[]in: open, 0 bytes; out: open, 0 bytes[]]"},
+      {" [in: ", " [[]in: "},
+      {"line\nbreak", "line[\\]nbreak"},
+      {"\x1b[2Jclear", "[\\](033|x1b)[[]2Jclear"},
+      {std::string("\0abstract [1]\0\n", 15),
+       "@abstract [[]1[]][\\](000|x00)[\\]n"},
+  };
+  FlowcatProcess flowcat({"-k", "-t", "unix-listen:s", "unix:nobody"});
+  flowcat.AwaitListening();
+  for (const auto& [path, shown] : kNames) {
+    const int fd = ConnectFrom(path);
+    EXPECT_THAT(flowcat.AwaitLine("A open"),
+                MatchesRegex("[0-9.]+ #[0-9]+ A open unix " + shown));
+    EXPECT_THAT(flowcat.AwaitLine("connection"),
+                MatchesRegex("flowcat: connection [0-9]+ [(]unix " + shown +
+                             "[)]: cannot connect to .*"));
+    ::close(fd);
+  }
 }
 
 }  // namespace
