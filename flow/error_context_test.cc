@@ -110,5 +110,16 @@ TEST(ErrorContextTest, OfAnErrorWithoutACauseKeepsWhatItSays) {
                 "Close()");
 }
 
+// A Unix peer may be called anything.
+TEST(ErrorContextTest, OfANameFromOutsideStaysOnItsLine) {
+  NamedFlow flow(Broken(), "unix @a\nb\x1b[2J");
+  EXPECT_EQ(flow.DebugString(),
+            "unix @a\\nb\\x1b[2J [in: open, 0 bytes; out: open, 0 bytes]");
+  NamedFlow top(std::make_unique<NamedFlow>(Broken(), "a\nb"), "top");
+  EXPECT_EQ(top.Read().status().message(),
+            std::string("top") + kState +
+                "Read at byte 0: a\\nb: hook flow: recv: reset");
+}
+
 }  // namespace
 }  // namespace flow

@@ -22,6 +22,7 @@
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "absl/types/span.h"
+#include "flow/internal/escaped.h"
 #include "flow/internal/fork_generation.h"
 #include "flow/internal/monotonic_deadline.h"
 #include "flow/status.h"
@@ -370,6 +371,8 @@ std::string Flow::DebugString() const {
   return text;
 }
 
+std::string Flow::Name() const { return internal::Escaped(DoDescribe()); }
+
 std::string Flow::Describe() const {
   const auto state = [this](const Direction& direction) {
     mu_.AssertHeld();
@@ -380,7 +383,7 @@ std::string Flow::Describe() const {
     if (direction.state == State::kEnded) return "ended";
     return "open";
   };
-  return absl::StrCat(DoDescribe(), " [in: ", state(in_), ", ", bytes_read(),
+  return absl::StrCat(Name(), " [in: ", state(in_), ", ", bytes_read(),
                       " bytes; out: ", state(out_), ", ", bytes_written(),
                       " bytes]");
 }

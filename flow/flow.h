@@ -510,6 +510,8 @@ class Flow {
   absl::Status ReadOutcome() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   absl::Status WriteOutcome() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   absl::Status CloseOutcome() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // The name may have been chosen by a remote, and is escaped.
+  std::string Name() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   std::string Describe() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   absl::Status InContext(absl::string_view what,
                          const absl::Status& status) const

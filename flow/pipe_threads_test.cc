@@ -64,6 +64,7 @@ struct End {
 
   bool saw_eof = false;
   bool saw_wrong_byte = false;
+  bool after_read = false;  // it was closed by CloseAfterRead()
   absl::Status close_result;
   std::atomic<bool> refused{false};
   std::atomic<bool> ended{false};  // Shutdown(kWrite) or Close() was called
@@ -146,12 +147,16 @@ struct End {
   void Close() {
     Dice dice(seed + 3);
     dice.Pause();
-    // To wait for ever is safe here: the readers read on, and both ends close.
+    // To wait without end is safe here: the readers read on, and both ends
+    // close.
     const bool patient = dice.Roll(3) != 0;
+    const absl::Time deadline =
+        patient ? absl::InfiniteFuture()
+                : absl::Now() + absl::Microseconds(dice.Roll(500));
+    after_read = dice.Roll(2) == 0;
     ended = true;
     close_result =
-        flow->Close(patient ? absl::InfiniteFuture()
-                            : absl::Now() + absl::Microseconds(dice.Roll(500)));
+        after_read ? flow->CloseAfterRead(deadline) : flow->Close(deadline);
     if (absl::IsDeadlineExceeded(close_result)) aborted = true;
   }
 
@@ -174,6 +179,9 @@ void CheckDirection(const End& writer, const End& reader) {
     // Nothing is missing, and the writer wanted to end here.
     EXPECT_EQ(read, accepted);
     EXPECT_TRUE(writer.ended);
+  }
+  if (reader.after_read && reader.close_result.ok()) {
+    EXPECT_TRUE(reader.saw_eof);
   }
   if (!writer.aborted && !reader.aborted) {
     EXPECT_TRUE(reader.close_result.ok() || IsClosed(reader.close_result))
