@@ -148,10 +148,8 @@ bool Descriptor::IsAtEnd() const {
   }
   struct termios terminal;
   if (kind_ != Kind::kTerminal || ::tcgetattr(fd_, &terminal) != 0) return true;
-  // Some set a terminal such that a read of nothing means that there is none.
-  const bool has_ends =
-      (terminal.c_lflag & ICANON) != 0 || terminal.c_cc[VMIN] > 0;
-  return has_ends || (Poll(0) & POLLHUP) != 0;
+  // A terminal can be set such that a read of nothing means that there is none.
+  return (terminal.c_lflag & ICANON) != 0 || terminal.c_cc[VMIN] > 0;
 }
 
 // --- Writing
@@ -214,10 +212,7 @@ ssize_t Descriptor::WriteUnlessItWaits(absl::Span<const struct iovec> list,
       return n;
     }
     nowait_ = false;
-    if (!OpenAgain(O_WRONLY) && errno == ENXIO && kind_ == Kind::kPipe) {
-      errno = EPIPE;  // It has no reader.
-      return -1;
-    }
+    OpenAgain(O_WRONLY);
   }
   if (again_ >= 0) return ::writev(again_, list.data(), count);
   if (!ready && Poll(POLLOUT) == 0) return WouldWait();
@@ -229,9 +224,9 @@ ssize_t Descriptor::WriteUnlessItWaits(absl::Span<const struct iovec> list,
 
 // --- The descriptor
 
-// Returns whether that was possible.
-bool Descriptor::OpenAgain(int access) {
-  if (kind_ != Kind::kPipe && kind_ != Kind::kTerminal) return false;
+// If that is possible.
+void Descriptor::OpenAgain(int access) {
+  if (kind_ != Kind::kPipe && kind_ != Kind::kTerminal) return;
   // Of this thread, which need not share its descriptors with all others.
   const std::string path = absl::StrCat("/proc/thread-self/fd/", fd_);
   do {
@@ -241,7 +236,6 @@ bool Descriptor::OpenAgain(int access) {
       TerminalOf(again_) != TerminalOf(fd_)) {
     ::close(std::exchange(again_, -1));
   }
-  return again_ >= 0;
 }
 
 // Returns what poll(2) says at once. If that fails, who then waits is told.

@@ -89,7 +89,7 @@ class Descriptor {
 
   ssize_t WriteToPipe(absl::Span<const struct iovec> list, bool ready);
   ssize_t WriteUnlessItWaits(absl::Span<const struct iovec> list, bool ready);
-  bool OpenAgain(int access);
+  void OpenAgain(int access);
   bool IsAtEnd() const;
   short Poll(short events) const;
 
