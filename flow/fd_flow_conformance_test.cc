@@ -29,6 +29,7 @@ using ::flow::testing::ConformanceOptions;
 using ::flow::testing::FlowConformanceTest;
 using ::flow::testing::FlowOf;
 using ::flow::testing::FlowPair;
+using ::flow::testing::RawFifo;
 using ::flow::testing::RawPair;
 using ::flow::testing::RawPipe;
 using ::flow::testing::RawTcp;
@@ -103,28 +104,28 @@ ConformanceOptions UnixConnections() {
 
 // --- Pipes of the kernel
 
-FlowPair TwoPipes() {
-  const RawPair there = RawPipe();
-  const RawPair back = RawPipe();
+FlowPair Connect(const RawPair& there, const RawPair& back) {
   return {FlowOf(back.left, there.right), FlowOf(there.left, back.right)};
 }
 
-ConformanceOptions KernelPipes() {
+ConformanceOptions KernelPipes(std::string name, RawPair (*make)()) {
   ConformanceOptions options;
-  options.name = "pipes";
-  options.make_pair = TwoPipes;
-  options.make_full = TwoPipes;
+  options.name = std::move(name);
+  options.make_pair = [make] { return Connect(make(), make()); };
+  options.make_full = options.make_pair;
   options.traits.carries_abort = false;
   options.traits.awaits_remote_end = false;
   return options;
 }
 
-INSTANTIATE_TEST_SUITE_P(
-    Descriptors, FlowConformanceTest,
-    ::testing::Values(SocketPairs(), UnixConnections(),
-                      Connections("tcp4", "tcp:127.0.0.1:0"),
-                      Connections("tcp6", "tcp:[::1]:0"), KernelPipes()),
-    ConformanceName);
+INSTANTIATE_TEST_SUITE_P(Descriptors, FlowConformanceTest,
+                         ::testing::Values(SocketPairs(), UnixConnections(),
+                                           Connections("tcp4",
+                                                       "tcp:127.0.0.1:0"),
+                                           Connections("tcp6", "tcp:[::1]:0"),
+                                           KernelPipes("pipes", RawPipe),
+                                           KernelPipes("fifos", RawFifo)),
+                         ConformanceName);
 
 }  // namespace
 }  // namespace flow

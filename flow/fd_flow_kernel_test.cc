@@ -4,6 +4,7 @@
 // What the kernel does with sockets and pipes, and what a flow makes of it, one
 // test for each. The peers are bare descriptors.
 
+#include <netinet/in.h>
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -23,10 +24,13 @@
 #include "absl/status/status_matchers.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/cord.h"
+#include "absl/strings/numbers.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
+#include "flow/cord_flow.h"
 #include "flow/flow.h"
+#include "flow/socket.h"
 #include "flow/testing/byte_pattern.h"
 #include "flow/testing/matchers.h"
 #include "flow/testing/raw_sockets.h"
@@ -190,6 +194,33 @@ TEST(UrgentDataTest, AreReadWhereTheyWereSent) {
     EXPECT_EQ(received, "beforebeforebefore");
     ::close(pair.right);
   }
+}
+
+// A second urgent byte makes the kernel drop the first one, unless it has been
+// told before.
+TEST(UrgentDataTest, ThatCameBeforeAcceptAreReadToo) {
+  absl::StatusOr<std::unique_ptr<Listener>> listener =
+      Listen("tcp:127.0.0.1:0");
+  ASSERT_THAT(listener, IsOk());
+  struct sockaddr_in address = {};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  const std::string name = (*listener)->address();
+  uint32_t port;
+  ASSERT_TRUE(absl::SimpleAtoi(name.substr(name.rfind(':') + 1), &port));
+  address.sin_port = htons(static_cast<uint16_t>(port));
+  const int client = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  ABSL_PCHECK(::connect(client, reinterpret_cast<struct sockaddr*>(&address),
+                        sizeof(address)) == 0);
+  for (const char* byte : {"a", "b", "c"}) {
+    ABSL_PCHECK(::send(client, byte, 1, MSG_OOB) == 1);
+  }
+  ::shutdown(client, SHUT_WR);
+  // When they have come, so has the end.
+  absl::StatusOr<std::unique_ptr<Flow>> flow = (*listener)->Accept(Patience());
+  ASSERT_THAT(flow, IsOk());
+  EXPECT_THAT(ReadAll(**flow, kLarge), IsOkAndHolds("abc"));
+  ::close(client);
 }
 
 // Those are not a connection to the flow, but two descriptors.

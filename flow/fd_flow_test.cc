@@ -47,6 +47,7 @@ using ::flow::testing::IsClosed;
 using ::flow::testing::IsEof;
 using ::flow::testing::OpenDescriptors;
 using ::flow::testing::Pattern;
+using ::flow::testing::RawFifo;
 using ::flow::testing::RawPair;
 using ::flow::testing::RawPipe;
 using ::flow::testing::RawReadToEnd;
@@ -278,13 +279,14 @@ class StandardStreamTest : public ::testing::Test {
 };
 
 TEST_F(StandardStreamTest, KeepsItsNumberTakenAfterClose) {
-  const RawPair pipe = RawPipe();
-  auto flow = FlowOf(Install(pipe.right));
-  EXPECT_THAT(flow->Write("all"), IsOk());
-  EXPECT_THAT(flow->Close(), IsOk());
-  EXPECT_EQ(RawReadToEnd(pipe.left).bytes, "all");
-  EXPECT_TRUE(IsTaken());
-  ::close(pipe.left);
+  for (const RawPair pair : {RawPipe(), RawFifo(), RawUnix(), RawTcp()}) {
+    auto flow = FlowOf(Install(pair.right));
+    EXPECT_THAT(flow->Write("all"), IsOk());
+    flow->Close(absl::InfinitePast()).IgnoreError();
+    EXPECT_EQ(RawReadToEnd(pair.left).bytes, "all");
+    EXPECT_TRUE(IsTaken());
+    ::close(pair.left);
+  }
 }
 
 TEST_F(StandardStreamTest, KeepsItsNumberTakenAfterShutdown) {

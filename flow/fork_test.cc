@@ -38,6 +38,7 @@ using ::absl_testing::IsOk;
 using ::absl_testing::IsOkAndHolds;
 using ::flow::testing::FlowOf;
 using ::flow::testing::IsEof;
+using ::flow::testing::RawFifo;
 using ::flow::testing::RawPair;
 using ::flow::testing::RawPipe;
 using ::flow::testing::RawTcp;
@@ -105,12 +106,17 @@ TEST_F(ForkTest, AChildThatDestroysFlowsOnTopOfASocketSendsNothing) {
 }
 
 TEST_F(ForkTest, AChildThatDestroysPipesEndsNothing) {
-  const RawPair there = RawPipe();
-  const RawPair back = RawPipe();
-  auto local = FlowOf(back.left, there.right);
-  auto remote = FlowOf(there.left, back.right);
-  InChild([&] { local.reset(); });
-  ExpectWorks(*local, *remote);
+  for (RawPair (*const make)() : {RawPipe, RawFifo}) {
+    const RawPair there = make();
+    const RawPair back = make();
+    auto local = FlowOf(back.left, there.right);
+    auto remote = FlowOf(there.left, back.right);
+    // A FIFO is opened once more when it is first used.
+    EXPECT_THAT(local->Write("before"), IsOk());
+    EXPECT_THAT(remote->Read(), IsOkAndHolds("before"));
+    InChild([&] { local.reset(); });
+    ExpectWorks(*local, *remote);
+  }
 }
 
 TEST_F(ForkTest, AChildMayDestroyWhatAThreadOfItsParentUses) {

@@ -27,9 +27,11 @@ namespace {
 
 using ::absl_testing::IsOkAndHolds;
 using ::flow::testing::FlowOf;
+using ::flow::testing::RawFifo;
 using ::flow::testing::RawPair;
 using ::flow::testing::RawPipe;
 using ::flow::testing::RawTcp;
+using ::flow::testing::RawTerminal;
 using ::flow::testing::RawUnix;
 using ::flow::testing::RawWrite;
 using Outcome = FdWaiter::Outcome;
@@ -105,7 +107,8 @@ TEST_F(FdWaiterTest, APollThatFailsIsAnError) {
 }
 
 TEST_F(FdWaiterTest, AFlowThatCannotWaitFailsAtOnce) {
-  for (const RawPair raw : {RawUnix(), RawTcp(), RawPipe()}) {
+  for (const RawPair raw :
+       {RawUnix(), RawTcp(), RawPipe(), RawFifo(), RawTerminal()}) {
     const auto flow = FlowOf(raw.left);
     WithoutDescriptors([&] {
       return absl::IsResourceExhausted(flow->Read().status()) ? 0 : 1;
@@ -114,9 +117,8 @@ TEST_F(FdWaiterTest, AFlowThatCannotWaitFailsAtOnce) {
   }
   for (const RawPair raw : {RawUnix(), RawTcp()}) {
     const auto flow = FlowOf(raw.left);
-    WithoutDescriptors([&] {
-      return absl::IsResourceExhausted(flow->Close()) ? 0 : 1;
-    });
+    WithoutDescriptors(
+        [&] { return absl::IsResourceExhausted(flow->Close()) ? 0 : 1; });
     ::close(raw.right);
   }
 }

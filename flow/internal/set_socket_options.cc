@@ -59,6 +59,8 @@ absl::Status CheckSocketOptions(const SocketOptions& options) {
 
 void SetTcpOptions(int fd, const SocketOptions& options) {
   Set(fd, IPPROTO_TCP, TCP_NODELAY, 1);
+  // Before any urgent data come; a flow sets it as well, but later.
+  Set(fd, SOL_SOCKET, SO_OOBINLINE, 1);
   if (!options.keep_alive) return;
   Set(fd, IPPROTO_TCP, TCP_KEEPIDLE, WholeSeconds(options.keep_alive_idle));
   Set(fd, IPPROTO_TCP, TCP_KEEPINTVL,

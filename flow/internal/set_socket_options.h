@@ -20,9 +20,9 @@ absl::Status CheckSocketOptions(const SocketOptions& options);
 
 // SetTcpOptions()
 //
-// Sets `fd`, a TCP socket, up by `options`, which are valid, and with
-// TCP_NODELAY. What is set for one that listens holds for those that it
-// accepts.
+// Sets `fd`, a TCP socket, up by `options`, which are valid, with TCP_NODELAY,
+// and such that urgent data are data. What is set for one that listens holds
+// for those that it accepts.
 void SetTcpOptions(int fd, const SocketOptions& options);
 
 }  // namespace flow::internal
