@@ -43,9 +43,24 @@ struct FdFlowOptions {
 // also if this fails. What a descriptor is not open for is as in a flow without
 // that direction: Read is end-of-file, a write is Closed.
 //
-// kInvalidArgument: a descriptor is not open, or is not a stream: a directory,
-// a socket for datagrams, one that listens or is not connected, an eventfd.
+// kInvalidArgument: a descriptor is not open, or is not a stream of bytes.
 // kUnavailable: a connection that was reset before.
+//
+//   taken                      refused
+//   sockets of SOCK_STREAM     those that listen or are not connected; of other
+//                              types (SOCK_SEQPACKET, netlink); SCTP
+//   pipes, FIFOs               of packets (O_DIRECT); see docs/semantics.md
+//   terminals, both sides of
+//   pseudo-terminals
+//   files, block devices       with O_DIRECT; message queues
+//   other devices              tun and tap, which have packets
+//                              directories, O_PATH, and what is no file:
+//                              eventfd, epoll, inotify, ...
+//
+// Some devices hand out records (/dev/input, hidraw, /dev/kmsg). Who reads them
+// asks for as much as the largest one has.
+//
+// The numbers 0, 1 and 2 stay taken when a flow closes them: by /dev/null.
 //
 // The flags of the open file are never changed (O_NONBLOCK would be seen by
 // everyone who shares it, such as the user's shell); they may be anything.
@@ -67,7 +82,11 @@ struct FdFlowOptions {
 //    Shutdown() closes a descriptor that serves that direction only, so the
 //    reader of a pipe sees end-of-file, and its writer is Closed. One that is
 //    open for both stays open until Close().
-//  * Regular files never make a call wait; deadlines do not apply to them.
+//    FIFOs and terminals that cannot be opened once more, such as another
+//    user's, may wait beyond a deadline if somebody else uses them, too.
+//  * Regular files never make a call wait; deadlines do not apply to them. A
+//    write that a file has no room for, or may not have (RLIMIT_FSIZE), is
+//    kResourceExhausted.
 absl::StatusOr<std::unique_ptr<Flow>> MakeFdFlow(int fd,
                                                  FdFlowOptions options = {});
 
