@@ -261,6 +261,7 @@ TEST_F(FlowcatBlockedTest, WhoSharesItMayHaveMadeItNonBlocking) {
   is_non_blocking_ = true;
   Fill();
   const auto flowcat = Start({"--stats", "string:x", "null:"});
+  absl::SleepFor(absl::Milliseconds(100));  // it has met a full pipe, probably
   EXPECT_THAT(ReadAll(), MatchesRegex("flowcat: 1 byte in .*\n"));
   ExpectEnd(*flowcat, 0, /*killed=*/false);
 }

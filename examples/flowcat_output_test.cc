@@ -22,8 +22,11 @@ namespace {
 using ::absl_testing::IsOk;
 using ::absl_testing::IsOkAndHolds;
 using ::testing::Contains;
+using ::testing::Each;
 using ::testing::ElementsAre;
+using ::testing::HasSubstr;
 using ::testing::MatchesRegex;
+using ::testing::StartsWith;
 using ::testing::UnorderedElementsAre;
 
 using FlowcatOutputTest = FlowcatProcessFixture;
@@ -87,6 +90,14 @@ TEST_F(FlowcatOutputTest, JsonIsOneLineWithTheSameFieldsAlways) {
           "\"b_to_a\":[{]\"bytes\":0,\"reads\":0,\"writes\":0[}][}]")));
 }
 
+TEST_F(FlowcatOutputTest, WhatWasAskedForIsPrintedQuietlyToo) {
+  const Outcome outcome = Run("flowcat -q --stats string:x -");
+  EXPECT_EQ(outcome.exit_code, 0);
+  EXPECT_THAT(outcome.err, MatchesRegex("flowcat: 1 byte in .*\n"));
+  EXPECT_EQ(ErrorOf("flowcat --quiet missing -"),
+            "cannot open missing: No such file or directory");
+}
+
 TEST_F(FlowcatOutputTest, TheTraceOfACopyIsInOrder) {
   const Outcome outcome = Run("flowcat --trace string:hello out");
   EXPECT_EQ(outcome.exit_code, 0);
@@ -141,6 +152,36 @@ TEST_F(FlowcatOutputTest, ATraceIsOneLineWhateverTheNames) {
   const Outcome outcome = Run("flowcat -t null: 'a\nb'");
   EXPECT_THAT(Lines(outcome.err),
               Contains(MatchesRegex(absl::StrCat(kTime, "B open a[\\]nb"))));
+}
+
+TEST_F(FlowcatOutputTest, WhatIsPrintedIsEscapedWhereverItComesFrom) {
+  WriteFile("dir", "");
+  const struct {
+    const char* command;
+    const char* shown;
+  } kCases[] = {
+      {"flowcat \"$(printf 'a\\033[2Jb')\" null:", "open a\\033[2Jb: "},
+      {"flowcat \"$(printf 'a\\233b')\" null:", "open a\\233b: "},
+      {"flowcat \"$(printf 'a\\302\\233b')\" null:", "open a\\u009bb: "},
+      {"flowcat \"$(printf 'a\\342\\200\\256b')\" null:", "open a\\u202eb: "},
+      {"flowcat \"$(printf 'gr\\303\\274n')\" null:", "open gr\303\274n: "},
+      {"flowcat \"$(printf 'a\\nb')\" null:", "open a\\nb: "},
+      {"flowcat null: \"$(printf 'dir/a\\rb')\"", "open dir/a\\rb: "},
+      {"flowcat \"$(printf 'a\\rb:c')\" null:", "open a\\rb:c: "},
+      {"flowcat \"$(printf 'unix:a\\tb')\" null:", "unix:a\\tb: "},
+      {"flowcat \"$(printf 'tcp:a\\007b:1')\" null:", "tcp:a\\007b:1: "},
+      {"flowcat \"$(printf 'unix-listen:x/\\033')\" null:", "unix:x/\\033: "},
+      {"flowcat null: \"$(printf 'exec:exit 1 #\\033')\"",
+       "exec:exit 1 #\\033: "},
+      {"flowcat --x\"$(printf '\\033')\" a b", "option --x\\033"},
+      {"flowcat --stats=\"$(printf '\\033')\" a b", "not '\\033'"},
+  };
+  for (const auto& [command, shown] : kCases) {
+    const Outcome outcome = Run(command);
+    EXPECT_NE(outcome.exit_code, 0) << command;
+    EXPECT_THAT(outcome.err, HasSubstr(shown)) << command;
+    EXPECT_THAT(Lines(outcome.err), Each(StartsWith("flowcat: "))) << command;
+  }
 }
 
 TEST_F(FlowcatOutputTest, ProgressWithoutATerminalIsALineEachSecond) {

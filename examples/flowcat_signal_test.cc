@@ -15,7 +15,9 @@
 
 #include "absl/status/status.h"
 #include "absl/status/status_matchers.h"
+#include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "examples/flowcat_fixture.h"
 #include "examples/flowcat_process.h"
 #include "flow/flow.h"
 #include "flow/socket.h"
@@ -30,6 +32,7 @@ using ::absl_testing::IsOkAndHolds;
 using ::absl_testing::StatusIs;
 using ::testing::ContainsRegex;
 using ::testing::HasSubstr;
+using ::testing::Not;
 
 constexpr char kTcp[] = "tcp-listen:127.0.0.1:0";
 constexpr char kUnix[] = "unix-listen:s";
@@ -201,6 +204,49 @@ TEST_F(FlowcatSignalTest, ASignalThatIsIgnoredStaysSo) {
   EXPECT_THAT(ReadToEnd(*client), IsOkAndHolds("x"));
   EXPECT_THAT(client->Close(absl::Now() + kPatience), IsOk());
   EXPECT_EQ(flowcat.Wait(), 0) << flowcat.err();
+}
+
+TEST_F(FlowcatSignalTest, CommandsWorkAlsoIfSigchldIsIgnoredAtTheStart) {
+  // Not every shell can ignore it.
+  const std::string ignoring = "env --ignore-signal=CHLD";
+  if (Run(ignoring + " true").exit_code != 0) {
+    GTEST_SKIP() << "there is no " << ignoring;
+  }
+  const std::string flowcat_ignoring = ignoring + " '" + FlowcatPath() + "'";
+  EXPECT_EQ(OutputOf("echo x | " + flowcat_ignoring + " - 'exec:cat; echo y'"),
+            "x\ny\n");
+  EXPECT_THAT(ErrorOf(flowcat_ignoring + " null: 'exec:exit 4'"),
+              HasSubstr("exec:exit 4: exit status 4"));
+  FlowcatProcess::Options options;
+  options.shell = "exec " + ignoring + " \"$@\"";
+  FlowcatProcess flowcat({"-k", kTcp, "exec:cat"}, options);
+  const std::string address = flowcat.AwaitListening();
+  for (int i = 0; i < 3; ++i) {
+    const auto client = DialOrDie(address);
+    EXPECT_THAT(client->Write("x"), IsOk());
+    EXPECT_THAT(client->Shutdown(flow::ShutdownMode::kWrite), IsOk());
+    EXPECT_THAT(ReadToEnd(*client), IsOkAndHolds("x"));
+    EXPECT_THAT(client->Close(absl::Now() + kPatience), IsOk());
+  }
+  flowcat.Signal(SIGTERM);
+  EXPECT_EQ(flowcat.Wait(), 128 + SIGTERM);
+  EXPECT_THAT(flowcat.err(), Not(HasSubstr("connection 1")));
+}
+
+TEST_F(FlowcatSignalTest, AFileThatMayNotGrowIsAnErrorOfTheWrite) {
+  for (const char* command :
+       {"flowcat zero:1MiB out", "flowcat -u zero:1MiB - >out",
+        "flowcat zero:1MiB fd:3 3>out"}) {
+    EXPECT_THAT(ErrorOf(absl::StrCat("(ulimit -f 8; ", command, ")")),
+                ContainsRegex("^cannot write .*: File too large; bytes"))
+        << command;
+  }
+  // Standard error is a file, too, and may not be longer than 0 bytes here.
+  EXPECT_EQ(Run("(ulimit -f 0; flowcat --stats string:x null:)").exit_code, 0);
+  // A command is ended by it as it would be elsewhere.
+  EXPECT_THAT(ErrorOf("flowcat null: 'exec:ulimit -f 8; exec head -c 1000000 "
+                      "/dev/zero >out'"),
+              HasSubstr(": ended by signal 25 (File size limit exceeded)"));
 }
 
 }  // namespace
