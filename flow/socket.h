@@ -142,7 +142,8 @@ struct ListenOptions {
 // was in use a moment ago can be used again (SO_REUSEADDR). The file of a Unix
 // socket is made; one that is left from a process that has died is replaced. Of
 // several that replace it at once, one succeeds. (Meanwhile, PATH.take-over is
-// there.) If Listen() fails, it leaves no file.
+// there.) If Listen() fails, it leaves no file. To look a name up takes as long
+// as the system takes.
 //
 //  * kInvalidArgument: the address is not one, or not one of this machine, or
 //    an option has no such value.

@@ -279,8 +279,11 @@ TEST(SocketFileTest, AListenThatFailsLeavesNone) {
     if (left_over) LeaveFile(path);
     int free = 0;
     while (true) {
-      const DescriptorLimit few(free++);
-      const absl::Status status = Listen(address).status();
+      absl::Status status;
+      {
+        const DescriptorLimit few(free++);
+        status = Listen(address).status();
+      }
       if (status.ok()) break;
       EXPECT_THAT(status, StatusIs(absl::StatusCode::kResourceExhausted));
       // One that was there before may still be.

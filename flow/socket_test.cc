@@ -216,11 +216,16 @@ TEST(DialTest, WithoutDescriptorsIsExhausted) {
        {std::string("tcp:127.0.0.1:80"), std::string("tcp:127.0.0.1:http"),
         std::string("tcp:localhost:80"), std::string("tcp:localhost:http"),
         std::string("tcp:flow.invalid:80"), unix}) {
-    const DescriptorLimit none(0);
-    EXPECT_THAT(Dial(address, Patience()),
-                StatusIs(absl::StatusCode::kResourceExhausted))
+    absl::Status dial;
+    absl::Status listen;
+    {
+      const DescriptorLimit none(0);
+      dial = Dial(address, Patience()).status();
+      listen = Listen(address).status();
+    }
+    EXPECT_THAT(dial, StatusIs(absl::StatusCode::kResourceExhausted))
         << address;
-    EXPECT_THAT(Listen(address), StatusIs(absl::StatusCode::kResourceExhausted))
+    EXPECT_THAT(listen, StatusIs(absl::StatusCode::kResourceExhausted))
         << address;
   }
 }

@@ -3,7 +3,8 @@
 //
 // Addresses of sockets: any text is one or is refused, and a Unix socket's
 // comes back as it was after it was made the kernel's; any bytes that the
-// kernel might have written are made text without reading beyond them.
+// kernel might have written are made text without reading beyond them. What
+// people are to read is printable.
 //
 // The input is the text of an address or, after a byte of 0, what is in a
 // sockaddr. Names are not looked up.
@@ -17,9 +18,11 @@
 #include <cstring>
 #include <string>
 
+#include "absl/algorithm/container.h"
 #include "absl/log/absl_check.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
@@ -28,10 +31,15 @@
 namespace flow::internal {
 namespace {
 
+bool IsPrintable(absl::string_view text) {
+  return absl::c_all_of(text, absl::ascii_isprint);
+}
+
 void CheckText(absl::string_view text) {
   const absl::StatusOr<SocketName> name = ParseSocketAddress(text);
   if (!name.ok()) {
     ABSL_CHECK(absl::IsInvalidArgument(name.status())) << name.status();
+    ABSL_CHECK(IsPrintable(name.status().message())) << name.status();
     return;
   }
   if (!name->is_unix) {
@@ -56,6 +64,7 @@ void CheckBytes(absl::string_view bytes) {
   ABSL_CHECK_LE(address.path().size(), sizeof(sockaddr_un::sun_path));
   const std::string text = address.ToString();
   ABSL_CHECK(absl::StartsWith(text, "tcp:") || absl::StartsWith(text, "unix:"));
+  ABSL_CHECK(IsPrintable(NameOfPeer(address)));
 }
 
 }  // namespace

@@ -172,20 +172,22 @@ TEST(ConnectTest, AFamilyThatThisMachineLacksIsNotTheLastWord) {
 TEST(ConnectTest, WithoutDescriptorsItIsExhaustedAndLeavesNone) {
   const Socket live(true);
   const SocketAddress silent = Silent();
+  absl::Status status;
   {
     const DescriptorLimit none(0);
-    EXPECT_THAT(Connect({silent, live.address()}),
-                StatusIs(absl::StatusCode::kResourceExhausted));
+    status = Connect({silent, live.address()}).status();
   }
+  EXPECT_THAT(status, StatusIs(absl::StatusCode::kResourceExhausted));
   // With one, the first address is tried, and has the last word.
   const size_t before = OpenDescriptors();
   {
     const DescriptorLimit one(1);
-    EXPECT_THAT(Connect({silent, live.address()},
-                        MonotonicDeadline::In(absl::Milliseconds(400))),
-                StatusIs(absl::StatusCode::kDeadlineExceeded,
-                         HasSubstr("Too many open files")));
+    status = Connect({silent, live.address()},
+                     MonotonicDeadline::In(absl::Milliseconds(400)))
+                 .status();
   }
+  EXPECT_THAT(status, StatusIs(absl::StatusCode::kDeadlineExceeded,
+                               HasSubstr("Too many open files")));
   EXPECT_EQ(OpenDescriptors(), before);
 }
 

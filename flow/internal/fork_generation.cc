@@ -6,6 +6,8 @@
 #include <atomic>
 #include <cstdint>
 
+#include "absl/synchronization/mutex.h"
+
 #if __has_include(<pthread.h>)
 #include <pthread.h>
 #endif
@@ -16,9 +18,15 @@ namespace {
 std::atomic<uint32_t> generation{0};
 
 #if __has_include(<pthread.h>)
-bool Watch() {
-  return ::pthread_atfork(nullptr, nullptr, [] { ++generation; }) == 0;
+void InChild() {
+  ++generation;
+  // Without NDEBUG, Abseil keeps a graph of all mutexes under one lock. Another
+  // thread may have held it, and then no mutex of the child could be locked or
+  // destroyed any more.
+  absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
 }
+
+bool Watch() { return ::pthread_atfork(nullptr, nullptr, &InChild) == 0; }
 #else
 bool Watch() { return false; }  // There is no fork, either.
 #endif

@@ -73,7 +73,8 @@ inline void ExpectConversation(Listener& listener, const std::string& address) {
 
 // DescriptorLimit
 //
-// While it lives, this process can have `free` more descriptors at most.
+// While it lives, this process can have `free` more descriptors at most. Judge
+// what was done only after that: UBSan wants descriptors where it checks.
 class DescriptorLimit {
  public:
   explicit DescriptorLimit(int free) {
