@@ -46,6 +46,7 @@
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "absl/types/span.h"
+#include "flow/internal/holds_strings.h"
 #include "flow/internal/monotonic_deadline.h"
 
 namespace flow {
@@ -160,11 +161,14 @@ class Flow {
   absl::Status Writev(std::initializer_list<T> buffers) {
     return Writev(absl::Span<const absl::Cord>(buffers));
   }
-  // For containers of what converts to a string_view, such as std::string.
-  template <typename Strings, typename String = typename Strings::value_type,
+  // For containers of what converts to a string_view, such as std::string. Each
+  // string must last as long as the container: ranges that make strings as one
+  // goes, and would leave them dangling here, do not compile.
+  template <typename Strings,
             std::enable_if_t<
-                std::is_convertible_v<const String&, absl::string_view> &&
-                    !std::is_same_v<String, absl::string_view>,
+                internal::HoldsStrings<Strings>::value &&
+                    !std::is_convertible_v<const Strings&,
+                                           absl::Span<const absl::string_view>>,
                 int> = 0>
   absl::Status Writev(const Strings& buffers) {
     absl::InlinedVector<absl::string_view, 16> views(buffers.begin(),

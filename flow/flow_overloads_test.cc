@@ -5,6 +5,7 @@
 
 #include <array>
 #include <cstddef>
+#include <iterator>
 #include <list>
 #include <string>
 #include <type_traits>
@@ -14,6 +15,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/cord.h"
+#include "absl/strings/str_split.h"
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
 #include "flow/flow.h"
@@ -155,6 +157,72 @@ template <typename T>
 struct CanWrite<
     T, std::void_t<decltype(std::declval<Flow&>().Write(std::declval<T>()))>>
     : std::true_type {};
+
+template <typename T, typename = void>
+struct CanWritev : std::false_type {};
+template <typename T>
+struct CanWritev<
+    T, std::void_t<decltype(std::declval<Flow&>().Writev(std::declval<T>()))>>
+    : std::true_type {};
+
+// A range that is computed: its iterator returns an `Element`.
+template <typename Element, typename Category = std::forward_iterator_tag>
+struct RangeOf {
+  using value_type = std::decay_t<Element>;
+  struct const_iterator {
+    using iterator_category = Category;
+    using value_type = std::decay_t<Element>;
+    using difference_type = std::ptrdiff_t;
+    using pointer = const value_type*;
+    using reference = Element;
+    Element operator*() const;
+    const_iterator& operator++();
+    const_iterator operator++(int);
+    bool operator==(const const_iterator&) const;
+    bool operator!=(const const_iterator&) const;
+  };
+  const_iterator begin() const;
+  const_iterator end() const;
+};
+
+struct OwnsCharacters {  // is trivial to copy, and owns them nevertheless
+  char characters[16];
+  operator absl::string_view() const { return characters; }  // NOLINT
+};
+
+TEST(WritevOverloadsTest, RejectsStringsThatWouldDangle) {
+  static_assert(CanWritev<std::vector<std::string>>::value, "the test works");
+  static_assert(!CanWritev<RangeOf<std::string>>::value, "by value");
+  static_assert(!CanWritev<RangeOf<const std::string>>::value, "by value");
+  static_assert(!CanWritev<RangeOf<std::string&&>>::value, "moved from");
+  static_assert(!CanWritev<RangeOf<OwnsCharacters>>::value, "by value");
+  // As std::istream_iterator<std::string> has it.
+  static_assert(
+      !CanWritev<RangeOf<const std::string&, std::input_iterator_tag>>::value,
+      "in the iterator");
+  // Becomes any container, so that it has to be said which.
+  static_assert(!CanWritev<decltype(absl::StrSplit("a,b", ','))>::value,
+                "no container yet");
+}
+
+TEST(WritevOverloadsTest, TakesRangesOfWhatLasts) {
+  static_assert(CanWritev<RangeOf<const std::string&>>::value, "held");
+  static_assert(CanWritev<RangeOf<const OwnsCharacters&>>::value, "held");
+  static_assert(CanWritev<std::vector<OwnsCharacters>>::value, "held");
+  static_assert(CanWritev<RangeOf<absl::string_view>>::value, "a view");
+  static_assert(
+      CanWritev<
+          RangeOf<const absl::string_view&, std::input_iterator_tag>>::value,
+      "a view in the iterator is copied");
+  static_assert(CanWritev<RangeOf<const char*>>::value, "a pointer");
+  static_assert(!CanWritev<RangeOf<int>>::value, "no string");
+  static_assert(!CanWritev<std::vector<bool>>::value, "no string");
+  static_assert(!CanWritev<std::string>::value, "one string");
+
+  RecordingFlow flow;
+  ASSERT_TRUE(flow.Writev(std::list<absl::string_view>{"ab", "cd"}).ok());
+  EXPECT_EQ(flow.bytes, "ab|cd|");
+}
 
 TEST(WriteOverloadsTest, RejectsWhatIsAMistake) {
   static_assert(CanWrite<const char*>::value, "the test itself works");
