@@ -25,7 +25,7 @@
 #include "absl/strings/match.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
-#include "flow/cord_flow.h"
+#include "flow/copy.h"
 #include "flow/flow.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"

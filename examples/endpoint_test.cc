@@ -26,7 +26,7 @@
 #include "absl/time/time.h"
 #include "examples/endpoint_spec.h"
 #include "examples/explained_flow.h"
-#include "flow/cord_flow.h"
+#include "flow/copy.h"
 #include "flow/status.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"

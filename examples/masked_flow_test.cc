@@ -14,7 +14,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/cord.h"
 #include "absl/strings/string_view.h"
-#include "flow/cord_flow.h"
+#include "flow/copy.h"
 #include "flow/flow.h"
 #include "flow/pipe.h"
 #include "flow/testing/conformance.h"

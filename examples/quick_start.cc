@@ -13,7 +13,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/cord.h"
 #include "absl/strings/string_view.h"
-#include "flow/cord_flow.h"
+#include "flow/copy.h"
 #include "flow/flow.h"
 #include "flow/function_flow.h"
 #include "flow/string_flow.h"

@@ -17,7 +17,7 @@
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "flow/channel.h"
-#include "flow/cord_flow.h"
+#include "flow/copy.h"
 #include "flow/flow.h"
 #include "flow/socket.h"
 

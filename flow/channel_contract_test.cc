@@ -17,7 +17,7 @@
 #include "absl/strings/cord.h"
 #include "absl/strings/match.h"
 #include "flow/channel.h"
-#include "flow/cord_flow.h"
+#include "flow/copy.h"
 #include "flow/flow.h"
 #include "flow/forwarding_flow.h"
 #include "flow/pipe.h"

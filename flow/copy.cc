@@ -14,10 +14,12 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/cord.h"
+#include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "flow/flow.h"
+#include "flow/internal/byte_queue.h"
 
 namespace flow {
 namespace {
@@ -72,7 +74,15 @@ CopyResult Copy(Flow& source, Flow& sink, const CopyOptions& options) {
       result.failed = CopyResult::Side::kSource;
       break;
     }
-    if (data->empty()) break;
+    if (data->empty()) {
+      if (options.exactly) {
+        result.status = absl::OutOfRangeError(absl::StrCat(
+            source.DebugString(), ": the stream ended after ", statistics.bytes,
+            " of ", options.max_bytes, " bytes to copy"));
+        result.failed = CopyResult::Side::kSource;
+      }
+      break;
+    }
     ++statistics.reads;
     absl::Status written;
     do {
@@ -95,6 +105,32 @@ CopyResult Copy(Flow& source, Flow& sink, const CopyOptions& options) {
   statistics.duration =
       absl::FromChrono(std::chrono::steady_clock::now() - start);
   return result;
+}
+
+absl::Status ReadAll(Flow& flow, size_t limit, absl::Cord* all) {
+  internal::ByteQueue read;
+  read.Append(std::exchange(*all, absl::Cord()));
+  while (read.size() <= limit) {
+    // At the limit one byte more is asked for, to tell whether it is the end.
+    absl::StatusOr<absl::Cord> data =
+        flow.Read(std::max(limit - read.size(), size_t{1}));
+    if (!data.ok() || data->empty()) {
+      *all = read.TakeAll();
+      return std::move(data).status();
+    }
+    read.Append(*std::move(data));
+  }
+  *all = read.TakeAll();
+  return absl::ResourceExhaustedError(
+      absl::StrCat(flow.DebugString(), ": ReadAll with a limit of ", limit,
+                   " bytes, and there are more"));
+}
+
+absl::StatusOr<absl::Cord> ReadAll(Flow& flow, size_t limit) {
+  absl::Cord all;
+  absl::Status status = ReadAll(flow, limit, &all);
+  if (!status.ok()) return status;
+  return all;
 }
 
 }  // namespace flow

@@ -5,14 +5,15 @@
 //
 // Copy() moves bytes from one flow to another, in one direction, until the
 // source ends or either of them fails, and says in every case how far it came.
+// ReadAll() makes one Cord of what a flow still has.
 //
 // When not to use it: to connect two flows both ways, as a relay does; that is
-// proxy.h. To get a flow as one Cord: ReadAll() in cord_flow.h.
+// proxy.h.
 //
 // Thread safety: Copy() is the one reader of `source` and the one writer of
-// `sink` while it runs. To watch it from another thread, look at
-// `sink.bytes_written()`, which grows write by write; to stop it, Abort()
-// either flow.
+// `sink` while it runs, and ReadAll() the one reader of its flow. To watch it
+// from another thread, look at `sink.bytes_written()`, which grows write by
+// write; to stop it, Abort() either flow.
 
 #ifndef FLOW_COPY_H_
 #define FLOW_COPY_H_
@@ -24,6 +25,7 @@
 #include <string>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "absl/strings/cord.h"
 #include "absl/time/time.h"
 #include "flow/flow.h"
@@ -36,8 +38,13 @@ struct CopyOptions {
   // what is left over when the sink fails. 0 counts as 1.
   size_t max_read = size_t{256} << 10;
 
-  // Where to stop although the source has not ended, in bytes.
+  // Where to stop although the source has not ended, in bytes. At 0 (or less)
+  // there is nothing to do: neither flow is touched.
   int64_t max_bytes = std::numeric_limits<int64_t>::max();
+
+  // Whether a source that ends before `max_bytes` is an error (kOutOfRange).
+  // For what has a length, as a body whose header told it.
+  bool exactly = false;
 
   // Called after each write that has accepted something, also if it failed,
   // with how many bytes that were.
@@ -73,7 +80,9 @@ struct CopyResult {
   enum class Side { kNone, kSource, kSink };
 
   // Ok: the source has come to its end (or to `max_bytes`) and the sink has
-  // accepted all of it. Otherwise the error of the side that failed.
+  // accepted all of it. Otherwise the error of the side that failed; that of
+  // the source is kOutOfRange if it has ended too early (`exactly`), and the
+  // sink has accepted all that it had.
   absl::Status status;
   Side failed = Side::kNone;
 
@@ -101,6 +110,30 @@ struct CopyResult {
 // kDeadlineExceeded, unless `on_deadline` wants it to go on; it can be resumed
 // after writing `unwritten`.
 CopyResult Copy(Flow& source, Flow& sink, const CopyOptions& options = {});
+
+// ReadAll()
+//
+// Reads `flow` up to its end-of-file. If there are more than `limit` bytes,
+// that is kResourceExhausted: a limit keeps a remote from filling your memory.
+// What is held is at most about twice `limit`, in however small pieces the
+// bytes come.
+//
+// The first form returns all of it, or the error; what was read before an error
+// is gone. The second form appends it to `*all`, also before an error, so that
+// a call after kDeadlineExceeded goes on:
+//
+//   absl::Cord answer;
+//   absl::Status status = flow::ReadAll(*server, /*limit=*/1 << 20, &answer);
+//   if (!status.ok()) LOG(ERROR) << status << " after " << answer.size();
+//
+// There, `limit` is for `all->size()`. Beyond it one byte is read, to tell
+// whether it is the end; that byte is kept, too, so `*all` has `limit` + 1
+// bytes after kResourceExhausted, and no byte of the flow is lost. (If it had
+// more than `limit` bytes before, nothing is read.)
+//
+// Precondition: `all` is not null.
+absl::StatusOr<absl::Cord> ReadAll(Flow& flow, size_t limit);
+absl::Status ReadAll(Flow& flow, size_t limit, absl::Cord* all);
 
 }  // namespace flow
 

@@ -20,6 +20,7 @@
 #include "flow/cord_flow.h"
 #include "flow/flow.h"
 #include "flow/function_flow.h"
+#include "flow/pipe.h"
 #include "flow/string_flow.h"
 #include "flow/testing/matchers.h"
 #include "gmock/gmock.h"
@@ -32,7 +33,9 @@ using ::absl_testing::IsOk;
 using ::absl_testing::IsOkAndHolds;
 using ::absl_testing::StatusIs;
 using ::flow::testing::IsClosed;
+using ::flow::testing::IsEof;
 using ::testing::ElementsAre;
+using ::testing::HasSubstr;
 using Side = CopyResult::Side;
 
 std::unique_ptr<Flow> Source(std::vector<std::string> pieces) {
@@ -95,6 +98,70 @@ TEST(CopyTest, StopsAfterMaxBytesAndLeavesTheRestToBeRead) {
   EXPECT_THAT(result.status, IsOk());
   EXPECT_EQ(out, "abcd");
   EXPECT_THAT(source->Read(), IsOkAndHolds("ef"));
+}
+
+TEST(CopyTest, ASourceThatEndsBeforeMaxBytesIsFineUnlessExactly) {
+  for (const bool exactly : {false, true}) {
+    auto source = Source({"ab", "cde"});
+    std::string out;
+    auto sink = MakeStringFlow("", &out);
+    CopyOptions options;
+    options.max_bytes = 100;
+    options.exactly = exactly;
+    const CopyResult result = Copy(*source, *sink, options);
+    if (exactly) {
+      EXPECT_THAT(result.status, StatusIs(absl::StatusCode::kOutOfRange,
+                                          HasSubstr("5 of 100 bytes")));
+      EXPECT_EQ(result.failed, Side::kSource);
+    } else {
+      EXPECT_THAT(result.status, IsOk());
+      EXPECT_EQ(result.failed, Side::kNone);
+    }
+    EXPECT_EQ(out, "abcde");
+    EXPECT_EQ(result.statistics.bytes, 5);
+    EXPECT_EQ(result.statistics.reads, 2);
+    EXPECT_EQ(result.statistics.writes, 2);
+    EXPECT_EQ(result.unwritten, "");
+    EXPECT_THAT(source->Read(), IsEof());
+    EXPECT_THAT(sink->Write("+"), IsOk());
+  }
+}
+
+TEST(CopyTest, ExactlyAsManyBytesAreOkAndNoEndIsWaitedFor) {
+  Pipe pipe = MakePipe();
+  EXPECT_THAT(pipe.left->Write("abcdef"), IsOk());
+  std::string out;
+  auto sink = MakeStringFlow("", &out);
+  CopyOptions options;
+  options.max_bytes = 5;
+  options.exactly = true;
+  EXPECT_THAT(Copy(*pipe.right, *sink, options).status, IsOk());
+  EXPECT_EQ(out, "abcde");
+  EXPECT_THAT(pipe.right->Read(), IsOkAndHolds("f"));
+}
+
+TEST(CopyTest, NoBytesAreThereAlsoInASourceThatHasEnded) {
+  auto source = Source({});
+  auto sink = MakeFunctionFlow({});
+  CopyOptions options;
+  options.exactly = true;
+  options.max_bytes = 0;
+  EXPECT_THAT(Copy(*source, *sink, options).status, IsOk());
+  options.max_bytes = 1;
+  EXPECT_THAT(Copy(*source, *sink, options).status,
+              StatusIs(absl::StatusCode::kOutOfRange));
+}
+
+TEST(CopyTest, ExactlyKeepsTheErrorOfASinkThatFailsFirst) {
+  auto source = Source({"abc"});
+  auto sink = MakeFunctionFlow({});
+  CopyOptions options;
+  options.exactly = true;
+  options.max_bytes = 100;
+  const CopyResult result = Copy(*source, *sink, options);
+  EXPECT_THAT(result.status, IsClosed());
+  EXPECT_EQ(result.failed, Side::kSink);
+  EXPECT_EQ(result.unwritten, "abc");
 }
 
 TEST(CopyTest, AFailingSourceIsNamedAndWhatCameBeforeIsDelivered) {

@@ -3,7 +3,6 @@
 
 #include "flow/cord_flow.h"
 
-#include <algorithm>
 #include <cstddef>
 #include <memory>
 #include <utility>
@@ -13,7 +12,6 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/cord.h"
-#include "absl/strings/str_cat.h"
 #include "flow/flow.h"
 #include "flow/function_flow.h"
 #include "flow/internal/buffer_list.h"
@@ -53,23 +51,6 @@ std::unique_ptr<Flow> MakeCordFlow(std::vector<absl::Cord> input,
   options.input = InputCords(std::move(input));
   options.output = OutputCord(output);
   return MakeFunctionFlow(std::move(options));
-}
-
-absl::StatusOr<absl::Cord> ReadAll(Flow& flow, size_t limit) {
-  absl::Cord all;
-  while (true) {
-    // At the limit one byte more is asked for, to tell whether it is the end.
-    absl::StatusOr<absl::Cord> data =
-        flow.Read(std::max(limit - all.size(), size_t{1}));
-    if (!data.ok()) return data.status();
-    if (data->empty()) return all;
-    if (data->size() > limit - all.size()) {
-      return absl::ResourceExhaustedError(
-          absl::StrCat(flow.DebugString(), ": ReadAll with a limit of ", limit,
-                       " bytes, and there are more"));
-    }
-    all.Append(*std::move(data));
-  }
 }
 
 }  // namespace flow

@@ -4,13 +4,13 @@
 // File: cord_flow.h
 //
 // Cords as the two ends of a function flow: nothing is copied on the way in or
-// out, as Cords share their memory. And ReadAll(), which makes one Cord of a
-// whole flow.
+// out, as Cords share their memory.
 //
 //   absl::Cord out;
 //   std::unique_ptr<flow::Flow> flow = flow::MakeCordFlow(request, &out);
 //
-// When not to use it: to let two ends talk to each other; that is pipe.h.
+// When not to use it: to let two ends talk to each other; that is pipe.h. To
+// get a flow as one Cord: ReadAll() in copy.h.
 //
 // Thread safety: as flow.h says. The Cord that an Output appends to must not be
 // used by others while a write is under way.
@@ -22,7 +22,6 @@
 #include <memory>
 #include <vector>
 
-#include "absl/status/statusor.h"
 #include "absl/strings/cord.h"
 #include "flow/flow.h"
 #include "flow/function_flow.h"
@@ -51,14 +50,6 @@ std::unique_ptr<Flow> MakeCordFlow(absl::Cord input, absl::Cord* output);
 std::unique_ptr<Flow> MakeCordFlow(std::vector<absl::Cord> input,
                                    absl::Cord* output);
 std::unique_ptr<Flow> MakeCordFlow(absl::Cord input, std::nullptr_t) = delete;
-
-// ReadAll()
-//
-// Reads `flow` up to its end-of-file and returns all of it. If there are more
-// than `limit` bytes, returns kResourceExhausted: a limit keeps a remote from
-// filling your memory. On this and on an error of `flow` what was read is gone;
-// to keep it, Copy() into a MakeCordFlow().
-absl::StatusOr<absl::Cord> ReadAll(Flow& flow, size_t limit);
 
 }  // namespace flow
 

@@ -63,32 +63,5 @@ TEST(OutputCordDeathTest, NullEndsTheProgramAtOnce) {
   EXPECT_DEATH(OutputCord(nullptr), "OutputCord");
 }
 
-TEST(ReadAllTest, ReturnsEverythingUpToEndOfFile) {
-  auto flow = FromInput(InputCords({absl::Cord("ab"), absl::Cord("cd")}));
-  EXPECT_THAT(ReadAll(*flow, kNoLimit), IsOkAndHolds("abcd"));
-  EXPECT_THAT(ReadAll(*flow, kNoLimit), IsEof());
-}
-
-TEST(ReadAllTest, ExactlyTheLimitIsFineAndOneByteMoreIsNot) {
-  auto fits = FromInput(InputCords({absl::Cord("ab"), absl::Cord("cd")}));
-  EXPECT_THAT(ReadAll(*fits, 4), IsOkAndHolds("abcd"));
-  auto exceeds = FromInput(InputCords({absl::Cord("ab"), absl::Cord("cde")}));
-  EXPECT_THAT(ReadAll(*exceeds, 4),
-              StatusIs(absl::StatusCode::kResourceExhausted,
-                       HasSubstr("limit of 4 bytes")));
-  auto empty = FromInput(InputCord(absl::Cord()));
-  EXPECT_THAT(ReadAll(*empty, 0), IsEof());
-}
-
-TEST(ReadAllTest, AnErrorIsNeverAShorterResult) {
-  int calls = 0;
-  auto flow = FromInput(Input::Buffers([&]() -> absl::StatusOr<absl::Cord> {
-    if (++calls == 1) return absl::Cord("half");
-    return absl::UnavailableError("reset");
-  }));
-  EXPECT_THAT(ReadAll(*flow, kNoLimit),
-              StatusIs(absl::StatusCode::kUnavailable));
-}
-
 }  // namespace
 }  // namespace flow

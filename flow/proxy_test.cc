@@ -27,7 +27,6 @@
 #include "absl/time/time.h"
 #include "absl/types/span.h"
 #include "flow/copy.h"
-#include "flow/cord_flow.h"
 #include "flow/flow.h"
 #include "flow/pipe.h"
 #include "flow/status.h"

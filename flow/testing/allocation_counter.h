@@ -10,6 +10,12 @@
 //   ...
 //   EXPECT_EQ(counter.blocks(), 0);
 //
+// Or how much memory something holds:
+//
+//   flow::testing::AllocationCounter counter;
+//   absl::Cord answer = ...;
+//   EXPECT_LE(counter.live_bytes(), 2 * answer.size());
+//
 // A program that links this has its operator new and delete replaced: do not
 // link it with another library that replaces them. malloc() called directly is
 // not counted. Under a sanitizer counts are right, but mismatches of new and
@@ -20,6 +26,7 @@
 #ifndef FLOW_TESTING_ALLOCATION_COUNTER_H_
 #define FLOW_TESTING_ALLOCATION_COUNTER_H_
 
+#include <cstddef>
 #include <cstdint>
 
 namespace flow::testing {
@@ -38,9 +45,33 @@ class AllocationCounter {
   int64_t blocks() const;
   int64_t bytes() const;
 
+  // AllocationCounter::live_bytes()
+  //
+  // Returns how many bytes more this thread has allocated than freed since
+  // construction, in blocks as large as malloc() made them. Whoever allocated
+  // what this thread frees, it counts here.
+  int64_t live_bytes() const;
+
  private:
   int64_t blocks_before_;
   int64_t bytes_before_;
+  int64_t live_before_;
+};
+
+// AllocationLimit
+//
+// While one is alive, an allocation by this thread of `bytes` or more fails as
+// if memory was used up: new (std::nothrow) returns null, any other form ends
+// the program.
+class AllocationLimit {
+ public:
+  explicit AllocationLimit(size_t bytes);
+  ~AllocationLimit();
+  AllocationLimit(const AllocationLimit&) = delete;
+  AllocationLimit& operator=(const AllocationLimit&) = delete;
+
+ private:
+  size_t limit_before_;
 };
 
 }  // namespace flow::testing

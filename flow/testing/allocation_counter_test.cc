@@ -38,6 +38,28 @@ TEST(AllocationCounterTest, CountsWhatWasFreedAgain) {
   EXPECT_EQ(counter.blocks(), 2);
 }
 
+TEST(AllocationCounterTest, KnowsWhatIsStillHeld) {
+  AllocationCounter counter;
+  void* const block = ::operator new(1000);
+  EXPECT_GE(counter.live_bytes(), 1000);
+  EXPECT_LT(counter.live_bytes(), 1100);
+  ::operator delete(block);
+  EXPECT_EQ(counter.live_bytes(), 0);
+}
+
+TEST(AllocationLimitTest, FailsWhatIsLargerWhileItIsAlive) {
+  {
+    AllocationLimit limit(1000);
+    EXPECT_EQ(::operator new(1000, std::nothrow), nullptr);
+    void* const smaller = ::operator new(999, std::nothrow);
+    EXPECT_NE(smaller, nullptr);
+    ::operator delete(smaller);
+  }
+  void* const later = ::operator new(1000, std::nothrow);
+  EXPECT_NE(later, nullptr);
+  ::operator delete(later);
+}
+
 TEST(AllocationCounterTest, DoesNotCountOtherThreads) {
   std::vector<char> elsewhere;
   std::thread thread;

@@ -1,0 +1,104 @@
+// Copyright 2026 The flow authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// File: internal/byte_queue.h
+//
+// A Cord that is appended to, and taken from at the front. Not for users of the
+// library.
+//
+// Thread safety: none.
+
+#ifndef FLOW_INTERNAL_BYTE_QUEUE_H_
+#define FLOW_INTERNAL_BYTE_QUEUE_H_
+
+#include <algorithm>
+#include <cstddef>
+#include <cstring>
+#include <utility>
+
+#include "absl/strings/cord.h"
+#include "absl/strings/cord_buffer.h"
+#include "absl/strings/string_view.h"
+#include "absl/types/span.h"
+#include "flow/internal/buffer_size.h"
+
+namespace flow::internal {
+
+// ByteQueue
+//
+// Small pieces are copied, others shared. The memory stays in proportion to the
+// bytes: absl::Cord starts a block of up to 4 KiB for each small piece that
+// comes after a shared buffer, and where they alternate nearly all of it stays
+// empty.
+class ByteQueue {
+ public:
+  bool empty() const { return bytes_.empty(); }
+  size_t size() const { return bytes_.size(); }
+
+  // The bytes, in order.
+  const absl::Cord& cord() const { return bytes_; }
+
+  void Append(absl::string_view bytes) {
+    // Without a shared buffer the Cord grows by a tenth at a time.
+    if (shares_) {
+      AppendTail(bytes);
+    } else {
+      bytes_.Append(bytes);
+    }
+  }
+
+  // Takes `buffer` away only if it shares it, and else leaves the freeing of it
+  // to the caller.
+  void Append(absl::Cord&& buffer) {
+    if (buffer.size() > kMaxCopied) {
+      shares_ = true;
+      copied_ = 0;
+    } else if (shares_) {
+      for (absl::string_view chunk : buffer.Chunks()) AppendTail(chunk);
+      return;
+    }
+    bytes_.Append(std::move(buffer));
+  }
+
+  // Removes the first `n` bytes and returns them; they may be a part of a
+  // larger buffer (compact.h). Precondition: there are as many.
+  absl::Cord Take(size_t n) {
+    copied_ = 0;
+    if (n == bytes_.size()) {
+      shares_ = false;
+      return std::exchange(bytes_, absl::Cord());
+    }
+    absl::Cord taken = bytes_.Subcord(0, n);
+    bytes_.RemovePrefix(n);
+    return taken;
+  }
+  absl::Cord TakeAll() { return Take(bytes_.size()); }
+
+ private:
+  // Appends to the last block, or to a new one of the size of all that was
+  // copied in a row, so that at least half is used of what they are together.
+  void AppendTail(absl::string_view bytes) {
+    while (!bytes.empty()) {
+      const size_t wanted = std::max({bytes.size(), copied_, kSmallestTail});
+      absl::CordBuffer tail =
+          bytes_.GetAppendBuffer(wanted, /*min_capacity=*/1);
+      const absl::Span<char> space = tail.available_up_to(bytes.size());
+      std::memcpy(space.data(), bytes.data(), space.size());
+      tail.IncreaseLengthBy(space.size());
+      bytes_.Append(std::move(tail));
+      bytes.remove_prefix(space.size());
+      copied_ += space.size();
+    }
+  }
+
+  // The Cord copies a CordBuffer of less, into a block of its own choice.
+  static constexpr size_t kSmallestTail = 16;
+
+  absl::Cord bytes_;
+  bool shares_ = false;  // a buffer that is not small was appended
+  size_t copied_ = 0;    // in a row, since then
+};
+
+}  // namespace flow::internal
+
+#endif  // FLOW_INTERNAL_BYTE_QUEUE_H_
