@@ -19,6 +19,7 @@
 #include "absl/types/span.h"
 #include "flow/flow.h"
 #include "flow/forwarding_flow.h"
+#include "flow/internal/compact.h"
 
 namespace flow {
 namespace {
@@ -67,15 +68,12 @@ absl::StatusOr<bool> Channel::Fill(size_t limit, bool* passes) {
 
 absl::Cord Channel::Take(size_t n) {
   scanned_ -= std::min(scanned_, n);
-  if (n == buffered_.size()) return std::exchange(buffered_, absl::Cord());
-  absl::Cord taken = buffered_.Subcord(0, n);
-  buffered_.RemovePrefix(n);
-  return taken;
+  return buffered_.Take(n);
 }
 
 absl::StatusOr<absl::Cord> Channel::DoRead(size_t max_bytes) {
   if (buffered_.empty()) return ForwardingFlow::DoRead(max_bytes);
-  return Take(std::min(max_bytes, buffered_.size()));
+  return internal::Compact(Take(std::min(max_bytes, buffered_.size())));
 }
 
 absl::StatusOr<absl::Cord> Channel::ReadExactly(size_t n) {
@@ -92,7 +90,7 @@ absl::StatusOr<absl::Cord> Channel::ReadExactly(size_t n) {
                                                     buffered_.size(), " of ", n,
                                                     " bytes"));
         }
-        return Take(n);
+        return internal::Compact(Take(n));
       });
   // Whoever counts on `n` bytes must not be given none.
   if (data.ok() && data->empty()) {
@@ -108,7 +106,7 @@ absl::StatusOr<std::string> Channel::ReadLine(size_t max_bytes) {
         while (true) {
           const size_t end = std::min(buffered_.size(), max_bytes);
           if (scanned_ < end) {
-            scanned_ = FindNewline(buffered_, scanned_, end);
+            scanned_ = FindNewline(buffered_.cord(), scanned_, end);
             if (scanned_ < end) return Take(scanned_ + 1);
           }
           if (scanned_ >= max_bytes) {
@@ -137,7 +135,7 @@ absl::StatusOr<absl::Cord> Channel::Peek(size_t n) {
     }
     // Nothing is the end, and stays.
     *passes = !buffered_.empty();
-    return buffered_.Subcord(0, n);
+    return internal::Compact(buffered_.cord().Subcord(0, n));
   });
 }
 
@@ -159,7 +157,7 @@ absl::Status Channel::WriteBuffered(absl::string_view buffer) {
 absl::Status Channel::WriteBuffered(const absl::Cord& buffer) {
   return WriteWith(buffer.size(), [&](size_t* accepted) {
     if (!Fits(buffer.size())) return DoForwardWrite(Outgoing(buffer), accepted);
-    pending_.Append(buffer);
+    pending_.Append(absl::Cord(buffer));
     return absl::OkStatus();
   });
 }
@@ -172,8 +170,8 @@ absl::Status Channel::FlushPending() {
   if (pending_.empty()) return absl::OkStatus();
   size_t taken = 0;
   absl::Status status =
-      ForwardingFlow::DoForwardWrite(Outgoing(pending_), &taken);
-  pending_.RemovePrefix(taken);
+      ForwardingFlow::DoForwardWrite(Outgoing(pending_.cord()), &taken);
+  pending_.Take(taken);
   return status;
 }
 
@@ -182,18 +180,18 @@ absl::Status Channel::DoForwardWrite(const Outgoing& data, size_t* accepted) {
   size_t taken = 0;
   absl::Status status;
   if (data.borrowed()) {
-    std::vector<absl::string_view> views(pending_.chunk_begin(),
-                                         pending_.chunk_end());
+    std::vector<absl::string_view> views(pending_.cord().chunk_begin(),
+                                         pending_.cord().chunk_end());
     data.AppendTo(&views);
     status = ForwardingFlow::DoForwardWrite(
         Outgoing(absl::MakeConstSpan(views)), &taken);
   } else {
-    absl::Cord all = pending_;
+    absl::Cord all = pending_.cord();
     data.AppendTo(&all);
     status = ForwardingFlow::DoForwardWrite(Outgoing(all), &taken);
   }
   const size_t flushed = std::min(taken, pending_.size());
-  pending_.RemovePrefix(flushed);
+  pending_.Take(flushed);
   *accepted = taken - flushed;
   return status;
 }
@@ -209,8 +207,8 @@ absl::Status Channel::DoEndWrite(const absl::Status& outcome) {
 }
 
 absl::Status Channel::DoFree() {
-  buffered_.Clear();
-  pending_.Clear();
+  buffered_.TakeAll();
+  pending_.TakeAll();
   return ForwardingFlow::DoFree();
 }
 

@@ -35,6 +35,7 @@
 #include "absl/strings/string_view.h"
 #include "flow/flow.h"
 #include "flow/forwarding_flow.h"
+#include "flow/internal/byte_queue.h"
 
 namespace flow {
 
@@ -163,11 +164,11 @@ class Channel final : public ForwardingFlow {
   const size_t max_buffered_write_;
 
   // Touched by the read under way.
-  absl::Cord buffered_;
+  internal::ByteQueue buffered_;
   size_t scanned_ = 0;  // so many bytes of it are known not to be '\n'
 
   // Accepted and not handed on. Touched by the write under way, and by the end.
-  absl::Cord pending_;
+  internal::ByteQueue pending_;
 };
 
 // MakeChannel()

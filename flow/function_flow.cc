@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstring>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <variant>
@@ -21,6 +22,7 @@
 #include "absl/types/span.h"
 #include "flow/flow.h"
 #include "flow/internal/buffer_size.h"
+#include "flow/internal/compact.h"
 #include "flow/internal/fill_buffer.h"
 #include "flow/internal/gather.h"
 #include "flow/status.h"
@@ -141,21 +143,25 @@ class FunctionFlow final : public Flow {
   absl::Cord TakePending(size_t max_bytes) {
     absl::Cord front = pending_.Subcord(0, max_bytes);
     pending_.RemovePrefix(front.size());
-    return front;
+    return internal::Compact(std::move(front));
   }
 
   absl::StatusOr<absl::Cord> Fill(Input::BytesFunction& fill,
                                   size_t max_bytes) {
-    const absl::Span<char> space = fill_buffer_.Space(max_bytes);
-    const absl::StatusOr<size_t> filled = Call(fill, space);
+    const std::optional<absl::Span<char>> space = fill_buffer_.Space(max_bytes);
+    if (ABSL_PREDICT_FALSE(!space.has_value())) {
+      return internal::FillBuffer::NoMemory();
+    }
+    const absl::StatusOr<size_t> filled =
+        Call(fill, absl::MakeSpan(space->data(), space->size()));
     if (ABSL_PREDICT_FALSE(!filled.ok())) {
       fill_buffer_.Drop();
       return filled.status();
     }
-    if (ABSL_PREDICT_FALSE(*filled > space.size())) {
+    if (ABSL_PREDICT_FALSE(*filled > space->size())) {
       fill_buffer_.Drop();
       return absl::InternalError(
-          absl::StrCat("the input function was given ", space.size(),
+          absl::StrCat("the input function was given ", space->size(),
                        " bytes to fill and claims to have filled ", *filled));
     }
     return fill_buffer_.Take(*filled);

@@ -24,6 +24,8 @@
 #include "absl/types/span.h"
 #include "flow/flow.h"
 #include "flow/internal/buffer_size.h"
+#include "flow/internal/byte_queue.h"
+#include "flow/internal/compact.h"
 #include "flow/internal/gather.h"
 #include "flow/internal/monotonic_deadline.h"
 #include "flow/internal/pipe_state.h"
@@ -117,12 +119,18 @@ class PipeEnd final : public Flow {
 
  private:
   absl::StatusOr<absl::Cord> DoRead(size_t max_bytes) override {
+    bool is_a_part = false;
     absl::StatusOr<absl::Cord> result = shared_->Await(
         PipeState::Reader(side_),
         [&](PipeState& state, absl::Cord* discarded, PipeState::Wakes* wakes) {
-          return state.Read(side_, max_bytes, discarded, wakes);
+          auto data = state.Read(side_, max_bytes, discarded, wakes);
+          is_a_part = state.read_a_part(side_);
+          return data;
         });
-    if (ABSL_PREDICT_TRUE(result.ok())) returned_ += result->size();
+    if (ABSL_PREDICT_TRUE(result.ok())) {
+      returned_ += result->size();
+      if (is_a_part) *result = internal::Compact(*std::move(result));
+    }
     return result;
   }
 
@@ -140,9 +148,9 @@ class PipeEnd final : public Flow {
 
   absl::Status DoWritev(absl::Span<const absl::Cord> buffers,
                         size_t* accepted) override {
-    absl::Cord all;
-    for (const absl::Cord& buffer : buffers) all.Append(buffer);
-    return DoWrite(std::move(all), accepted);
+    internal::ByteQueue all;
+    for (const absl::Cord& buffer : buffers) all.Append(absl::Cord(buffer));
+    return DoWrite(all.TakeAll(), accepted);
   }
 
   absl::Status DoWritevBorrowed(absl::Span<const absl::string_view> buffers,

@@ -18,8 +18,7 @@ namespace flow::internal {
 // a block that is mostly empty. It is also where absl::Cord draws the line.
 inline constexpr size_t kMaxCopied = 511;
 
-// The sizes of blocks that reads use. They are what absl::CordBuffer takes as a
-// whole block, its header included.
+// The sizes of blocks that reads use.
 inline constexpr size_t kMinBlock = size_t{4} << 10;
 inline constexpr size_t kMaxBlock = size_t{64} << 10;
 
@@ -36,7 +35,7 @@ class BlockSize {
   void Update(size_t filled, size_t capacity) {
     if (filled == capacity && capacity >= size_ / 2) {
       size_ = std::min(2 * size_, kMaxBlock);
-    } else if (filled < size_ / 4) {
+    } else if (filled < size_ / 2) {
       size_ = std::max(size_ / 2, kMinBlock);
     }
   }

@@ -10,13 +10,8 @@
 namespace flow::internal {
 namespace {
 
-// The payload of a block is a little less than the block.
-constexpr size_t kHeader = 13;
-
 void FillWhole(BlockSize& size, int times) {
-  for (int i = 0; i < times; ++i) {
-    size.Update(size.get() - kHeader, size.get() - kHeader);
-  }
+  for (int i = 0; i < times; ++i) size.Update(size.get(), size.get());
 }
 
 TEST(BlockSizeTest, GrowsWhileBlocksAreFilledUpToTheMaximum) {
@@ -31,17 +26,19 @@ TEST(BlockSizeTest, GrowsWhileBlocksAreFilledUpToTheMaximum) {
 TEST(BlockSizeTest, ShrinksOverShortFillsDownToTheMinimum) {
   BlockSize size;
   FillWhole(size, 10);
-  size.Update(100, kMaxBlock - kHeader);
+  size.Update(100, kMaxBlock);
   EXPECT_EQ(size.get(), kMaxBlock / 2);
-  for (int i = 0; i < 10; ++i) size.Update(100, size.get() - kHeader);
+  for (int i = 0; i < 10; ++i) size.Update(100, size.get());
   EXPECT_EQ(size.get(), kMinBlock);
 }
 
-TEST(BlockSizeTest, KeepsItsSizeWhenBlocksAreWellUsed) {
+TEST(BlockSizeTest, KeepsItsSizeWhenBlocksAreFilledByHalf) {
   BlockSize size;
   FillWhole(size, 2);
-  size.Update(size.get() / 2, size.get() - kHeader);
+  size.Update(size.get() / 2, size.get());
   EXPECT_EQ(size.get(), 4 * kMinBlock);
+  size.Update(size.get() / 2 - 1, size.get());
+  EXPECT_EQ(size.get(), 2 * kMinBlock);
 }
 
 TEST(BlockSizeTest, AReadWithASmallLimitDoesNotMakeItGrow) {

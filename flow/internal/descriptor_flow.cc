@@ -65,8 +65,10 @@ class DescriptorFlow final : public GatheringFlow {
         return absl::InvalidArgumentError(
             "it is a pipe of packets (O_DIRECT), no stream");
       }
-      const absl::Span<char> space = fill_buffer_.Space(max_bytes);
-      const ssize_t n = in_.Read(space, ready);
+      const std::optional<absl::Span<char>> space =
+          fill_buffer_.Space(max_bytes);
+      if (!space.has_value()) return FillBuffer::NoMemory();
+      const ssize_t n = in_.Read(*space, ready);
       if (n > 0) return fill_buffer_.Take(static_cast<size_t>(n));
       const int error = errno;
       if (n < 0 && error == EINTR) continue;

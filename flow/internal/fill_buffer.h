@@ -13,10 +13,12 @@
 
 #include <algorithm>
 #include <cstddef>
-#include <utility>
+#include <memory>
+#include <optional>
 
+#include "absl/base/optimization.h"
+#include "absl/status/status.h"
 #include "absl/strings/cord.h"
-#include "absl/strings/cord_buffer.h"
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
 #include "flow/internal/buffer_size.h"
@@ -25,45 +27,55 @@ namespace flow::internal {
 
 // FillBuffer
 //
-// One block at a time, of a size that follows how full the last ones were. A
-// block that was filled is handed over as it is; of a short fill the bytes are
-// copied out, so that they do not pin a block, and the block, which nobody else
-// has seen, serves the next fill.
+// One block at a time, of a size that follows how full the last ones were. What
+// is read pins at most twice its size: a block that was filled by more than
+// half is handed over as it is; out of any other the bytes are copied, and the
+// block, which nobody else has seen, serves the next fill.
+//
+// Blocks are of round sizes, so that records of round sizes, as in an archive,
+// are not cut. absl::CordBuffer has none that are.
 class FillBuffer {
  public:
-  // Returns the memory to fill next, of at most `max_bytes`.
-  absl::Span<char> Space(size_t max_bytes) {
-    const size_t wanted = std::min(
-        absl::CordBuffer::MaximumPayload(block_size_.get()), max_bytes);
-    if (block_.capacity() < wanted) {
-      block_ =
-          absl::CordBuffer::CreateWithCustomLimit(block_size_.get(), wanted);
+  // Returns the memory to fill next, of at most `max_bytes`; nothing if there
+  // is none, which is NoMemory().
+  std::optional<absl::Span<char>> Space(size_t max_bytes) {
+    const size_t wanted = std::min(block_size_.get(), max_bytes);
+    if (ABSL_PREDICT_FALSE(capacity_ < wanted) && !Allocate(wanted)) {
+      return std::nullopt;
     }
-    space_ = block_.available_up_to(wanted);
-    return space_;
+    offered_ = wanted;
+    return absl::MakeSpan(block_.get(), wanted);
   }
+
+  static absl::Status NoMemory();
 
   // Returns the first `filled` bytes of the last Space().
   absl::Cord Take(size_t filled) {
-    block_size_.Update(filled, space_.size());
-    if (filled > kMaxCopied) {
-      absl::CordBuffer full = std::exchange(block_, absl::CordBuffer());
-      full.IncreaseLengthBy(filled);
-      absl::Cord cord;
-      cord.Append(std::move(full));
-      return cord;
+    block_size_.Update(filled, offered_);
+    if (IsWellUsed(filled) || capacity_ > kMinBlock) {
+      return TakeWithBlock(filled);
     }
-    absl::Cord cord(absl::string_view(space_.data(), filled));
-    if (block_.capacity() > kMinBlock) Drop();
-    return cord;
+    return absl::Cord(absl::string_view(block_.get(), filled));
   }
 
   // Holds no memory any more; for one who has to wait.
-  void Drop() { block_ = absl::CordBuffer(); }
+  void Drop() {
+    block_.reset();
+    capacity_ = 0;
+  }
 
  private:
-  absl::CordBuffer block_;  // empty: of length 0
-  absl::Span<char> space_;
+  // Whether the block may be handed over, with the nodes that this needs.
+  bool IsWellUsed(size_t filled) const {
+    return filled >= capacity_ / 2 + size_t{128};
+  }
+
+  bool Allocate(size_t wanted);
+  absl::Cord TakeWithBlock(size_t filled);
+
+  std::unique_ptr<char[]> block_;
+  size_t capacity_ = 0;  // of `block_`
+  size_t offered_ = 0;   // of it, by the last Space()
   BlockSize block_size_;
 };
 

@@ -5,21 +5,29 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <cstdint>
+#include <limits>
 #include <string>
 
 #include "absl/strings/cord.h"
+#include "absl/strings/string_view.h"
 #include "absl/types/span.h"
 #include "flow/internal/buffer_size.h"
 #include "flow/testing/allocation_counter.h"
+#include "flow/testing/copied_bytes.h"
 #include "gtest/gtest.h"
 
 namespace flow::internal {
 namespace {
 
 using ::flow::testing::AllocationCounter;
+using ::flow::testing::AllocationLimit;
+using ::flow::testing::CopiedBytes;
+
+constexpr size_t kNoLimit = std::numeric_limits<size_t>::max();
 
 absl::Cord Fill(FillBuffer& buffer, size_t max_bytes, size_t n, char c) {
-  const absl::Span<char> space = buffer.Space(max_bytes);
+  const absl::Span<char> space = *buffer.Space(max_bytes);
   n = std::min(n, space.size());
   std::fill_n(space.begin(), n, c);
   return buffer.Take(n);
@@ -28,26 +36,32 @@ absl::Cord Fill(FillBuffer& buffer, size_t max_bytes, size_t n, char c) {
 TEST(FillBufferTest, GivesAtMostWhatIsAskedFor) {
   FillBuffer buffer;
   for (const size_t most : {size_t{1}, size_t{10}, kMaxCopied, kMinBlock / 2}) {
-    EXPECT_EQ(buffer.Space(most).size(), most);
+    EXPECT_EQ(buffer.Space(most)->size(), most);
   }
-  EXPECT_LE(buffer.Space(kMaxBlock).size(), kMinBlock);
+  EXPECT_EQ(buffer.Space(kMaxBlock)->size(), kMinBlock);
 }
 
 TEST(FillBufferTest, GrowsWhileItIsFilled) {
   FillBuffer buffer;
-  size_t largest = 0;
-  for (int i = 0; i < 10; ++i) {
-    largest = Fill(buffer, kMaxBlock, kMaxBlock, 'x').size();
+  for (size_t size = kMinBlock; size < kMaxBlock; size *= 2) {
+    EXPECT_EQ(Fill(buffer, kNoLimit, kMaxBlock, 'x').size(), size);
   }
-  EXPECT_GT(largest, kMaxBlock / 2);
+  EXPECT_EQ(Fill(buffer, kNoLimit, kMaxBlock, 'x').size(), kMaxBlock);
+  EXPECT_EQ(Fill(buffer, kNoLimit, kMaxBlock, 'x').size(), kMaxBlock);
+}
+
+TEST(FillBufferTest, GivesALimitThatIsNotRoundWhole) {
+  FillBuffer buffer;
+  for (int i = 0; i < 10; ++i) Fill(buffer, kNoLimit, kMaxBlock, 'x');
+  EXPECT_EQ(buffer.Space(10240)->size(), 10240);
 }
 
 TEST(FillBufferTest, WhatWasTakenNeverChanges) {
   FillBuffer buffer;
-  const absl::Cord large = Fill(buffer, kMinBlock, kMaxCopied + 1, 'a');
+  const absl::Cord large = Fill(buffer, kMinBlock, kMinBlock, 'a');
   const absl::Cord small = Fill(buffer, kMinBlock, 10, 'b');
   Fill(buffer, kMinBlock, kMinBlock, 'c');
-  EXPECT_EQ(large, std::string(kMaxCopied + 1, 'a'));
+  EXPECT_EQ(large, std::string(kMinBlock, 'a'));
   EXPECT_EQ(small, std::string(10, 'b'));
 }
 
@@ -60,12 +74,47 @@ TEST(FillBufferTest, AShortFillPinsNoBlockAndLeavesItForTheNext) {
   EXPECT_LT(small.EstimatedMemoryUsage(), kMinBlock / 2);
 }
 
+// For each size of a block, and how much of it is filled.
+TEST(FillBufferTest, WhatIsTakenPinsAtMostTwiceItsSize) {
+  for (int grow = 0; grow < 5; ++grow) {
+    for (size_t n = 1; n <= kMaxBlock; n = n * 9 / 8 + 1) {
+      FillBuffer buffer;
+      for (int i = 0; i < grow; ++i) Fill(buffer, kNoLimit, kMaxBlock, 'x');
+      AllocationCounter counter;
+      const absl::Cord taken = Fill(buffer, kNoLimit, n, 'x');
+      buffer.Drop();
+      EXPECT_LE(counter.live_bytes(),
+                static_cast<int64_t>(2 * taken.size() + 200));
+    }
+  }
+}
+
+TEST(FillBufferTest, AFullBlockIsHandedOverAndNotCopied) {
+  FillBuffer buffer;
+  for (int i = 0; i < 10; ++i) {
+    const absl::Span<char> space = *buffer.Space(kNoLimit);
+    std::fill(space.begin(), space.end(), 'x');
+    const absl::string_view filled(space.data(), space.size());
+    EXPECT_EQ(CopiedBytes(filled, buffer.Take(space.size())), 0);
+  }
+}
+
+TEST(FillBufferTest, WithoutMemoryForABlockItSaysSoAndGoesOnLater) {
+  FillBuffer buffer;
+  Fill(buffer, kMaxBlock, kMaxBlock, 'x');
+  {
+    AllocationLimit limit(kMinBlock);
+    EXPECT_FALSE(buffer.Space(kNoLimit).has_value());
+  }
+  EXPECT_EQ(Fill(buffer, kNoLimit, 10, 'x'), std::string(10, 'x'));
+}
+
 TEST(FillBufferTest, AfterDropItHoldsNoBlock) {
   FillBuffer buffer;
   Fill(buffer, kMinBlock, 10, 'a');
   buffer.Drop();
   AllocationCounter counter;
-  buffer.Space(kMinBlock);
+  EXPECT_TRUE(buffer.Space(kMinBlock).has_value());
   EXPECT_EQ(counter.blocks(), 1);
 }
 

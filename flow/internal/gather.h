@@ -12,6 +12,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstring>
+#include <memory>
 #include <utility>
 
 #include "absl/strings/cord.h"
@@ -35,19 +36,15 @@ class Gatherer {
 
   size_t remaining() const { return remaining_; }
 
-  // Returns a copy of the next `max_bytes`, or of what remains, in blocks of up
-  // to kMaxBlock.
+  // Returns a copy of the next `max_bytes`, or of what remains, in blocks of
+  // kMaxBlock and the rest.
   absl::Cord Take(size_t max_bytes) {
     absl::Cord result;
     size_t wanted = std::min(max_bytes, remaining_);
     while (wanted > 0) {
-      absl::CordBuffer block =
-          absl::CordBuffer::CreateWithCustomLimit(kMaxBlock, wanted);
-      const absl::Span<char> space = block.available_up_to(wanted);
-      TakeInto(space);
-      block.IncreaseLengthBy(space.size());
-      wanted -= space.size();
-      result.Append(std::move(block));
+      const size_t size = std::min(wanted, kMaxBlock);
+      result.Append(TakeBlock(size));
+      wanted -= size;
     }
     return result;
   }
@@ -65,6 +62,24 @@ class Gatherer {
   }
 
  private:
+  absl::Cord TakeBlock(size_t size) {
+    if (size <= absl::CordBuffer::MaximumPayload()) {
+      absl::CordBuffer block = absl::CordBuffer::CreateWithDefaultLimit(size);
+      TakeInto(block.available_up_to(size));
+      block.IncreaseLengthBy(size);
+      absl::Cord result;
+      result.Append(std::move(block));
+      return result;
+    }
+    // An absl::CordBuffer is of no round size, and would be followed by another
+    // one of a few bytes.
+    std::unique_ptr<char[]> block(new char[size]);
+    TakeInto(absl::MakeSpan(block.get(), size));
+    const absl::string_view bytes(block.get(), size);
+    return absl::MakeCordFromExternal(
+        bytes, [owned = std::move(block)](absl::string_view) {});
+  }
+
   const absl::string_view* next_;  // the first buffer not begun
   absl::string_view piece_;        // what is left of the one before it
   size_t remaining_ = 0;

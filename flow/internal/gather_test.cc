@@ -36,6 +36,16 @@ TEST(GathererTest, NothingRemainsOfNothing) {
   EXPECT_EQ(Gatherer(empties).remaining(), 0u);
 }
 
+TEST(GathererTest, CopiesEachPieceOfUpToABlockIntoOne) {
+  for (const size_t size : {size_t{1}, size_t{511}, size_t{4083}, size_t{4084},
+                            size_t{4096}, kMaxBlock}) {
+    const std::string piece(size, 'x');
+    const std::vector<absl::string_view> buffers = {piece};
+    const absl::Cord copy = Gatherer(buffers).Take(size);
+    EXPECT_EQ(copy.TryFlat(), piece) << size;
+  }
+}
+
 TEST(GathererTest, CopiesIntoWholeBlocks) {
   const std::string piece(1000, 'x');
   const std::vector<absl::string_view> buffers(500, piece);
@@ -46,7 +56,7 @@ TEST(GathererTest, CopiesIntoWholeBlocks) {
     EXPECT_LE(chunk.size(), kMaxBlock);
     ++blocks;
   }
-  EXPECT_LE(blocks, 15u);
+  EXPECT_EQ(blocks, 500 * 1000 / kMaxBlock + 1);
 }
 
 }  // namespace

@@ -38,15 +38,12 @@ std::optional<absl::StatusOr<absl::Cord>> PipeState::Read(Side side,
   }
   in.demand = 0;
 
-  absl::Cord data;
-  if (in.queue.size() <= max_bytes) {
-    data = std::exchange(in.queue, absl::Cord());
-  } else {
-    data = in.queue.Subcord(0, max_bytes);
-    // Of few bytes that was a copy, and their buffer might be freed here.
-    *discarded = in.queue;
-    in.queue.RemovePrefix(max_bytes);
-  }
+  const size_t n = std::min(in.queue.size(), max_bytes);
+  const bool leaves_a_part = n < in.queue.size();
+  in.read_a_part = std::exchange(in.has_a_part, leaves_a_part) || leaves_a_part;
+  // Of few bytes a part is a copy, and their buffer might be freed here.
+  if (leaves_a_part) *discarded = in.queue.cord();
+  absl::Cord data = in.queue.Take(n);
   if (in.offer != nullptr) {
     Admit(*in.offer, in);
     if (in.offer->done()) {
@@ -100,6 +97,7 @@ void PipeState::Admit(Offer& offer, Direction& direction) const {
     direction.queue.Append(std::move(offer.buffer));
   } else {
     direction.queue.Append(offer.buffer.Subcord(offer.accepted, n));
+    direction.has_a_part = true;
   }
   offer.accepted += n;
 }
@@ -116,7 +114,7 @@ absl::Status PipeState::EndWrite(Side side, const absl::Status& outcome,
 void PipeState::Refuse(Side side, absl::Cord* discarded, Wakes* wakes) {
   Move(side, State::kRefused, absl::OkStatus(), wakes);
   Inbound(side).unwanted = true;
-  *discarded = std::exchange(Inbound(side).queue, absl::Cord());
+  *discarded = Inbound(side).queue.TakeAll();
 }
 
 void PipeState::Abort(Side side, const absl::Status& reason,
@@ -125,7 +123,7 @@ void PipeState::Abort(Side side, const absl::Status& reason,
   aborted_[side] = reason;
   Move(Other(side), State::kAborted, reason, wakes);
   if (Move(side, State::kAborted, reason, wakes)) {
-    *discarded = std::exchange(Inbound(side).queue, absl::Cord());
+    *discarded = Inbound(side).queue.TakeAll();
   }
 }
 
@@ -166,7 +164,7 @@ absl::Status PipeState::Leave(Side side, bool saw_all, absl::Cord* discarded) {
     in.state = State::kAborted;
     in.reason = aborted_[side];
   }
-  *discarded = std::exchange(in.queue, absl::Cord());
+  *discarded = in.queue.TakeAll();
   return in.reason.ok() ? Outbound(side).reason : in.reason;
 }
 

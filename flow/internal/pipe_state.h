@@ -25,6 +25,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/cord.h"
 #include "absl/strings/string_view.h"
+#include "flow/internal/byte_queue.h"
 
 namespace flow::internal {
 
@@ -89,6 +90,10 @@ class PipeState {
                                                  absl::Cord* discarded,
                                                  Wakes* wakes);
 
+  // Whether what Read() has just returned may be a part of a larger buffer,
+  // which it then keeps in memory (compact.h).
+  bool read_a_part(Side side) const { return directions_[side].read_a_part; }
+
   // Returns Ok when all of `*offer` is accepted, Closed after an end or a
   // refusal, the reason after an abort. While it waits, Reads accept from it.
   std::optional<absl::Status> Write(Side side, Offer* offer, Wakes* wakes);
@@ -131,7 +136,9 @@ class PipeState {
   struct Direction {
     State state = State::kOpen;
     absl::Status reason;        // if kAborted
-    absl::Cord queue;           // accepted and not read
+    ByteQueue queue;            // accepted and not read
+    bool has_a_part = false;    // of a buffer, in the queue
+    bool read_a_part = false;   // by the last read
     Offer* offer = nullptr;     // of the write that waits
     size_t demand = 0;          // of the read that waits: its `max_bytes`
     bool closer_waits = false;  // at the end that reads this

@@ -83,8 +83,11 @@ class SocketFlow final : public GatheringFlow {
 
   absl::StatusOr<absl::Cord> DoRead(size_t max_bytes) override {
     while (!reader_.stopped()) {
-      const absl::Span<char> space = fill_buffer_.Space(max_bytes);
-      const absl::StatusOr<ssize_t> n = Receive(space.data(), space.size(), 0);
+      const std::optional<absl::Span<char>> space =
+          fill_buffer_.Space(max_bytes);
+      if (!space.has_value()) return FillBuffer::NoMemory();
+      const absl::StatusOr<ssize_t> n =
+          Receive(space->data(), space->size(), 0);
       if (n.ok() && *n > 0) return fill_buffer_.Take(static_cast<size_t>(*n));
       fill_buffer_.Drop();
       if (!n.ok()) return n.status();
