@@ -3,8 +3,6 @@
 
 #include "examples/endpoint_socket.h"
 
-#include <algorithm>
-#include <chrono>  // NOLINT(build/c++11)
 #include <memory>
 #include <optional>
 #include <string>
@@ -12,23 +10,19 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "examples/endpoint.h"
 #include "examples/endpoint_spec.h"
 #include "examples/explained_flow.h"
-#include "examples/numeric_dial.h"
 #include "examples/stop.h"
+#include "flow/dial_canceller.h"
 #include "flow/flow.h"
 #include "flow/socket.h"
 
 namespace flowcat {
 namespace {
-
-using Clock = std::chrono::steady_clock;
-using FlowOr = absl::StatusOr<std::unique_ptr<flow::Flow>>;
 
 Endpoint Connected(std::unique_ptr<flow::Flow> flow, std::string name) {
   Endpoint endpoint;
@@ -38,45 +32,22 @@ Endpoint Connected(std::unique_ptr<flow::Flow> flow, std::string name) {
   return endpoint;
 }
 
-// Dials on the thread of the caller, a moment at a time, to look whether it is
-// to stop. For a Unix socket, where to begin again loses nothing: it is
-// connected at once, unless too many wait there to be accepted.
-FlowOr DialUnix(const std::string& address, absl::Duration timeout,
-                const Stop& stop) {
-  constexpr absl::Duration kMoment = absl::Milliseconds(100);
-  const Clock::time_point start = Clock::now();
-  while (true) {
-    if (absl::Status stopped = stop.reason(); !stopped.ok()) return stopped;
-    const absl::Duration left =
-        timeout - absl::FromChrono(Clock::now() - start);
-    FlowOr flow = flow::Dial(address, absl::Now() + std::min(left, kMoment));
-    if (!absl::IsDeadlineExceeded(flow.status()) || left <= kMoment) {
-      return flow;
-    }
-  }
-}
-
-FlowOr Dial(const std::string& address, absl::Duration timeout, Stop* stop) {
-  if (stop == nullptr) return flow::Dial(address, absl::Now() + timeout);
-  if (absl::StartsWith(address, "unix:")) {
-    return DialUnix(address, timeout, *stop);
-  }
-  if (const auto numeric = ParseNumericAddress(address); numeric.has_value()) {
-    return DialNumeric(*numeric, timeout, *stop);
-  }
-  // Nothing can interrupt the look-up of a name.
-  return UnlessStopped<std::unique_ptr<flow::Flow>>(*stop, [address, timeout] {
-    return flow::Dial(address, absl::Now() + timeout);
-  });
-}
-
 }  // namespace
 
 absl::StatusOr<Endpoint> OpenDialed(const std::string& address,
                                     const OpenOptions& options) {
   const absl::Duration timeout = options.connect_timeout;
-  FlowOr flow = Dial(address, timeout, options.stop);
+  flow::DialCanceller canceller;
+  std::optional<Stop::Callback> cancel;
+  if (options.stop != nullptr) {
+    cancel.emplace(*options.stop,
+                   [&](const absl::Status&) { canceller.Cancel(); });
+  }
+  absl::StatusOr<std::unique_ptr<flow::Flow>> flow =
+      flow::Dial(address, absl::Now() + timeout, {}, &canceller);
   if (flow.ok()) return Connected(*std::move(flow), address);
+  // What has come of a signal is not said to be the address's fault.
+  if (absl::IsCancelled(flow.status())) return options.stop->reason();
   if (absl::IsDeadlineExceeded(flow.status())) {
     return absl::DeadlineExceededError(
         absl::StrCat("cannot connect to ", address, " within ",

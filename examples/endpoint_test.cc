@@ -26,7 +26,10 @@
 #include "absl/time/time.h"
 #include "examples/endpoint_spec.h"
 #include "examples/explained_flow.h"
+#include "examples/no_threads.h"
+#include "examples/stop.h"
 #include "flow/copy.h"
+#include "flow/socket.h"
 #include "flow/status.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -265,6 +268,51 @@ TEST(SinkTest, APipeWithoutAReaderIsClosed) {
   EXPECT_TRUE(flow::IsClosed(closed)) << closed;
   EXPECT_EQ(CauseOf(closed),
             absl::StrCat("cannot write ", path, ": its reader has closed it"));
+}
+
+// --- Sockets
+
+// Not of a file, whose path would be too long.
+std::string UnixAddress(absl::string_view name) {
+  return absl::StrCat("unix:@endpoint_test_", ::getpid(), "_", name);
+}
+
+TEST(DialedTest, NumbersAndUnixSocketsNeedNoThread) {
+  for (const std::string& address :
+       {std::string("tcp:127.0.0.1:0"), UnixAddress("numbers")}) {
+    const auto listener = flow::Listen(address);
+    ASSERT_THAT(listener, IsOk());
+    const auto spec = ParseSource((*listener)->address());
+    ASSERT_THAT(spec, IsOk());
+    Stop stop;
+    OpenOptions options;
+    options.stop = &stop;
+    const NoThreads none;
+    EXPECT_THAT(OpenBothWays(*spec, options), IsOk()) << address;
+  }
+}
+
+TEST(DialedTest, AStopEndsTheWait) {
+  const std::string address = UnixAddress("full");
+  flow::ListenOptions one;
+  one.backlog = 0;
+  const auto listener = flow::Listen(address, one);
+  ASSERT_THAT(listener, IsOk());
+  const auto spec = ParseSource(address);
+  ASSERT_THAT(spec, IsOk());
+  Stop stop;
+  OpenOptions options;
+  options.stop = &stop;
+  const absl::StatusOr<Endpoint> first = OpenBothWays(*spec, options);
+  ASSERT_THAT(first, IsOk());
+  std::thread stopper([&] {
+    absl::SleepFor(absl::Milliseconds(20));
+    stop.Request(SIGTERM);
+  });
+  options.connect_timeout = absl::Hours(1);
+  EXPECT_THAT(OpenBothWays(*spec, options),
+              StatusIs(absl::StatusCode::kCancelled, "ended by SIGTERM"));
+  stopper.join();
 }
 
 }  // namespace

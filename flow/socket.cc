@@ -19,9 +19,11 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
+#include "flow/dial_canceller.h"
 #include "flow/flow.h"
 #include "flow/internal/acceptor.h"
 #include "flow/internal/connect.h"
+#include "flow/internal/dial_limits.h"
 #include "flow/internal/escaped.h"
 #include "flow/internal/fd_error.h"
 #include "flow/internal/listening_socket.h"
@@ -36,6 +38,7 @@ namespace flow {
 namespace {
 
 using internal::Acceptor;
+using internal::DialLimits;
 using internal::ListeningSocket;
 using internal::MonotonicDeadline;
 using internal::OwnedFd;
@@ -55,7 +58,7 @@ absl::Status InContext(absl::string_view function, absl::string_view address,
 }
 
 absl::StatusOr<std::unique_ptr<Flow>> Connect(absl::string_view address,
-                                              const MonotonicDeadline& deadline,
+                                              const DialLimits& limits,
                                               const SocketOptions& options) {
   if (absl::Status valid = internal::CheckSocketOptions(options); !valid.ok()) {
     return valid;
@@ -68,10 +71,10 @@ absl::StatusOr<std::unique_ptr<Flow>> Connect(absl::string_view address,
         "an address is for Listen())");
   }
   const absl::StatusOr<std::vector<SocketAddress>> addresses =
-      internal::Resolve(*name, /*to_listen=*/false, deadline);
+      internal::Resolve(*name, /*to_listen=*/false, limits);
   if (!addresses.ok()) return addresses.status();
   absl::StatusOr<OwnedFd> fd =
-      internal::ConnectToOneOf(*addresses, deadline, options);
+      internal::ConnectToOneOf(*addresses, limits, options);
   if (!fd.ok()) return fd.status();
   std::string flow_name = internal::NameOfSocket(fd->get());
   return internal::MakeSocketFlow(fd->Release(), std::move(flow_name));
@@ -145,9 +148,10 @@ absl::StatusOr<std::unique_ptr<Listener>> ListenTo(
 
 absl::StatusOr<std::unique_ptr<Flow>> Dial(absl::string_view address,
                                            absl::Time deadline,
-                                           const SocketOptions& options) {
-  absl::StatusOr<std::unique_ptr<Flow>> flow =
-      Connect(address, MonotonicDeadline(deadline), options);
+                                           const SocketOptions& options,
+                                           const DialCanceller* canceller) {
+  absl::StatusOr<std::unique_ptr<Flow>> flow = Connect(
+      address, DialLimits(MonotonicDeadline(deadline), canceller), options);
   if (!flow.ok()) return InContext("Dial", address, flow.status());
   return flow;
 }

@@ -56,6 +56,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
+#include "flow/dial_canceller.h"
 #include "flow/flow.h"
 #include "flow/socket_options.h"
 
@@ -74,10 +75,14 @@ namespace flow {
 //  * kDeadlineExceeded: `deadline` has passed before there was a connection.
 //  * kResourceExhausted: no descriptor or thread can be had, or no memory. Also
 //    if the look-up of a name fails for that.
+//  * kCancelled: another thread has called `canceller->Cancel()`.
 //  * Others, such as kPermissionDenied, as said by the system.
+//
+// `canceller` may be null, and must live until this returns.
 absl::StatusOr<std::unique_ptr<Flow>> Dial(
     absl::string_view address, absl::Time deadline = absl::InfiniteFuture(),
-    const SocketOptions& options = {});
+    const SocketOptions& options = {},
+    const DialCanceller* canceller = nullptr);
 
 // Listener
 //

@@ -18,6 +18,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
 #include "absl/types/span.h"
+#include "flow/internal/dial_limits.h"
 #include "flow/internal/fd_error.h"
 #include "flow/internal/monotonic_deadline.h"
 #include "flow/internal/owned_fd.h"
@@ -66,19 +67,24 @@ int ErrorOf(int fd) {
 // Connecting to a Unix socket is done at once, unless too many wait there to be
 // accepted. Then it must be a blocking call that waits: poll(2) does not tell.
 absl::StatusOr<OwnedFd> ConnectUnix(const SocketAddress& address,
-                                    const MonotonicDeadline& deadline) {
+                                    const DialLimits& limits) {
   OwnedFd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
   if (fd.get() < 0) return FdError(errno, "socket");
   while (true) {
-    if (!deadline.is_never()) {
+    if (absl::Status s = limits.Cancelled(); !s.ok()) return s;
+    const MonotonicDeadline until = limits.NextLook();
+    if (!until.is_never()) {
       // Of 0 it would wait without a limit.
       const struct timeval limit =
-          absl::ToTimeval(std::max(deadline.left(), absl::Microseconds(1)));
+          absl::ToTimeval(std::max(until.left(), absl::Microseconds(1)));
       ::setsockopt(fd.get(), SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
     }
     if (::connect(fd.get(), address.get(), address.size) == 0) return fd;
-    if (WouldBlock(errno)) return NoAnswer();
-    if (errno != EINTR) return ConnectError(errno);
+    if (WouldBlock(errno)) {
+      if (limits.deadline.has_passed()) return NoAnswer();
+    } else if (errno != EINTR) {
+      return ConnectError(errno);
+    }
   }
 }
 
@@ -189,40 +195,47 @@ class Attempts {
 };
 
 absl::StatusOr<OwnedFd> ConnectTcp(absl::Span<const SocketAddress> addresses,
-                                   const MonotonicDeadline& deadline,
+                                   const DialLimits& limits,
                                    const SocketOptions& options) {
   const std::vector<SocketAddress> turns = FamiliesInTurns(addresses);
   Attempts attempts;
   size_t next = 0;
-  while (true) {
+  while (!attempts.is_connected()) {
+    if (absl::Status s = limits.Cancelled(); !s.ok()) return s;
     while (next < turns.size() && !attempts.Start(turns[next++], options)) {
     }
-    if (attempts.is_connected()) return attempts.TakeConnected();
+    if (attempts.is_connected()) break;
     if (!attempts.any_waits()) return attempts.error();
-    const MonotonicDeadline until =
-        next == turns.size()
-            ? deadline
-            : std::min(deadline, MonotonicDeadline::In(kTriedAlone));
-    const absl::StatusOr<bool> answered = attempts.Wait(until);
-    if (!answered.ok()) return answered.status();
-    if (!*answered && deadline.has_passed()) {
-      if (attempts.error().ok()) return NoAnswer();
-      return absl::DeadlineExceededError(
-          absl::StrCat(NoAnswer().message(),
-                       "; of another address: ", attempts.error().message()));
+    const auto start_next = next == turns.size()
+                                ? MonotonicDeadline()
+                                : MonotonicDeadline::In(kTriedAlone);
+    bool answered = false;
+    while (!answered && !start_next.has_passed()) {
+      const absl::StatusOr<bool> waited =
+          attempts.Wait(std::min(limits.NextLook(), start_next));
+      if (!waited.ok()) return waited.status();
+      answered = *waited;
+      if (absl::Status s = limits.Cancelled(); !answered && !s.ok()) return s;
+      if (!answered && limits.deadline.has_passed()) {
+        if (attempts.error().ok()) return NoAnswer();
+        return absl::DeadlineExceededError(
+            absl::StrCat(NoAnswer().message(),
+                         "; of another address: ", attempts.error().message()));
+      }
     }
   }
+  return attempts.TakeConnected();
 }
 
 }  // namespace
 
 absl::StatusOr<OwnedFd> ConnectToOneOf(
-    absl::Span<const SocketAddress> addresses,
-    const MonotonicDeadline& deadline, const SocketOptions& options) {
+    absl::Span<const SocketAddress> addresses, const DialLimits& limits,
+    const SocketOptions& options) {
   if (addresses.front().is_unix()) {
-    return ConnectUnix(addresses.front(), deadline);
+    return ConnectUnix(addresses.front(), limits);
   }
-  return ConnectTcp(addresses, deadline, options);
+  return ConnectTcp(addresses, limits, options);
 }
 
 }  // namespace flow::internal

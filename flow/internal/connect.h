@@ -14,7 +14,7 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "absl/types/span.h"
-#include "flow/internal/monotonic_deadline.h"
+#include "flow/internal/dial_limits.h"
 #include "flow/internal/owned_fd.h"
 #include "flow/internal/socket_address.h"
 #include "flow/socket_options.h"
@@ -36,8 +36,8 @@ inline constexpr absl::Duration kTriedAlone = absl::Milliseconds(250);
 // machine has no such addresses, and rather one that says that it lacks
 // resources.
 absl::StatusOr<OwnedFd> ConnectToOneOf(
-    absl::Span<const SocketAddress> addresses,
-    const MonotonicDeadline& deadline, const SocketOptions& options);
+    absl::Span<const SocketAddress> addresses, const DialLimits& limits,
+    const SocketOptions& options);
 
 }  // namespace flow::internal
 

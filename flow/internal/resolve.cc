@@ -22,6 +22,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
+#include "flow/internal/dial_limits.h"
 #include "flow/internal/monotonic_deadline.h"
 #include "flow/internal/owned_fd.h"
 #include "flow/internal/socket_address.h"
@@ -109,7 +110,7 @@ struct Lookup {
 };
 
 Addresses LookUpUntil(const SocketName& name, bool to_listen,
-                      const MonotonicDeadline& deadline) {
+                      const DialLimits& limits) {
   const auto lookup = std::make_shared<Lookup>();
   try {
     std::thread([lookup, name, to_listen] {
@@ -126,22 +127,26 @@ Addresses LookUpUntil(const SocketName& name, bool to_listen,
     lookup->mu.AssertReaderHeld();
     return lookup->result.has_value();
   };
-  if (!AwaitUntil(lookup->mu, absl::Condition(&done), deadline)) {
-    return absl::DeadlineExceededError(
-        "the name was not found until the deadline");
+  while (!AwaitUntil(lookup->mu, absl::Condition(&done), limits.NextLook())) {
+    if (absl::Status s = limits.Cancelled(); !s.ok()) return s;
+    if (limits.deadline.has_passed()) {
+      return absl::DeadlineExceededError(
+          "the name was not found until the deadline");
+    }
   }
   return *std::move(lookup->result);
 }
 
 }  // namespace
 
-absl::StatusOr<std::vector<SocketAddress>> Resolve(
-    const SocketName& name, bool to_listen, const MonotonicDeadline& deadline) {
+absl::StatusOr<std::vector<SocketAddress>> Resolve(const SocketName& name,
+                                                   bool to_listen,
+                                                   const DialLimits& limits) {
   if (name.is_unix) return std::vector<SocketAddress>{UnixAddress(name.path)};
   // Numbers need no server, and no thread.
   Addresses addresses = LookUp(name, to_listen, AI_NUMERICHOST);
   if (absl::IsNotFound(addresses.status())) {
-    addresses = LookUpUntil(name, to_listen, deadline);
+    addresses = LookUpUntil(name, to_listen, limits);
   }
   return addresses;
 }

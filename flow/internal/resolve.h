@@ -13,7 +13,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "flow/internal/monotonic_deadline.h"
+#include "flow/internal/dial_limits.h"
 #include "flow/internal/socket_address.h"
 
 namespace flow::internal {
@@ -22,8 +22,9 @@ namespace flow::internal {
 //
 // Returns the addresses of `name`, one at least and each once: to connect to,
 // or to listen on. Errors are as Dial() returns them, without the name.
-absl::StatusOr<std::vector<SocketAddress>> Resolve(
-    const SocketName& name, bool to_listen, const MonotonicDeadline& deadline);
+absl::StatusOr<std::vector<SocketAddress>> Resolve(const SocketName& name,
+                                                   bool to_listen,
+                                                   const DialLimits& limits);
 
 }  // namespace flow::internal
 

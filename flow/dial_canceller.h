@@ -1,0 +1,48 @@
+// Copyright 2026 The flow authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// File: dial_canceller.h
+//
+// DialCanceller ends a Dial() (socket.h) that waits, from another thread:
+//
+//   DialCanceller canceller;
+//   std::thread dialer([&] { flow = Dial(address, deadline, {}, &canceller);
+//   });
+//   ...
+//   canceller.Cancel();
+//   dialer.join();
+//
+// When not to use it: for a limit of time; that is the deadline of Dial().
+//
+// Thread safety: everything may be called from any thread.
+
+#ifndef FLOW_DIAL_CANCELLER_H_
+#define FLOW_DIAL_CANCELLER_H_
+
+#include <atomic>
+
+namespace flow {
+
+// DialCanceller
+class DialCanceller {
+ public:
+  DialCanceller() = default;
+  DialCanceller(const DialCanceller&) = delete;
+  DialCanceller& operator=(const DialCanceller&) = delete;
+
+  // DialCanceller::Cancel()
+  //
+  // Makes each Dial() that was given this return kCancelled soon (within 50 ms
+  // on an idle machine), and at once if it is called later. One that has a
+  // connection already returns that. May be called by a signal handler.
+  void Cancel() { cancelled_.store(true); }
+
+  bool cancelled() const { return cancelled_.load(); }
+
+ private:
+  std::atomic<bool> cancelled_{false};
+};
+
+}  // namespace flow
+
+#endif  // FLOW_DIAL_CANCELLER_H_

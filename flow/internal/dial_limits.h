@@ -1,0 +1,52 @@
+// Copyright 2026 The flow authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// File: internal/dial_limits.h
+//
+// What ends a Dial() that waits: its deadline, or somebody who cancels it. Not
+// for users of the library.
+//
+// Thread safety: that of a value.
+
+#ifndef FLOW_INTERNAL_DIAL_LIMITS_H_
+#define FLOW_INTERNAL_DIAL_LIMITS_H_
+
+#include <algorithm>
+
+#include "absl/status/status.h"
+#include "absl/time/time.h"
+#include "flow/dial_canceller.h"
+#include "flow/internal/monotonic_deadline.h"
+
+namespace flow::internal {
+
+// DialLimits
+struct DialLimits {
+  // Nobody cancels it.
+  DialLimits(MonotonicDeadline deadline)  // NOLINT(runtime/explicit)
+      : deadline(deadline) {}
+  DialLimits(MonotonicDeadline deadline, const DialCanceller* canceller)
+      : deadline(deadline), canceller(canceller) {}
+
+  // Returns until when to wait before Cancelled() is to be looked at.
+  MonotonicDeadline NextLook() const {
+    // A look now and then costs no descriptor, as something that wakes would.
+    if (canceller == nullptr) return deadline;
+    return std::min(deadline, MonotonicDeadline::In(absl::Milliseconds(50)));
+  }
+
+  // Returns kCancelled if it is, and otherwise Ok.
+  absl::Status Cancelled() const {
+    if (canceller == nullptr || !canceller->cancelled()) {
+      return absl::OkStatus();
+    }
+    return absl::CancelledError("cancelled");
+  }
+
+  MonotonicDeadline deadline;
+  const DialCanceller* canceller = nullptr;  // may be null
+};
+
+}  // namespace flow::internal
+
+#endif  // FLOW_INTERNAL_DIAL_LIMITS_H_
