@@ -64,8 +64,9 @@ using ::flow::testing::Patience;
 using ::testing::HasSubstr;
 
 constexpr int kOfTheConnection[] = {
-    ECONNABORTED, EHOSTDOWN,   EHOSTUNREACH, EINTR, ENETDOWN, ENETUNREACH,
-    ENONET,       ENOPROTOOPT, EOPNOTSUPP,   EPERM, EPROTO};
+    ECONNABORTED, ECONNRESET, ETIMEDOUT,   EHOSTDOWN, EHOSTUNREACH,
+    EINTR,        ENETDOWN,   ENETUNREACH, ENONET,    ENOPROTOOPT,
+    EOPNOTSUPP,   EPERM,      EPROTO};
 constexpr int kShortage[] = {EMFILE, ENFILE, ENOBUFS, ENOMEM};
 constexpr int kNobodyKnows[] = {EIO, ENOSYS, EACCES, EBADF, EINVAL, 4000};
 

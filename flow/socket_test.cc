@@ -42,6 +42,7 @@ using ::flow::testing::ListenOn;
 using ::flow::testing::NewFolder;
 using ::flow::testing::OpenDescriptors;
 using ::flow::testing::Patience;
+using ::testing::AnyOf;
 using ::testing::HasSubstr;
 using ::testing::MatchesRegex;
 using ::testing::StartsWith;
@@ -174,8 +175,8 @@ TEST(DialTest, AnUnknownNameIsNotFound) {
   // RFC 6761: no such name exists, and resolvers should know. Without a name
   // server it is unavailable.
   EXPECT_THAT(Dial("tcp:flow.invalid:80", Patience()),
-              ::testing::AnyOf(StatusIs(absl::StatusCode::kNotFound),
-                               StatusIs(absl::StatusCode::kUnavailable)));
+              AnyOf(StatusIs(absl::StatusCode::kNotFound),
+                    StatusIs(absl::StatusCode::kUnavailable)));
 }
 
 TEST(DialTest, ItsDeadlineEndsTheWait) {
@@ -227,6 +228,27 @@ TEST(DialTest, WithoutDescriptorsIsExhausted) {
         << address;
     EXPECT_THAT(listen, StatusIs(absl::StatusCode::kResourceExhausted))
         << address;
+  }
+}
+
+TEST(DialTest, WithFewDescriptorsItSaysNothingElseThanWithMany) {
+  auto listener = ListenOn("tcp:127.0.0.1:0");
+  const std::string address = listener->address();
+  for (const std::string& each :
+       {address,
+        absl::StrCat("tcp:localhost", address.substr(address.rfind(':'))),
+        std::string("tcp:127.0.0.1:http"), std::string("tcp:localhost:http")}) {
+    const absl::StatusCode with_many = Dial(each, Patience()).status().code();
+    for (int free = 0; free < 8; ++free) {
+      absl::Status status;
+      {
+        const DescriptorLimit few(free);
+        status = Dial(each, Patience()).status();
+      }
+      EXPECT_THAT(status.code(),
+                  AnyOf(with_many, absl::StatusCode::kResourceExhausted))
+          << each << " with " << free << ": " << status;
+    }
   }
 }
 

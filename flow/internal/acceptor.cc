@@ -71,6 +71,7 @@ Kind KindOf(int error) {
     // These are the connection's, and not the listener's ("Error handling" in
     // accept(2)).
     case ECONNABORTED:
+    case ECONNRESET:
     case EHOSTDOWN:
     case EHOSTUNREACH:
     case EINTR:
@@ -81,6 +82,7 @@ Kind KindOf(int error) {
     case EOPNOTSUPP:
     case EPERM:
     case EPROTO:
+    case ETIMEDOUT:
       return Kind::kPassedOver;
     default:
       return Kind::kOther;

@@ -22,6 +22,7 @@
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "flow/internal/bind_error.h"
+#include "flow/internal/escaped.h"
 #include "flow/internal/fd_error.h"
 #include "flow/internal/fork_generation.h"
 #include "flow/internal/monotonic_deadline.h"
@@ -76,7 +77,7 @@ class TakeOverLock {
         if (deadline.has_passed()) {
           return absl::UnavailableError(absl::StrCat(
               "somebody else is about to take the file over, and holds ",
-              lock.path_));
+              Escaped(lock.path_)));
         }
         absl::SleepFor(absl::Milliseconds(1));
       }
