@@ -32,6 +32,8 @@ std::atomic<int> how_often{0};
 std::atomic<int> calls{0};
 
 constexpr int kAlways = 1'000'000'000;
+// No error, but a connection that was reset.
+constexpr int kGone = -1;
 
 void FailAccept(int error, int times) {
   error_to_give = error;
@@ -47,6 +49,7 @@ extern "C" int accept4(int fd, struct sockaddr* address, socklen_t* size,
   ++calls;
   if (how_often > 0) {
     --how_often;
+    if (error_to_give == kGone) return ::socket(AF_INET, SOCK_STREAM, 0);
     errno = error_to_give;
     return -1;
   }
@@ -96,14 +99,28 @@ TEST_F(AcceptErrorTest, WhatIsPassedOverForLongTakesNoProcessor) {
   EXPECT_LT(calls, 100);
 }
 
+TEST_F(AcceptErrorTest, AFloodOfResetsEndsAtTheDeadline) {
+  FailAccept(kGone, kAlways);
+  EXPECT_THAT(listener_->Accept(absl::Now() + absl::Milliseconds(100)),
+              StatusIs(absl::StatusCode::kDeadlineExceeded));
+}
+
+TEST_F(AcceptErrorTest, AFloodOfResetsHoldsNobodyUp) {
+  FailAccept(kGone, 1000);
+  EXPECT_THAT(listener_->Accept(Patience()), IsOk());
+}
+
 TEST_F(AcceptErrorTest, WhatIsPassedOverForLongIsEndedByClose) {
-  FailAccept(EPERM, kAlways);
-  std::thread closer([&] {
-    while (calls < 20) std::this_thread::yield();
-    listener_->Close();
-  });
-  EXPECT_THAT(listener_->Accept(), IsClosed());
-  closer.join();
+  for (const int error : {EPERM, kGone}) {
+    auto listener = ListenOn("tcp:127.0.0.1:0");
+    FailAccept(error, kAlways);
+    std::thread closer([&] {
+      while (calls < 20) std::this_thread::yield();
+      listener->Close();
+    });
+    EXPECT_THAT(listener->Accept(), IsClosed());
+    closer.join();
+  }
 }
 
 TEST_F(AcceptErrorTest, WhatNobodyKnowsIsReturnedAtOnce) {

@@ -128,22 +128,22 @@ absl::StatusOr<Acceptor::Connection> Acceptor::Accept(
 }
 
 void Acceptor::Close() {
-  if (!IsCopy()) {
-    absl::MutexLock lock(&mu_);
-    if (!is_closed_) {
-      is_closed_ = true;
-      // Readable from here on; nobody reads it.
-      const uint64_t one = 1;
-      [[maybe_unused]] const auto n = ::write(closed_.get(), &one, sizeof(one));
-    }
-    const auto nobody_accepts = [this] {
-      mu_.AssertReaderHeld();
-      return accepting_ == 0;
-    };
-    mu_.Await(absl::Condition(&nobody_accepts));
+  if (IsCopy()) {
     sockets_.clear();
     return;
   }
+  absl::MutexLock lock(&mu_);
+  if (!is_closed_) {
+    is_closed_ = true;
+    // Readable from here on; nobody reads it.
+    const uint64_t one = 1;
+    [[maybe_unused]] const auto n = ::write(closed_.get(), &one, sizeof(one));
+  }
+  const auto nobody_accepts = [this] {
+    mu_.AssertReaderHeld();
+    return accepting_ == 0;
+  };
+  mu_.Await(absl::Condition(&nobody_accepts));
   sockets_.clear();
 }
 
@@ -159,11 +159,15 @@ absl::StatusOr<Acceptor::Connection> Acceptor::AcceptOne(
     switch (kind) {
       case Kind::kAccepted:
         if (!IsGone(connection.fd.get())) return connection;
-        break;
+        [[fallthrough]];
       case Kind::kPassedOver:
         if (++passed_over > kPassedOverAtOnce) {
-          const absl::Duration pause = std::min(
-              kPauseStep * (passed_over - kPassedOverAtOnce), kLongestPause);
+          // Who is gone makes room for the next one, and so costs no time.
+          const absl::Duration pause =
+              kind == Kind::kAccepted
+                  ? absl::ZeroDuration()
+                  : std::min(kPauseStep * (passed_over - kPassedOverAtOnce),
+                             kLongestPause);
           status = Pause(std::min(deadline, MonotonicDeadline::In(pause)));
           if (status.ok() && deadline.has_passed()) return NobodyCame(error);
         }
