@@ -298,7 +298,12 @@ TEST_P(PinnedByAChannelTest, TheRestOfABlock) {
 
 INSTANTIATE_TEST_SUITE_P(Sizes, PinnedByAChannelTest,
                          ::testing::Values(16, 100, 511, 512, 600, 2000, 5000,
-                                           20000));
+                                           20000, 65000));
+
+TEST(PinnedMemoryTest, OfAChannelThatIsAskedForMoreThanABlock) {
+  auto channel = MakeChannel(FromInput(Segments(kNoLimit, kNoLimit)));
+  ExpectPinsLittle(1000, 20, [&] { return Must(channel->ReadExactly(70000)); });
+}
 
 TEST(PinnedMemoryTest, OfWhatAChannelBuffersToWrite) {
   Pipe pipe = MakePipe(kNoLimit);

@@ -13,11 +13,13 @@ namespace flow::internal {
 
 absl::Cord Compact(absl::Cord part) {
   constexpr size_t kNodes = 256;  // what the Cord itself needs, about
+  // What it can begin in and end in, of ours.
+  constexpr size_t kTwoBlocks = 2 * kMaxBlock;
   const size_t size = part.size();
-  if (size > kMaxBlock) return part;
+  if (size > kTwoBlocks) return part;
   const size_t pinned = part.EstimatedMemoryUsage();
   if (pinned <= 2 * size + kNodes) return part;
-  if (pinned > size + 2 * kMaxBlock + kNodes && size > kMaxCopied) return part;
+  if (pinned > size + kTwoBlocks + kNodes && size > kMaxCopied) return part;
   return absl::Cord(std::string(part));
 }
 

@@ -16,9 +16,9 @@ namespace flow::internal {
 // Compact()
 //
 // Returns the bytes of `part`, copied if they would pin more than twice their
-// size. But for few bytes, what pins more than blocks of ours could (`part`
-// begins in one and ends in another) is not ours: somebody has handed over a
-// large buffer as a Cord, so that it be shared.
+// size. What is pinned may be more than blocks of ours are: then somebody has
+// handed over a large buffer as a Cord, and wants it shared. Of that, only a
+// part of few bytes is copied.
 absl::Cord Compact(absl::Cord part);
 
 }  // namespace flow::internal

@@ -37,6 +37,14 @@ TEST(CompactTest, CopiesAPartThatBeginsInOneBlockAndEndsInAnother) {
   EXPECT_EQ(CopiedBytes(part, Compact(part)), size);
 }
 
+TEST(CompactTest, CopiesAPartWithAWholeBlockBetweenTwoThatItHardlyUses) {
+  absl::Cord blocks;
+  for (int i = 0; i < 3; ++i) blocks.Append(Buffer(kMaxBlock));
+  const size_t size = kMaxBlock + 1000;
+  const absl::Cord part = blocks.Subcord(kMaxBlock - 500, size);
+  EXPECT_EQ(CopiedBytes(part, Compact(part)), size);
+}
+
 TEST(CompactTest, SharesWhatUsesItsMemory) {
   for (const size_t size : {kMaxBlock / 2, kMaxBlock - 1, kMaxBlock}) {
     const absl::Cord part = Buffer(kMaxBlock).Subcord(0, size);
