@@ -45,7 +45,7 @@ constexpr absl::Duration kBlindWait = absl::Milliseconds(10);
 
 // A descriptor that is readable when process `pid` has exited; -1 if there is
 // none to be had.
-int PidFd(pid_t pid) {
+int PidFd([[maybe_unused]] pid_t pid) {
 #ifdef SYS_pidfd_open
   return static_cast<int>(::syscall(SYS_pidfd_open, pid, 0));
 #else

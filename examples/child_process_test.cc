@@ -23,6 +23,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/cord.h"
 #include "absl/strings/match.h"
+#include "absl/synchronization/notification.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "flow/copy.h"
@@ -187,17 +188,28 @@ TEST(ChildProcessTest, TakesNoThread) {
 TEST(ChildProcessTest, WithoutDescriptorsItsEndIsNoticedAllTheSame) {
   const auto ends = Start("exit 3");
   const auto goes_on = Start("exec sleep 1000");
+  absl::Notification is_started;
+  absl::Notification go;
+  std::thread other([&] {
+    is_started.Notify();
+    go.WaitForNotification();
+    goes_on->Terminate();
+  });
+  is_started.WaitForNotification();
   struct rlimit before;
   ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &before), 0);
   struct rlimit none = before;
   none.rlim_cur = 0;
-  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &none), 0);
-  EXPECT_EQ(ends->End(kPatience).message(), "exit status 3");
-  std::thread other([&] { goes_on->Terminate(); });
-  EXPECT_THAT(goes_on->End(absl::InfiniteDuration()).message(),
-              HasSubstr("ended by signal 15"));
+  // Nothing else meanwhile: UndefinedBehaviorSanitizer opens pipes.
+  const int limited = ::setrlimit(RLIMIT_NOFILE, &none);
+  const absl::Status ended = ends->End(kPatience);
+  go.Notify();
+  const absl::Status terminated = goes_on->End(absl::InfiniteDuration());
+  ::setrlimit(RLIMIT_NOFILE, &before);
   other.join();
-  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &before), 0);
+  EXPECT_EQ(limited, 0);
+  EXPECT_EQ(ended.message(), "exit status 3");
+  EXPECT_THAT(terminated.message(), HasSubstr("ended by signal 15"));
 }
 
 TEST(ChildProcessTest, WhatSomebodyElseHasReapedHasAnUnknownStatus) {
