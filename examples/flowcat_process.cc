@@ -19,6 +19,7 @@
 
 #include "absl/functional/function_ref.h"
 #include "absl/log/absl_check.h"
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/cord.h"
 #include "absl/strings/match.h"
@@ -30,6 +31,7 @@
 #include "flow/fd_flow.h"
 #include "flow/flow.h"
 #include "flow/socket.h"
+#include "gtest/gtest.h"
 
 namespace flowcat {
 namespace {
@@ -161,6 +163,15 @@ std::unique_ptr<flow::Flow> AcceptOrDie(flow::Listener& listener) {
       listener.Accept(absl::Now() + kPatience);
   ABSL_CHECK_OK(flow.status());
   return *std::move(flow);
+}
+
+void ExpectReset(absl::string_view address) {
+  const absl::StatusOr<std::unique_ptr<flow::Flow>> client =
+      flow::Dial(address, absl::Now() + kPatience);
+  const absl::Status reset =
+      client.ok() ? ReadToEnd(**client).status() : client.status();
+  EXPECT_TRUE(absl::IsUnavailable(reset)) << reset;
+  EXPECT_TRUE(absl::StrContains(reset.message(), "reset by peer")) << reset;
 }
 
 absl::StatusOr<std::string> ReadToEnd(flow::Flow& flow) {

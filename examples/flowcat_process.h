@@ -105,6 +105,10 @@ std::unique_ptr<flow::Flow> DialOrDie(absl::string_view address);
 std::unique_ptr<flow::Listener> ListenOrDie(absl::string_view address);
 std::unique_ptr<flow::Flow> AcceptOrDie(flow::Listener& listener);
 
+// Expects that whoever dials `address` is accepted and reset at once. Dial()
+// may be so late to look that it finds the reset.
+void ExpectReset(absl::string_view address);
+
 // Returns all that comes, or the error that ends it.
 absl::StatusOr<std::string> ReadToEnd(flow::Flow& flow);
 

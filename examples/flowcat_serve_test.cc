@@ -111,8 +111,7 @@ TEST_F(FlowcatServeTest, NoMoreAreServedAtOnceThanWanted) {
 TEST_F(FlowcatServeTest, AnEndThatCannotBeOpenedConcernsOneConnectionOnly) {
   FlowcatProcess flowcat({"-k", kTcp, "unix:server"});
   const std::string address = flowcat.AwaitListening();
-  const auto early = DialOrDie(address);
-  EXPECT_THAT(ReadToEnd(*early), StatusIs(absl::StatusCode::kUnavailable));
+  ExpectReset(address);
   EXPECT_THAT(flowcat.AwaitLine("connection"),
               MatchesRegex("flowcat: connection 1 [(]tcp 127.0.0.1:[0-9]+[)]: "
                            "cannot connect to unix:server: No such file or "
@@ -253,15 +252,15 @@ TEST_F(FlowcatServeTest, QuietMeansOnlyErrors) {
 }
 
 TEST_F(FlowcatServeTest, ATcpClientIsCalledByItsAddressAlsoOfIpv6) {
-  FlowcatProcess flowcat({"-k", "-t", "tcp-listen:[::1]:0", "unix:nobody"});
-  const std::string address = flowcat.AwaitListening();
-  const auto client = flow::Dial(address, Soon());
-  if (!client.ok()) GTEST_SKIP() << "no IPv6 here: " << client.status();
+  if (!flow::Listen("tcp:[::1]:0").ok()) GTEST_SKIP() << "no IPv6 here";
+  FlowcatProcess flowcat({"-k", "-t", "tcp-listen:[::1]:0", "exec:exit 4"});
+  const auto client = DialOrDie(flowcat.AwaitListening());
   EXPECT_THAT(flowcat.AwaitLine("A open"),
               MatchesRegex("[0-9.]+ #1 A open tcp [[]::1[]]:[0-9]+"));
+  Finish(*client);
   EXPECT_THAT(flowcat.AwaitLine("connection"),
               MatchesRegex("flowcat: connection 1 [(]tcp [[]::1[]]:[0-9]+[)]: "
-                           "cannot connect to unix:nobody: .*"));
+                           "exec:exit 4: exit status 4; .*"));
 }
 
 // Connects to the Unix socket `s` from one that is bound to `path`.
