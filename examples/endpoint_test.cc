@@ -277,21 +277,6 @@ std::string UnixAddress(absl::string_view name) {
   return absl::StrCat("unix:@endpoint_test_", ::getpid(), "_", name);
 }
 
-TEST(DialedTest, NumbersAndUnixSocketsNeedNoThread) {
-  for (const std::string& address :
-       {std::string("tcp:127.0.0.1:0"), UnixAddress("numbers")}) {
-    const auto listener = flow::Listen(address);
-    ASSERT_THAT(listener, IsOk());
-    const auto spec = ParseSource((*listener)->address());
-    ASSERT_THAT(spec, IsOk());
-    Stop stop;
-    OpenOptions options;
-    options.stop = &stop;
-    const NoThreads none;
-    EXPECT_THAT(OpenBothWays(*spec, options), IsOk()) << address;
-  }
-}
-
 TEST(DialedTest, AStopEndsTheWait) {
   const std::string address = UnixAddress("full");
   flow::ListenOptions one;
@@ -313,6 +298,45 @@ TEST(DialedTest, AStopEndsTheWait) {
   EXPECT_THAT(OpenBothWays(*spec, options),
               StatusIs(absl::StatusCode::kCancelled, "ended by SIGTERM"));
   stopper.join();
+}
+
+// --- Threads
+
+TEST(ThreadsTest, OnlyWhatCannotBeInterruptedTakesOne) {
+  const auto unix_listener =
+      flow::Listen(absl::StrCat("unix:@endpoint_test.", ::getpid()));
+  const auto tcp_listener = flow::Listen("tcp:127.0.0.1:0");
+  ASSERT_THAT(unix_listener, IsOk());
+  ASSERT_THAT(tcp_listener, IsOk());
+  const std::string tcp_address = (*tcp_listener)->address();
+  const std::string file = NewPath("file");
+  const std::string fifo = NewPath("fifo");
+  ASSERT_EQ(::mkfifo(fifo.c_str(), 0600), 0);
+  const std::string name =
+      absl::StrCat("tcp:localhost", tcp_address.substr(tcp_address.rfind(':')));
+
+  Stop stop;
+  OpenOptions options;
+  options.stop = &stop;
+  const auto open = [&options](const std::string& operand) {
+    const absl::StatusOr<EndpointSpec> spec = ParseSink(operand);
+    if (!spec.ok()) return spec.status();
+    return OpenSink(*spec, Endpoint(), options).status();
+  };
+  const NoThreads none;
+  EXPECT_THAT(open(file), IsOk()) << "that is made";
+  EXPECT_THAT(open(file), IsOk()) << "that is there";
+  EXPECT_THAT(open("exec:exec cat >/dev/null"), IsOk());
+  EXPECT_THAT(open((*unix_listener)->address()), IsOk());
+  EXPECT_THAT(open(tcp_address), IsOk());
+  for (const auto& [operand, tried] :
+       {std::pair(fifo, "open "), std::pair(name, "connect to ")}) {
+    const absl::Status status = open(operand);
+    EXPECT_TRUE(absl::IsResourceExhausted(status)) << status;
+    EXPECT_THAT(CauseOf(status),
+                AllOf(StartsWith(absl::StrCat("cannot ", tried, operand, ": ")),
+                      HasSubstr("no thread ")));
+  }
 }
 
 }  // namespace
