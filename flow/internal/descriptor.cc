@@ -72,8 +72,8 @@ Descriptor::Kind Descriptor::KindOf(int fd) {
       // disk nevertheless. Some in /proc and /sys wait as devices do.
       constexpr short kEverything = POLLIN | POLLOUT | POLLRDNORM | POLLWRNORM;
       struct pollfd polled = {fd, kEverything, 0};
-      return ::poll(&polled, 1, 0) == 1 &&
-                     (polled.revents & kEverything) != kEverything
+      const bool knows = ::poll(&polled, 1, 0) >= 0;
+      return knows && (polled.revents & kEverything) != kEverything
                  ? Kind::kOther
                  : Kind::kFile;
     }
