@@ -49,7 +49,7 @@ class Descriptor {
   // Descriptor::HoldsPackets()
   //
   // Whether this is a pipe of packets, of which a Read() could lose a part. To
-  // be asked before each Read(), as long as a pipe is empty nobody knows.
+  // be asked before each Read(): as long as a pipe is empty, nobody knows.
   bool HoldsPackets();
 
   // Descriptor::Read(), Descriptor::Write()
