@@ -61,8 +61,9 @@ struct ChannelOptions {
 // Read() returns what is buffered first, and otherwise reads the inner flow
 // directly. Write(), Writev() and WriteFrom() hand on what is buffered together
 // with their own bytes, in one gathering write, so Copy() and relays work
-// unbuffered. Nothing that passes is copied, but for small pieces and what
-// WriteBuffered() borrows.
+// unbuffered. Nothing that passes is copied, except what WriteBuffered()
+// borrows, small pieces, and what would keep a much larger buffer in memory
+// (docs/semantics.md, "Read").
 //
 // What differs from other flows, besides what forwarding_flow.h says:
 //

@@ -156,7 +156,8 @@ class Input {
   //   absl::StatusOr<absl::Cord> next();
   //
   // An empty Cord is end-of-file, errors are as above. A buffer longer than a
-  // Read asks for is returned over several.
+  // Read asks for is returned over several, and a part that would keep a much
+  // larger buffer in memory is copied (docs/semantics.md, "Read").
   template <typename Next>
   static Input Buffers(Next next) {
     static_assert(

@@ -12,7 +12,7 @@
 namespace flow::internal {
 
 absl::Cord Compact(absl::Cord part) {
-  constexpr size_t kNodes = 256;  // what the Cord itself needs, about
+  constexpr size_t kNodes = 128;  // what the Cord itself needs, about
   // What it can begin in and end in, of ours.
   constexpr size_t kTwoBlocks = 2 * kMaxBlock;
   const size_t size = part.size();

@@ -25,7 +25,7 @@ TEST(CompactTest, CopiesAPartOfLessThanHalfABlock) {
     const absl::Cord compact = Compact(part);
     EXPECT_EQ(compact, part);
     EXPECT_EQ(CopiedBytes(part, compact), size);
-    EXPECT_LE(compact.EstimatedMemoryUsage(), 2 * size + 256);
+    EXPECT_LE(compact.EstimatedMemoryUsage(), 2 * size + 128);
   }
 }
 
