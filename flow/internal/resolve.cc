@@ -120,7 +120,7 @@ Addresses LookUpUntil(const SocketName& name, bool to_listen,
     }).detach();
   } catch (const std::system_error& error) {
     return absl::ResourceExhaustedError(
-        absl::StrCat("no thread to look the name up: ", error.what()));
+        absl::StrCat("no thread to look the name up (", error.what(), ")"));
   }
   absl::MutexLock lock(&lookup->mu);
   const auto done = [&lookup] {
