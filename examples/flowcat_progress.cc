@@ -5,6 +5,7 @@
 
 #include <unistd.h>
 
+#include <chrono>  // NOLINT(build/c++11)
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -15,7 +16,6 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/synchronization/mutex.h"
-#include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "examples/byte_size.h"
 #include "examples/console.h"
@@ -67,11 +67,13 @@ ProgressLine::~ProgressLine() {
 
 void ProgressLine::Run() {
   const bool is_terminal = ::isatty(STDERR_FILENO) == 1;
-  const absl::Time start = absl::Now();
+  // Not the wall clock, which can be set meanwhile.
+  using Clock = std::chrono::steady_clock;
+  const Clock::time_point start = Clock::now();
   absl::Duration wait = kBeforeFirst;
   absl::MutexLock lock(&mu_);
   while (!mu_.AwaitWithTimeout(absl::Condition(&done_), wait)) {
-    const std::string text = text_(absl::Now() - start);
+    const std::string text = text_(absl::FromChrono(Clock::now() - start));
     if (is_terminal) {
       ShowProgress(text);
     } else {

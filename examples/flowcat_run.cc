@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <chrono>  // NOLINT(build/c++11)
 #include <cstdint>
 #include <cstdlib>
 #include <memory>
@@ -19,7 +20,6 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/string_view.h"
-#include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "examples/console.h"
 #include "examples/endpoint.h"
@@ -36,6 +36,9 @@
 
 namespace flowcat {
 namespace {
+
+// Not the wall clock, which can be set meanwhile.
+using Clock = std::chrono::steady_clock;
 
 constexpr int kFailure = 1;
 constexpr int kSignaled = 128;  // and the number of the signal
@@ -278,11 +281,13 @@ class Run {
     return stopped.ok() ? status : stopped;
   }
 
-  absl::Duration elapsed() const { return absl::Now() - start_; }
+  absl::Duration elapsed() const {
+    return absl::FromChrono(Clock::now() - start_);
+  }
 
   const CommandLine command_line_;
   Stop& stop_;
-  const absl::Time start_ = absl::Now();
+  const Clock::time_point start_ = Clock::now();
   OpenOptions open_options_;
   Statistics statistics_;
   Traffic traffic_;

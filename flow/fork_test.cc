@@ -19,7 +19,6 @@
 #include "absl/status/status_matchers.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/cord.h"
-#include "absl/synchronization/mutex.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "flow/channel.h"
@@ -43,15 +42,6 @@ using ::flow::testing::RawPair;
 using ::flow::testing::RawPipe;
 using ::flow::testing::RawTcp;
 using ::flow::testing::RawUnix;
-
-class ForkTest : public ::testing::Test {
- protected:
-  // Without NDEBUG, Abseil looks for deadlocks under a lock of its own, which a
-  // thread of the parent can hold at the fork.
-  ForkTest() {
-    absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
-  }
-};
 
 // Calls `function` in a child, which then exits with 0.
 void InChild(const std::function<void()>& function) {
@@ -81,7 +71,7 @@ void ExpectWorks(Flow& local, Flow& remote) {
   closer.join();
 }
 
-TEST_F(ForkTest, AChildThatDestroysASocketSendsNothing) {
+TEST(ForkTest, AChildThatDestroysASocketSendsNothing) {
   for (const RawPair raw : {RawUnix(), RawTcp()}) {
     auto local = FlowOf(raw.left);
     auto remote = FlowOf(raw.right);
@@ -93,7 +83,7 @@ TEST_F(ForkTest, AChildThatDestroysASocketSendsNothing) {
   }
 }
 
-TEST_F(ForkTest, AChildThatDestroysFlowsOnTopOfASocketSendsNothing) {
+TEST(ForkTest, AChildThatDestroysFlowsOnTopOfASocketSendsNothing) {
   for (const RawPair raw : {RawUnix(), RawTcp()}) {
     std::unique_ptr<Channel> local = MakeChannel(FlowOf(raw.left));
     auto remote = FlowOf(raw.right);
@@ -105,7 +95,7 @@ TEST_F(ForkTest, AChildThatDestroysFlowsOnTopOfASocketSendsNothing) {
   }
 }
 
-TEST_F(ForkTest, AChildThatDestroysPipesEndsNothing) {
+TEST(ForkTest, AChildThatDestroysPipesEndsNothing) {
   for (RawPair (*const make)() : {RawPipe, RawFifo}) {
     const RawPair there = make();
     const RawPair back = make();
@@ -119,7 +109,7 @@ TEST_F(ForkTest, AChildThatDestroysPipesEndsNothing) {
   }
 }
 
-TEST_F(ForkTest, AChildMayDestroyWhatAThreadOfItsParentUses) {
+TEST(ForkTest, AChildMayDestroyWhatAThreadOfItsParentUses) {
   for (const RawPair raw : {RawUnix(), RawTcp()}) {
     auto local = FlowOf(raw.left);
     auto remote = FlowOf(raw.right);
@@ -132,7 +122,7 @@ TEST_F(ForkTest, AChildMayDestroyWhatAThreadOfItsParentUses) {
   }
 }
 
-TEST_F(ForkTest, AChildThatDestroysAPipeInMemoryTouchesItsCopyOnly) {
+TEST(ForkTest, AChildThatDestroysAPipeInMemoryTouchesItsCopyOnly) {
   Pipe pipe = MakePipe();
   InChild([&] {
     pipe.left.reset();
@@ -141,7 +131,7 @@ TEST_F(ForkTest, AChildThatDestroysAPipeInMemoryTouchesItsCopyOnly) {
   ExpectWorks(*pipe.left, *pipe.right);
 }
 
-TEST_F(ForkTest, AChildCallsNoFunctions) {
+TEST(ForkTest, AChildCallsNoFunctions) {
   int called = 0;
   FunctionFlowOptions options;
   options.output = Output::Buffers([](absl::Cord) { return absl::OkStatus(); },
@@ -162,7 +152,7 @@ TEST_F(ForkTest, AChildCallsNoFunctions) {
   EXPECT_EQ(called, 2);
 }
 
-TEST_F(ForkTest, AChildMayUseAFlowThatItMadeItself) {
+TEST(ForkTest, AChildMayUseAFlowThatItMadeItself) {
   InChild([] {
     Pipe pipe = MakePipe();
     if (!pipe.left->Write("x").ok() ||
@@ -176,7 +166,7 @@ TEST_F(ForkTest, AChildMayUseAFlowThatItMadeItself) {
 }
 
 // The waker of a thread is shared with the child's copy of it.
-TEST_F(ForkTest, AChildThatWaitsDoesNotWakeItsParent) {
+TEST(ForkTest, AChildThatWaitsDoesNotWakeItsParent) {
   const RawPair parents = RawUnix();
   auto local = FlowOf(parents.left);
   // So that this thread has a waker.

@@ -17,7 +17,6 @@
 #include "absl/status/status_matchers.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
-#include "absl/synchronization/mutex.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "flow/flow.h"
@@ -40,15 +39,6 @@ using ::flow::testing::NewFolder;
 using ::flow::testing::OpenDescriptors;
 using ::flow::testing::Patience;
 
-class ListenerForkTest : public ::testing::Test {
- protected:
-  // Without NDEBUG, Abseil looks for deadlocks under a lock of its own, which a
-  // thread of the parent can hold at the fork.
-  ListenerForkTest() {
-    absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
-  }
-};
-
 // Runs `code` in a child, which is killed if it hangs, and returns what
 // waitpid(2) says of it. The code returns whether all is well.
 int InChild(absl::FunctionRef<bool()> code) {
@@ -63,7 +53,7 @@ int InChild(absl::FunctionRef<bool()> code) {
   return status;
 }
 
-TEST_F(ListenerForkTest, AChildThatEndsItsCopyDoesNothingToTheParent) {
+TEST(ListenerForkTest, AChildThatEndsItsCopyDoesNothingToTheParent) {
   const std::string path = absl::StrCat(NewFolder(), "/socket");
   for (const std::string& address :
        {std::string("tcp:127.0.0.1:0"), absl::StrCat("unix:", path)}) {
@@ -99,7 +89,7 @@ TEST_F(ListenerForkTest, AChildThatEndsItsCopyDoesNothingToTheParent) {
   }
 }
 
-TEST_F(ListenerForkTest, AChildOfABusyParentDoesNotHang) {
+TEST(ListenerForkTest, AChildOfABusyParentDoesNotHang) {
   auto listener = ListenOn("tcp:127.0.0.1:0");
   std::vector<std::thread> threads;
   for (int i = 0; i < 4; ++i) {
@@ -120,7 +110,7 @@ TEST_F(ListenerForkTest, AChildOfABusyParentDoesNotHang) {
   for (std::thread& thread : threads) thread.join();
 }
 
-TEST_F(ListenerForkTest, AChildMayAcceptForItself) {
+TEST(ListenerForkTest, AChildMayAcceptForItself) {
   auto listener = ListenOn("tcp:127.0.0.1:0");
   const pid_t child = ::fork();
   ABSL_PCHECK(child >= 0);
