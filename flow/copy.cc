@@ -63,6 +63,12 @@ CopyResult Copy(Flow& source, Flow& sink, const CopyOptions& options) {
     return absl::IsDeadlineExceeded(status) && options.on_deadline != nullptr &&
            options.on_deadline();
   };
+  if (options.exactly && options.max_bytes == CopyOptions().max_bytes) {
+    result.status = absl::InvalidArgumentError(
+        absl::StrCat(source.DebugString(),
+                     ": Copy() of exactly max_bytes, which is not set"));
+    return result;
+  }
   while (statistics.bytes < options.max_bytes) {
     const auto remaining =
         static_cast<uint64_t>(options.max_bytes - statistics.bytes);

@@ -43,7 +43,8 @@ struct CopyOptions {
   int64_t max_bytes = std::numeric_limits<int64_t>::max();
 
   // Whether a source that ends before `max_bytes` is an error (kOutOfRange).
-  // For what has a length, as a body whose header told it.
+  // For what has a length, as a body whose header told it; set `max_bytes` to
+  // that (without, it is kInvalidArgument).
   bool exactly = false;
 
   // Called after each write that has accepted something, also if it failed,
@@ -126,10 +127,10 @@ CopyResult Copy(Flow& source, Flow& sink, const CopyOptions& options = {});
 //   absl::Status status = flow::ReadAll(*server, /*limit=*/1 << 20, &answer);
 //   if (!status.ok()) LOG(ERROR) << status << " after " << answer.size();
 //
-// There, `limit` is for `all->size()`. Beyond it one byte is read, to tell
-// whether it is the end; that byte is kept, too, so `*all` has `limit` + 1
-// bytes after kResourceExhausted, and no byte of the flow is lost. (If it had
-// more than `limit` bytes before, nothing is read.)
+// There, `limit` bounds `all->size()`, with what it held before. Beyond it one
+// byte is read, to tell whether it is the end; that byte is kept, too, so
+// `*all` has `limit` + 1 bytes after kResourceExhausted, and no byte of the
+// flow is lost. (If it had more than `limit` bytes before, nothing is read.)
 //
 // Precondition: `all` is not null.
 absl::StatusOr<absl::Cord> ReadAll(Flow& flow, size_t limit);

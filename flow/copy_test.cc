@@ -152,6 +152,16 @@ TEST(CopyTest, NoBytesAreThereAlsoInASourceThatHasEnded) {
               StatusIs(absl::StatusCode::kOutOfRange));
 }
 
+TEST(CopyTest, ExactlyWithoutASizeIsInvalidAndDoesNothing) {
+  auto source = Source({"abc"});
+  auto sink = MakeFunctionFlow({});
+  CopyOptions options;
+  options.exactly = true;
+  EXPECT_THAT(Copy(*source, *sink, options).status,
+              StatusIs(absl::StatusCode::kInvalidArgument));
+  EXPECT_THAT(source->Read(), IsOkAndHolds("abc"));
+}
+
 TEST(CopyTest, ExactlyKeepsTheErrorOfASinkThatFailsFirst) {
   auto source = Source({"abc"});
   auto sink = MakeFunctionFlow({});

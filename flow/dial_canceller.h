@@ -5,9 +5,9 @@
 //
 // DialCanceller ends a Dial() (socket.h) that waits, from another thread:
 //
-//   DialCanceller canceller;
-//   std::thread dialer([&] { flow = Dial(address, deadline, {}, &canceller);
-//   });
+//   flow::DialCanceller canceller;
+//   std::thread dialer(
+//       [&] { flow = flow::Dial(address, deadline, {}, &canceller); });
 //   ...
 //   canceller.Cancel();
 //   dialer.join();

@@ -216,8 +216,9 @@ class Flow {
   //   absl::Status status = flow->Close();
   //
   //  * Ok: every accepted byte was handed on, neither direction was broken so
-  //    far, and no write has failed (one that the remote or a full output
-  //    Closed has). Whether the remote has read them only its answer can tell.
+  //    far, and no write has failed. (A write that was Closed by the remote, or
+  //    by a full output, has failed.) Whether the remote has read the bytes,
+  //    only its answer can tell.
   //  * kDeadlineExceeded: `deadline` passed first. The flow is now aborted; the
   //    remote gets kAborted, but for what had ended before (docs: Close).
   //  * Any other error: the first one of a direction, or the reason of Abort().
@@ -237,11 +238,19 @@ class Flow {
 
   // Flow::CloseAfterRead()
   //
-  // Close() for a flow that another thread reads: shuts the write direction
-  // down, waits until that thread has read to the end (or has refused the rest,
-  // or met an error), and then closes. So it drops nothing that the remote had
-  // sent when it ended. If `deadline` passes first, that is a Close() past its
-  // deadline. Where nobody reads, it waits until then.
+  // Close() for a flow that another thread reads:
+  //
+  //   std::thread reader([&] { copied = flow::Copy(*flow, *sink); });
+  //   ... flow->Write(...) ...
+  //   absl::Status status =
+  //       flow->CloseAfterRead(absl::Now() + absl::Seconds(10));
+  //   reader.join();  // before the flow is destroyed
+  //
+  // Shuts the write direction down, waits until a Read has told that thread the
+  // end (or an error, or somebody has refused the rest), and then closes. So it
+  // drops nothing that the remote has sent. Returns what Close() returns; if
+  // `deadline` passes first, that is a Close() past its deadline. If nobody
+  // reads, it waits until then, though the remote has ended.
   absl::Status CloseAfterRead(absl::Time deadline = absl::InfiniteFuture());
 
   // Flow::Abort()

@@ -8,6 +8,7 @@
 // server.
 //
 //   flow::ProxyResult result = flow::Proxy(*client, *server);
+//   if (!result.status.ok()) LOG(ERROR) << result.status;
 //   const absl::Time deadline = absl::Now() + absl::Seconds(10);
 //   absl::Status closed = client->Close(deadline);
 //   closed.Update(server->Close(deadline));
@@ -84,10 +85,9 @@ struct ProxyResult {
 //    sink, and the other direction goes on.
 //  * A sink that is Closed (it refuses): its source is refused by
 //    Shutdown(kRead), and the other direction goes on.
-//  * Any other error, also of that Shutdown(), and a source that is Closed:
-//  both
-//    flows are aborted with it. What one of them has accepted and the other was
-//    not given yet can be lost by that.
+//  * Any other error, also of that Shutdown(), and a source that is Closed: it
+//    aborts both flows. What one of them has accepted and the other was not
+//    given yet can be lost by that.
 //
 // What happens at one flow is noticed at the next Read or write: a far end that
 // has ended its own direction, and then refuses or aborts the other one, is

@@ -108,8 +108,7 @@ class Listener {
   //  * kResourceExhausted: somebody is there, but for 100 ms, or until
   //    `deadline`, there was no descriptor or no memory for it. The connection
   //    goes on waiting, so ask again.
-  //  * Others: the socket cannot accept, and asking again is not likely to
-  //  help.
+  //  * Others: the socket cannot accept, and asking again will hardly help.
   virtual absl::StatusOr<std::unique_ptr<Flow>> Accept(
       absl::Time deadline = absl::InfiniteFuture()) = 0;
 
