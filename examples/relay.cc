@@ -20,7 +20,6 @@
 #include "examples/tracing_flow.h"
 #include "flow/copy.h"
 #include "flow/flow.h"
-#include "flow/patient_close.h"
 #include "flow/proxy.h"
 #include "flow/status.h"
 
@@ -89,7 +88,7 @@ flow::ProxyResult CopyBothWays(Endpoint& a, Endpoint& b,
 // Closes the flow of an end to which all was carried over, and waits as long as
 // that still arrives there.
 absl::Status CloseFlow(Endpoint& end, const RelayOptions& options) {
-  absl::Status status = flow::PatientClose(*end.flow, options.idle_timeout);
+  absl::Status status = end.flow->PatientClose(options.idle_timeout);
   // In a relay each end is free to refuse.
   if (options.both_ways && flow::IsClosed(status)) return absl::OkStatus();
   if (absl::IsDeadlineExceeded(status)) {

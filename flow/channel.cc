@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <cstdint>
 #include <cstring>
 #include <memory>
 #include <string>
@@ -16,6 +17,7 @@
 #include "absl/strings/cord.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
+#include "absl/time/time.h"
 #include "absl/types/span.h"
 #include "flow/flow.h"
 #include "flow/forwarding_flow.h"
@@ -200,8 +202,19 @@ absl::Status Channel::DoEndWrite(const absl::Status& outcome) {
   if (!outcome.ok() || pending_.empty()) {
     return ForwardingFlow::DoEndWrite(outcome);
   }
-  LimitEndByClose();
-  absl::Status flushed = FlushPending();
+  absl::Status flushed;
+  bool goes_on;
+  do {
+    LimitEndByClose();
+    const size_t size = pending_.size();
+    const int64_t in_transit = inner().bytes_in_transit();
+    flushed = FlushPending();
+    // A patient one, and bytes have arrived since.
+    goes_on =
+        absl::IsDeadlineExceeded(flushed) &&
+        CloseIdleTimeout() < absl::InfiniteDuration() &&
+        (pending_.size() < size || inner().bytes_in_transit() < in_transit);
+  } while (goes_on);
   absl::Status ended = ForwardingFlow::DoEndWrite(flushed);
   return flushed.ok() ? ended : flushed;
 }

@@ -13,6 +13,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/cord.h"
+#include "absl/strings/str_cat.h"
 #include "flow/channel.h"
 #include "flow/flow.h"
 #include "flow/forwarding_flow.h"
@@ -119,6 +120,32 @@ TEST(ErrorContextTest, OfANameFromOutsideStaysOnItsLine) {
   EXPECT_EQ(top.Read().status().message(),
             std::string("top") + kState +
                 "Read at byte 0: a\\nb: hook flow: recv: reset");
+}
+
+// A user's text that looks a little like that of a flow is left alone.
+TEST(ErrorContextTest, OfATextThatIsNoFlowsIsKeptWhole) {
+  for (const char* text :
+       {"row 3 [in: table t] has 7, wants 9 bytes]: key: a: truncated",
+        "x [in: open, 1 bytes; out: shut, 2 bytes]: tried: cause",
+        "x [in: open, 1 bytes; out: open, many bytes]: tried: cause"}) {
+    HookFlow flow;
+    flow.read = [text](size_t) { return absl::DataLossError(text); };
+    EXPECT_EQ(flow.Read().status().message(),
+              absl::StrCat("hook flow", kState, "Read at byte 0: ", text));
+  }
+}
+
+// What was tried is dropped only if a flow has said it.
+TEST(ErrorContextTest, OfAReasonThatQuotesAFlowKeepsTheReason) {
+  auto inner = std::make_unique<HookFlow>();
+  inner->read = [](size_t) {
+    return absl::DataLossError(
+        "tcp x [in: open, 1 bytes; out: ended, 2 bytes]: bad header: X");
+  };
+  NamedFlow flow(std::move(inner), "top");
+  EXPECT_EQ(flow.Read().status().message(),
+            absl::StrCat("top", kState,
+                         "Read at byte 0: hook flow: tcp x: bad header: X"));
 }
 
 }  // namespace

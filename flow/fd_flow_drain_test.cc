@@ -11,6 +11,7 @@
 #include <atomic>
 #include <cerrno>
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
@@ -19,10 +20,10 @@
 
 #include "absl/status/status.h"
 #include "absl/status/status_matchers.h"
+#include "absl/strings/string_view.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "flow/flow.h"
-#include "flow/patient_close.h"
 #include "flow/testing/byte_pattern.h"
 #include "flow/testing/matchers.h"
 #include "flow/testing/raw_sockets.h"
@@ -143,10 +144,76 @@ TEST(DrainTest, PatientCloseWaitsForASlowReader) {
     });
     auto flow = FlowOf(raw.left);
     EXPECT_THAT(flow->Write(sent), IsOk());
-    EXPECT_THAT(PatientClose(*flow, absl::Seconds(20)), IsOk());
+    EXPECT_THAT(flow->PatientClose(absl::Seconds(20)), IsOk());
     EXPECT_TRUE(all_read);
     reader.join();
   }
+}
+
+// The peer's window is closed, so that its kernel has all and not the end.
+TEST(DrainTest, WhatHasEndedDrainsAlsoIfOnlyTheEndIsNotSent) {
+  for (const bool abort : {false, true}) {
+    const RawPair tcp = RawTcp(/*small=*/true);
+    auto flow = FlowOf(tcp.left);
+    flow->SetWriteDeadline(absl::InfinitePast());
+    while (true) {  // as much as has room, and is acknowledged
+      const int64_t before = flow->bytes_written();
+      flow->Write(PatternString(0, 1)).IgnoreError();
+      if (flow->bytes_in_transit() > 0 || flow->bytes_written() == before) {
+        absl::SleepFor(absl::Milliseconds(50));
+        if (flow->bytes_in_transit() > 0 || flow->bytes_written() == before) {
+          break;
+        }
+      }
+    }
+    const int64_t size = flow->bytes_written();
+    EXPECT_THAT(flow->Shutdown(ShutdownMode::kWrite), IsOk());
+    if (abort) flow->Abort(absl::DataLossError("enough"));
+    flow.reset();
+    const RawReceived received = RawReadToEnd(tcp.right);
+    EXPECT_EQ(received.error, 0);
+    EXPECT_EQ(received.bytes.size(), size);
+    ::close(tcp.right);
+  }
+}
+
+// Although nobody has closed or destroyed the flow yet.
+TEST(DrainTest, AfterAnAbortThePeerLearnsOfItWhenItSends) {
+  const RawPair tcp = RawTcp();
+  auto flow = FlowOf(tcp.left);
+  std::thread reader([&] {
+    EXPECT_EQ(ReadSlowly(tcp.right).error, 0);
+    while (::send(tcp.right, "x", 1, MSG_NOSIGNAL) > 0) {
+      absl::SleepFor(absl::Milliseconds(1));
+    }
+  });
+  EXPECT_THAT(flow->Write(PatternString(0, kLarge)), IsOk());
+  EXPECT_THAT(flow->Shutdown(ShutdownMode::kWrite), IsOk());
+  flow->Abort(absl::DataLossError("enough"));
+  reader.join();
+  ::close(tcp.right);
+}
+
+// An echo would block if nobody discarded what it sends back.
+TEST(DrainTest, PatientCloseDiscardsWhatIsRefused) {
+  const RawPair tcp = RawTcp();
+  auto flow = FlowOf(tcp.left);
+  std::thread echo([&] {
+    char buffer[65536];
+    ssize_t n;
+    while ((n = ::read(tcp.right, buffer, sizeof(buffer))) > 0) {
+      RawWrite(tcp.right, absl::string_view(buffer, static_cast<size_t>(n)));
+    }
+    EXPECT_EQ(n, 0);
+    ::close(tcp.right);
+  });
+  flow->SetWriteDeadline(absl::Now() + absl::Milliseconds(200));
+  const std::string much = PatternString(0, 16 * kLarge);
+  EXPECT_THAT(flow->Write(absl::string_view(much)),
+              StatusIs(absl::StatusCode::kDeadlineExceeded));
+  EXPECT_THAT(flow->Shutdown(ShutdownMode::kRead), IsOk());
+  EXPECT_THAT(flow->PatientClose(absl::Seconds(20)), IsOk());
+  echo.join();
 }
 
 TEST(DrainTest, BytesInTransitFallAsTheRemoteTakesThem) {

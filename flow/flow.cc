@@ -3,6 +3,7 @@
 
 #include "flow/flow.h"
 
+#include <algorithm>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
@@ -19,12 +20,14 @@
 #include "absl/strings/cord.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
+#include "absl/strings/strip.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "absl/types/span.h"
 #include "flow/internal/escaped.h"
 #include "flow/internal/fork_generation.h"
 #include "flow/internal/monotonic_deadline.h"
+#include "flow/internal/patience.h"
 #include "flow/status.h"
 
 namespace flow {
@@ -68,22 +71,62 @@ absl::Status Lasting(absl::Status status) {
   return WithPayloadsOf(status, absl::AbortedError(status.message()));
 }
 
+// Removes `prefix` and then digits, if `*text` begins so.
+bool ConsumeWithNumber(absl::string_view* text, absl::string_view prefix) {
+  absl::string_view rest = *text;
+  if (!absl::ConsumePrefix(&rest, prefix)) return false;
+  const size_t digits =
+      std::min(rest.find_first_not_of("0123456789"), rest.size());
+  rest.remove_prefix(digits);
+  if (digits != 0) *text = rest;
+  return digits != 0;
+}
+
+bool ConsumeState(absl::string_view* text) {
+  for (absl::string_view state :
+       {"open", "ended", "refused", "broken", "aborted", "closed"}) {
+    if (absl::ConsumePrefix(text, state)) return true;
+  }
+  return false;
+}
+
+// Removes `[STATE]: ` as Flow::Describe() makes it.
+bool ConsumeStates(absl::string_view* text) {
+  return absl::ConsumePrefix(text, "[in: ") && ConsumeState(text) &&
+         ConsumeWithNumber(text, ", ") &&
+         absl::ConsumePrefix(text, " bytes; out: ") && ConsumeState(text) &&
+         ConsumeWithNumber(text, ", ") &&
+         absl::ConsumePrefix(text, " bytes]: ");
+}
+
+// Removes `TRIED: `, if it is what this class tries.
+void ConsumeTried(absl::string_view* text) {
+  absl::string_view rest = *text;
+  if (ConsumeWithNumber(&rest, "Read at byte ") ||
+      (ConsumeWithNumber(&rest, "Write of ") &&
+       ConsumeWithNumber(&rest, " bytes at byte ") &&
+       ConsumeWithNumber(&rest, ", ") &&
+       absl::ConsumePrefix(&rest, " of them accepted")) ||
+      absl::ConsumePrefix(&rest, "ending the outbound direction") ||
+      absl::ConsumePrefix(&rest, "waiting for the remote to end") ||
+      absl::ConsumePrefix(&rest, "closing")) {
+    if (absl::ConsumePrefix(&rest, ": ")) *text = rest;
+  }
+}
+
 // What an error's message tells whoever is on top of the flow `name`. If it is
 // that of a flow underneath, `NAME [STATE]: TRIED: CAUSE`, it is NAME and
 // CAUSE: the state and what was tried are said once, by the flow on top.
 std::string Cause(absl::string_view name, absl::string_view message) {
-  const size_t state = message.find(" [in: ");
-  const size_t state_end = message.find(" bytes]: ", state);
-  if (state == absl::string_view::npos ||
-      state_end == absl::string_view::npos) {
-    return std::string(message);
+  for (size_t space = message.find(" [in: "); space != absl::string_view::npos;
+       space = message.find(" [in: ", space + 1)) {
+    absl::string_view rest = message.substr(space + 1);
+    if (!ConsumeStates(&rest)) continue;
+    ConsumeTried(&rest);
+    const absl::string_view inner = message.substr(0, space);
+    return inner == name ? std::string(rest) : absl::StrCat(inner, ": ", rest);
   }
-  const absl::string_view inner = message.substr(0, state);
-  absl::string_view rest =
-      message.substr(state_end + absl::string_view(" bytes]: ").size());
-  const size_t cause = rest.find(": ");
-  if (cause != absl::string_view::npos) rest.remove_prefix(cause + 2);
-  return inner == name ? std::string(rest) : absl::StrCat(inner, ": ", rest);
+  return std::string(message);
 }
 
 }  // namespace
@@ -456,7 +499,9 @@ void Flow::SendEnd() {
       CallHook([this, outcome = out_.error] { return DoEndWrite(outcome); });
   end_sent_ = true;
   if (aborted_ || out_.state != State::kOpen) return;  // the first move wins
-  if (absl::IsDeadlineExceeded(error) && close_deadline_.has_passed()) {
+  if (absl::IsDeadlineExceeded(error) &&
+      (close_limit_.deadline.has_passed() ||
+       close_limit_.idle_timeout < absl::InfiniteDuration())) {
     GiveUpClose().IgnoreError();  // RunClose() returns it.
     return;
   }
@@ -528,7 +573,12 @@ void Flow::SetWriteDeadline(absl::Time deadline) {
 absl::Status Flow::Close(absl::Time deadline) {
   const MonotonicDeadline until(deadline);
   absl::MutexLock lock(&mu_);
-  return CloseBy(until);
+  return CloseBy({until});
+}
+
+absl::Status Flow::PatientClose(absl::Duration idle_timeout) {
+  absl::MutexLock lock(&mu_);
+  return CloseBy({MonotonicDeadline(), idle_timeout});
 }
 
 absl::Status Flow::CloseAfterRead(absl::Time deadline) {
@@ -536,6 +586,7 @@ absl::Status Flow::CloseAfterRead(absl::Time deadline) {
   absl::MutexLock lock(&mu_);
   if (!closing_ && !InsideHook()) {
     ++closers_;
+    if (!end_requested_) close_limit_.deadline = until;  // of a flush
     EndWrite().IgnoreError();  // CloseOutcome() has it.
     close_waits_for_ = "another thread to read to the end";
     const auto was_read = [this] {
@@ -548,10 +599,10 @@ absl::Status Flow::CloseAfterRead(absl::Time deadline) {
     --closers_;
     if (!in_time) return GiveUpClose();
   }
-  return CloseBy(until);
+  return CloseBy({until});
 }
 
-absl::Status Flow::CloseBy(MonotonicDeadline deadline) {
+absl::Status Flow::CloseBy(CloseLimit limit) {
   if (close_result_.has_value()) return *close_result_;
   if (InsideHook()) {
     absl::Status error = absl::FailedPreconditionError(absl::StrCat(
@@ -563,14 +614,22 @@ absl::Status Flow::CloseBy(MonotonicDeadline deadline) {
     return LatchClose(error);
   }
   ++closers_;
-  absl::Status result = closing_ ? JoinClose(deadline) : RunClose(deadline);
+  absl::Status result;
+  if (closing_) {
+    result = JoinClose(limit);
+  } else {
+    closing_ = true;
+    close_limit_ = limit;
+    result = RunClose();
+  }
   --closers_;
   return result;
 }
 
-absl::Status Flow::RunClose(MonotonicDeadline deadline) {
-  closing_ = true;
-  close_deadline_ = deadline;
+absl::Status Flow::RunClose() {
+  // Nobody changes it any more.
+  const CloseLimit limit = close_limit_;
+  const bool is_patient = limit.idle_timeout < absl::InfiniteDuration();
 
   // Flush and signal. A write under way finishes first.
   close_waits_for_ = "a write or the end function";
@@ -579,19 +638,29 @@ absl::Status Flow::RunClose(MonotonicDeadline deadline) {
     mu_.AssertReaderHeld();
     return aborted_ || (end_sent_ && !out_.busy());
   };
-  if (!internal::AwaitUntil(mu_, absl::Condition(&signaled), deadline)) {
-    return GiveUpClose();
-  }
+  if (!AwaitWithin(limit, absl::Condition(&signaled))) return GiveUpClose();
 
   // Wait for the remote.
   absl::Status remote;
   if (!aborted_ &&
       (in_.state == State::kOpen || in_.state == State::kRefused)) {
     close_waits_for_ = "the remote to end its direction";
-    remote = CallHook([&] { return DoAwaitRemoteEnd(deadline.ToTime()); });
-    if (absl::IsDeadlineExceeded(remote) && !deadline.is_never()) {
+    remote = CallHook([&] {
+      return is_patient ? DoAwaitRemoteEndPatiently(limit.idle_timeout)
+                        : DoAwaitRemoteEnd(limit.deadline.ToTime());
+    });
+    if (absl::IsDeadlineExceeded(remote) &&
+        (is_patient || !limit.deadline.is_never())) {
       return GiveUpClose();
     }
+  }
+  if (is_patient) {
+    close_waits_for_ = "the remote to take what is in transit";
+    const auto arrived = [this] {
+      mu_.AssertReaderHeld();
+      return aborted_ || InTransit() == 0;
+    };
+    if (!AwaitWithin(limit, absl::Condition(&arrived))) return GiveUpClose();
   }
 
   // Free, with no call under way. After an Abort() nothing more is waited for,
@@ -602,9 +671,7 @@ absl::Status Flow::RunClose(MonotonicDeadline deadline) {
     mu_.AssertReaderHeld();
     return aborted_ || Idle();
   };
-  if (!internal::AwaitUntil(mu_, absl::Condition(&idle), deadline)) {
-    return GiveUpClose();
-  }
+  if (!AwaitWithin(limit, absl::Condition(&idle))) return GiveUpClose();
   if (aborted_) return LatchClose(abort_reason_);
   absl::Status result = CloseOutcome();
   if (result.ok() && !remote.ok()) {
@@ -617,18 +684,32 @@ absl::Status Flow::RunClose(MonotonicDeadline deadline) {
   return LatchClose(std::move(result));
 }
 
-absl::Status Flow::JoinClose(MonotonicDeadline deadline) {
+absl::Status Flow::JoinClose(const CloseLimit& limit) {
   const auto closed = [this] {
     mu_.AssertReaderHeld();
     return close_result_.has_value();
   };
-  if (!internal::AwaitUntil(mu_, absl::Condition(&closed), deadline)) {
+  if (!AwaitWithin(limit, absl::Condition(&closed))) {
     if (!freed_ || aborted_) return GiveUpClose();
     // All is done but for the clean-up, which nothing can interrupt.
     mu_.Await(absl::Condition(&closed));
   }
   return *close_result_;
 }
+
+bool Flow::AwaitWithin(const CloseLimit& limit,
+                       const absl::Condition& condition) {
+  if (limit.idle_timeout == absl::InfiniteDuration()) {
+    return internal::AwaitUntil(mu_, condition, limit.deadline);
+  }
+  internal::Patience patience(limit.idle_timeout, InTransit());
+  while (!internal::AwaitUntil(mu_, condition, patience.NextLook())) {
+    if (!patience.GoesOn(InTransit())) return condition.Eval();
+  }
+  return true;
+}
+
+int64_t Flow::InTransit() const { return freed_ ? 0 : DoBytesInTransit(); }
 
 // The deadline of a Close() has passed: aborts, and decides the result of all.
 absl::Status Flow::GiveUpClose() {
@@ -685,12 +766,17 @@ bool Flow::InsideHook() const {
 
 absl::Time Flow::CloseDeadline() const {
   absl::MutexLock lock(&mu_);
-  return close_deadline_.ToTime();
+  return close_limit_.deadline.ToTime();
+}
+
+absl::Duration Flow::CloseIdleTimeout() const {
+  absl::MutexLock lock(&mu_);
+  return close_limit_.idle_timeout;
 }
 
 int64_t Flow::bytes_in_transit() const {
   absl::MutexLock lock(&mu_);
-  return freed_ ? 0 : DoBytesInTransit();
+  return InTransit();
 }
 
 bool Flow::IsInChild() const {
@@ -762,6 +848,16 @@ absl::Status Flow::DoWritevBorrowed(absl::Span<const absl::string_view> buffers,
 absl::Status Flow::DoEndWrite(const absl::Status&) { return absl::OkStatus(); }
 
 absl::Status Flow::DoAwaitRemoteEnd(absl::Time) { return absl::OkStatus(); }
+
+absl::Status Flow::DoAwaitRemoteEndPatiently(absl::Duration idle_timeout) {
+  internal::Patience patience(idle_timeout, DoBytesInTransit());
+  absl::Status status;
+  do {
+    status = DoAwaitRemoteEnd(patience.NextLook().ToTime());
+  } while (absl::IsDeadlineExceeded(status) &&
+           patience.GoesOn(DoBytesInTransit()));
+  return status;
+}
 
 void Flow::DoAbort(const absl::Status&) {}
 

@@ -233,7 +233,7 @@ class Flow {
   // no call is under way. Every further Close() returns the same; of several at
   // once the earliest deadline counts. Without a deadline it may wait without
   // end. The deadline limits waiting; the clean-up itself, once begun, is
-  // finished. To wait as long as the remote takes bytes: patient_close.h.
+  // finished. To wait as long as the remote takes bytes: PatientClose().
   absl::Status Close(absl::Time deadline = absl::InfiniteFuture());
 
   // Flow::CloseAfterRead()
@@ -252,6 +252,17 @@ class Flow {
   // `deadline` passes first, that is a Close() past its deadline. If nobody
   // reads, it waits until then, though the remote has ended.
   absl::Status CloseAfterRead(absl::Time deadline = absl::InfiniteFuture());
+
+  // Flow::PatientClose()
+  //
+  // Close() for a flow whose remote may be slow: it waits as long as bytes
+  // still arrive there (bytes_in_transit() falls), however long that takes in
+  // all, until all have arrived and the remote has ended. It gives up, as a
+  // Close() past its deadline, when for `idle_timeout` neither happens.
+  //
+  // What a Write on another thread has still to hand on is not in transit, so
+  // wait for that first. A Unix socket takes bytes in steps of up to 64 KiB.
+  absl::Status PatientClose(absl::Duration idle_timeout);
 
   // Flow::Abort()
   //
@@ -369,6 +380,13 @@ class Flow {
   // else would watch its deadline.
   absl::Time CloseDeadline() const;
 
+  // Flow::CloseIdleTimeout()
+  //
+  // The same for a PatientClose(): returns its timeout, and otherwise
+  // absl::InfiniteDuration(). A DoEndWrite() that waits goes on as long as
+  // bytes arrive.
+  absl::Duration CloseIdleTimeout() const;
+
   // Flow::DoRead()
   //
   // Blocks until it can return 1 to `max_bytes` bytes, or nothing at
@@ -402,9 +420,9 @@ class Flow {
   // becomes the direction's), otherwise broken, and it must not see a clean
   // end. Default: Ok.
   //
-  // Where it waits, for a flush, it must not wait beyond CloseDeadline(). If it
-  // returns kDeadlineExceeded after that, the flow is aborted, as by any other
-  // Close() that passes its deadline.
+  // Where it waits, for a flush, it must not wait beyond CloseDeadline() or
+  // CloseIdleTimeout(). If it returns kDeadlineExceeded after that, the flow is
+  // aborted, as by any other Close() that passes its deadline.
   virtual absl::Status DoEndWrite(const absl::Status& outcome);
 
   // Flow::DoShutdownRead()
@@ -422,6 +440,12 @@ class Flow {
   // remote so waits for its end, and discards what still comes. Default: Ok,
   // there is no remote end.
   virtual absl::Status DoAwaitRemoteEnd(absl::Time deadline);
+
+  // Flow::DoAwaitRemoteEndPatiently()
+  //
+  // The same for a PatientClose(). Default: DoAwaitRemoteEnd(), a moment at a
+  // time, as long as DoBytesInTransit() falls within `idle_timeout`.
+  virtual absl::Status DoAwaitRemoteEndPatiently(absl::Duration idle_timeout);
 
   // Flow::DoAbort()
   //
@@ -541,12 +565,18 @@ class Flow {
   void SendEnd() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void AbortBoth(absl::Status local, const absl::Status& remote)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  absl::Status CloseBy(internal::MonotonicDeadline deadline)
+  struct CloseLimit {
+    internal::MonotonicDeadline deadline;
+    // Of PatientClose(), which has no deadline.
+    absl::Duration idle_timeout = absl::InfiniteDuration();
+  };
+  absl::Status CloseBy(CloseLimit limit) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  absl::Status RunClose() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  absl::Status JoinClose(const CloseLimit& limit)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  absl::Status RunClose(internal::MonotonicDeadline deadline)
+  bool AwaitWithin(const CloseLimit& limit, const absl::Condition& condition)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  absl::Status JoinClose(internal::MonotonicDeadline deadline)
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  int64_t InTransit() const ABSL_SHARED_LOCKS_REQUIRED(mu_);
   absl::Status GiveUpClose() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   absl::Status LatchClose(absl::Status result)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
@@ -573,9 +603,9 @@ class Flow {
   bool end_sent_ ABSL_GUARDED_BY(mu_) = false;       // DoEndWrite() returned
   bool aborted_ ABSL_GUARDED_BY(mu_) = false;
   absl::Status abort_reason_ ABSL_GUARDED_BY(mu_);
-  int closers_ ABSL_GUARDED_BY(mu_) = 0;       // threads that are in Close()
-  bool closing_ ABSL_GUARDED_BY(mu_) = false;  // RunClose() has begun
-  internal::MonotonicDeadline close_deadline_ ABSL_GUARDED_BY(mu_);
+  int closers_ ABSL_GUARDED_BY(mu_) = 0;         // threads that are in Close()
+  bool closing_ ABSL_GUARDED_BY(mu_) = false;    // RunClose() has begun
+  CloseLimit close_limit_ ABSL_GUARDED_BY(mu_);  // of the first Close()
   absl::string_view close_waits_for_ ABSL_GUARDED_BY(mu_);
   std::optional<absl::Status> close_result_ ABSL_GUARDED_BY(mu_);
   bool free_when_idle_ ABSL_GUARDED_BY(mu_) = false;  // nobody waits to do it

@@ -18,7 +18,6 @@
 #include "absl/strings/cord.h"
 #include "absl/strings/string_view.h"
 #include "absl/synchronization/mutex.h"
-#include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "absl/types/span.h"
 #include "flow/flow.h"
@@ -128,7 +127,7 @@ absl::Status ForwardingFlow::DoEndWrite(const absl::Status& outcome) {
     LimitEndByClose();
     absl::Status ended = inner_->Shutdown(ShutdownMode::kWrite);
     // A flush underneath that a deadline has cut short.
-    if (absl::IsAborted(ended) && CloseDeadline() <= absl::Now()) {
+    if (absl::IsAborted(ended) && EndIsLate()) {
       ended = absl::DeadlineExceededError(ended.message());
     }
     return ended;
@@ -148,6 +147,11 @@ void ForwardingFlow::DoShutdownRead() {
 // which comes to the same: nothing but freeing follows here, too.
 absl::Status ForwardingFlow::DoAwaitRemoteEnd(absl::Time deadline) {
   return inner_->Close(deadline);
+}
+
+absl::Status ForwardingFlow::DoAwaitRemoteEndPatiently(
+    absl::Duration idle_timeout) {
+  return inner_->PatientClose(idle_timeout);
 }
 
 void ForwardingFlow::DoAbort(const absl::Status& reason) {
@@ -176,8 +180,15 @@ int64_t ForwardingFlow::DoBytesInTransit() const {
   return inner_->bytes_in_transit();
 }
 
+bool ForwardingFlow::EndIsLate() {
+  absl::MutexLock lock(&deadline_mu_);
+  return end_deadline_.has_passed();
+}
+
 void ForwardingFlow::LimitEndByClose() {
-  const MonotonicDeadline deadline(CloseDeadline());
+  const MonotonicDeadline deadline =
+      std::min(MonotonicDeadline(CloseDeadline()),
+               MonotonicDeadline::In(CloseIdleTimeout()));
   absl::MutexLock lock(&deadline_mu_);
   end_deadline_ = deadline;
   if (end_deadline_ < write_deadline_) SetInnerWriteDeadline();

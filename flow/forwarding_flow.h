@@ -145,9 +145,9 @@ class ForwardingFlow : public Flow {
 
   // ForwardingFlow::LimitEndByClose()
   //
-  // Gives the inner flow CloseDeadline() as its write deadline, if that comes
-  // first. For a DoEndWrite() that writes; the one here does it, too, as the
-  // end of the inner flow can be a flush.
+  // Gives the inner flow CloseDeadline() as its write deadline, or CloseIdle-
+  // Timeout() from now, if that comes first. For a DoEndWrite() that writes;
+  // the one here does it, too, as the end of the inner flow can be a flush.
   void LimitEndByClose();
 
   // The hooks of Flow. A derived class that overrides one calls the one here in
@@ -163,6 +163,7 @@ class ForwardingFlow : public Flow {
   absl::Status DoEndWrite(const absl::Status& outcome) override;
   void DoShutdownRead() override;
   absl::Status DoAwaitRemoteEnd(absl::Time deadline) override;
+  absl::Status DoAwaitRemoteEndPatiently(absl::Duration idle_timeout) override;
   void DoAbort(const absl::Status& reason) override;
   absl::Status DoFree() override;
   void DoSetReadDeadline(absl::Time deadline) override;
@@ -178,6 +179,7 @@ class ForwardingFlow : public Flow {
   absl::Status DoWritevBorrowed(absl::Span<const absl::string_view> buffers,
                                 size_t* accepted) final;
 
+  bool EndIsLate();
   void SetInnerWriteDeadline() ABSL_EXCLUSIVE_LOCKS_REQUIRED(deadline_mu_);
 
   const std::unique_ptr<Flow> inner_;

@@ -22,7 +22,6 @@
 #include "flow/channel.h"
 #include "flow/fd_flow.h"
 #include "flow/flow.h"
-#include "flow/patient_close.h"
 #include "flow/pipe.h"
 #include "flow/proxy.h"
 #include "flow/testing/fault_flow.h"
@@ -164,7 +163,7 @@ TEST_P(WallClockTest, AProxyKeepsItsIdleTimeout) {
 TEST_P(WallClockTest, APatientCloseKeepsItsIdleTimeout) {
   Pipe pipe = MakePipe();
   EXPECT_TRUE(pipe.left->Write("nobody reads this").ok());
-  ExpectDeadline([&] { return PatientClose(*pipe.left, kSoon); });
+  ExpectDeadline([&] { return pipe.left->PatientClose(kSoon); });
 }
 
 INSTANTIATE_TEST_SUITE_P(Clock, WallClockTest,

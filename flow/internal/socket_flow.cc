@@ -15,6 +15,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
@@ -29,6 +30,7 @@
 #include "absl/strings/cord.h"
 #include "absl/strings/string_view.h"
 #include "absl/synchronization/mutex.h"
+#include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "absl/types/span.h"
 #include "flow/flow.h"
@@ -58,6 +60,9 @@ constexpr absl::Duration kRefusalGrace = absl::Milliseconds(200);
 
 // So much is not queued anywhere: who has sent it is still sending.
 constexpr size_t kNotQueued = size_t{64} << 20;
+
+// What Close() discards at a time, of a peer that has not taken all.
+constexpr size_t kDiscardedAtOnce = size_t{1} << 20;
 
 bool IsTcp(int fd) {
   int domain = 0;
@@ -230,23 +235,29 @@ class SocketFlow final : public GatheringFlow {
   // a reset. That takes nothing from it. Its kernel has acknowledged our data
   // and their end, and Linux leaves to a reader what came before a reset; other
   // systems may not, so it has had a while to read.
+  //
+  // As long as it has not taken all, it can be waited for without a limit, and
+  // send as long. So that costs little, what comes is discarded bit by bit.
   absl::Status AwaitEndOfRefused(MonotonicDeadline until) {
     lingerer_.SetDeadline(until);
-    std::optional<MonotonicDeadline> grace;  // once it has been sent all
     while (true) {
       // POLLRDHUP is the peer's end. One that is behind data for which there is
       // no room has not come yet; of these, nobody reads but this.
       const auto waited = lingerer_.Wait(
           fd_, POLLIN | POLLRDHUP,
-          grace.has_value() ? absl::InfiniteDuration() : kCloserLooksAgain);
+          grace_.has_value() ? absl::InfiniteDuration() : kCloserLooksAgain);
       if (!waited.ok()) return waited.status();
       if (*waited == FdWaiter::Outcome::kLate) return NotEnded();
       if (*waited == FdWaiter::Outcome::kStopped) return absl::OkStatus();
-      if (Discard()) return absl::OkStatus();
-      if (grace.has_value()) {
-        if (grace->has_passed()) return absl::OkStatus();  // and it still sends
+      const size_t limit = grace_.has_value() ? kNotQueued : kDiscardedAtOnce;
+      if (Discard(limit)) return absl::OkStatus();
+      if (grace_.has_value()) {
+        if (grace_->has_passed())
+          return absl::OkStatus();  // and it still sends
       } else if (Unacknowledged() == 0) {
-        grace = MonotonicDeadline::In(kRefusalGrace);
+        grace_ = MonotonicDeadline::In(kRefusalGrace);
+      } else {
+        absl::SleepFor(std::min(kCloserLooksAgain, until.left()));
       }
       // A peer that never stops sending is always ready.
       if (until.has_passed()) return NotEnded();
@@ -263,8 +274,13 @@ class SocketFlow final : public GatheringFlow {
       aborted_.store(true);
       // What had ended in good order drains, whatever happens then. A reset
       // would destroy what the peer has not acknowledged; that is left to the
-      // kernel. (The end alone is sent before the reset is.)
-      if (is_tcp_ && (!ended_ || Unacknowledged() <= 1)) Reset();
+      // kernel, which resets when the peer sends something that nobody will
+      // read. (The end alone may be on its way: it comes before the reset.)
+      if (is_tcp_ && (!ended_ || (Unacknowledged() <= 1 && Unsent() == 0))) {
+        Reset();
+      } else if (is_tcp_) {
+        ::shutdown(fd_, SHUT_RD);
+      }
     }
     reader_.Stop();
     writer_.Stop();
@@ -311,15 +327,15 @@ class SocketFlow final : public GatheringFlow {
   // --- The socket
 
   // Drops what has come. Returns whether that was all, and the peer has ended
-  // or there is an error, which is kept. It stops after so much that the peer
-  // must still be sending.
-  bool Discard() {
-    for (size_t discarded = 0; discarded < kNotQueued;) {
+  // or there is an error, which is kept. It stops after `limit`, by default so
+  // much that the peer must still be sending.
+  bool Discard(size_t limit = kNotQueued) {
+    for (size_t discarded = 0; discarded < limit;) {
       // Of TCP, the bytes are not even copied.
       char bytes[4096];
-      const absl::StatusOr<ssize_t> n =
-          is_tcp_ ? Receive(nullptr, size_t{1} << 30, MSG_TRUNC)
-                  : Receive(bytes, sizeof(bytes), 0);
+      const absl::StatusOr<ssize_t> n = is_tcp_
+                                            ? Receive(nullptr, limit, MSG_TRUNC)
+                                            : Receive(bytes, sizeof(bytes), 0);
       if (!n.ok() || *n == 0) return true;
       if (*n < 0) return false;
       discarded += static_cast<size_t>(*n);
@@ -332,6 +348,12 @@ class SocketFlow final : public GatheringFlow {
   int Unacknowledged() const {
     int bytes = 0;
     return ::ioctl(fd_, SIOCOUTQ, &bytes) == 0 ? bytes : 0;
+  }
+
+  // Returns how much of that was not sent yet, as the peer has no room.
+  int Unsent() const {
+    int bytes = 0;
+    return ::ioctl(fd_, SIOCOUTQNSD, &bytes) == 0 ? bytes : 0;
   }
 
   // Whether the peer cannot be told anything any more: a TCP connection that
@@ -387,6 +409,8 @@ class SocketFlow final : public GatheringFlow {
   FdWaiter writer_;
   FdWaiter closer_;
   FdWaiter lingerer_;  // the closer of a direction that was refused
+  // Of a peer that was sent all. Only the closer uses it.
+  std::optional<MonotonicDeadline> grace_;
 
   // Held by calls that may be told of the connection's error, until they have
   // kept it, as nobody is told twice: by those that receive, so that they do

@@ -1,0 +1,55 @@
+// Copyright 2026 The flow authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// File: internal/patience.h
+//
+// How long to wait for somebody who may be slow: as long as bytes arrive there.
+// Not for users of the library.
+//
+// Thread safety: none.
+
+#ifndef FLOW_INTERNAL_PATIENCE_H_
+#define FLOW_INTERNAL_PATIENCE_H_
+
+#include <algorithm>
+#include <cstdint>
+#include <utility>
+
+#include "absl/time/time.h"
+#include "flow/internal/monotonic_deadline.h"
+
+namespace flow::internal {
+
+// Patience
+//
+// Ends when for `idle_timeout` no byte has arrived, of those in transit.
+class Patience {
+ public:
+  Patience(absl::Duration idle_timeout, int64_t in_transit)
+      : idle_timeout_(idle_timeout),
+        in_transit_(in_transit),
+        ends_(MonotonicDeadline::In(idle_timeout)) {}
+
+  // Returns until when to wait before GoesOn() is to be asked. Nothing tells
+  // when bytes arrive, so they are looked at now and then.
+  MonotonicDeadline NextLook() const {
+    return std::min(ends_, MonotonicDeadline::In(absl::Milliseconds(10)));
+  }
+
+  // Returns whether to wait on, with `in_transit` bytes on their way now.
+  bool GoesOn(int64_t in_transit) {
+    if (in_transit < std::exchange(in_transit_, in_transit)) {
+      ends_ = MonotonicDeadline::In(idle_timeout_);
+    }
+    return !ends_.has_passed();
+  }
+
+ private:
+  const absl::Duration idle_timeout_;
+  int64_t in_transit_;
+  MonotonicDeadline ends_;
+};
+
+}  // namespace flow::internal
+
+#endif  // FLOW_INTERNAL_PATIENCE_H_
