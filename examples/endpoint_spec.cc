@@ -96,6 +96,13 @@ absl::StatusOr<EndpointSpec> Tcp(Kind kind, absl::string_view operand,
         "'", operand, "' is not ",
         kind == Kind::kDial ? "tcp:HOST:PORT" : "tcp-listen:[HOST:]PORT"));
   }
+  int number;
+  if (absl::c_all_of(port, absl::ascii_isdigit) &&
+      (!absl::SimpleAtoi(port, &number) || number > 65535)) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("'", operand, "': a port is a number from 0 to 65535, or ",
+                     "the name of a service"));
+  }
   if (host == "*" && kind == Kind::kDial) {
     return absl::InvalidArgumentError(
         absl::StrCat("'", operand, "': * is every address, for tcp-listen:"));

@@ -3,6 +3,7 @@
 
 #include "examples/relay.h"
 
+#include <algorithm>
 #include <chrono>  // NOLINT(build/c++11)
 #include <cstdint>
 #include <string>
@@ -25,6 +26,9 @@
 
 namespace flowcat {
 namespace {
+
+// An idle timeout is looked at so many times while it lasts.
+constexpr int kLooks = 8;
 
 absl::Status Idle(absl::Duration timeout) {
   return absl::UnavailableError(
@@ -53,7 +57,7 @@ flow::ProxyResult CopyOneWay(Endpoint& a, Endpoint& b,
     if (options.traffic != nullptr) options.traffic->a_to_b += bytes;
   };
   if (has_timeout) {
-    set_deadlines(options.idle_timeout);
+    set_deadlines(options.idle_timeout / kLooks);
     copy.on_deadline = [&] {
       // What B has accepted can still be arriving there.
       const int64_t before =
@@ -62,7 +66,7 @@ flow::ProxyResult CopyOneWay(Endpoint& a, Endpoint& b,
       const absl::Duration left =
           options.idle_timeout - absl::FromChrono(Clock::now() - last_activity);
       if (left <= absl::ZeroDuration()) return false;
-      set_deadlines(left);
+      set_deadlines(std::min(left, options.idle_timeout / kLooks));
       return true;
     };
   }

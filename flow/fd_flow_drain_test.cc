@@ -5,9 +5,12 @@
 // whatever happens to its writer; and who sends what nobody will read is told
 // soon, without losing what it was sent.
 
+#include <linux/tcp.h>
+#include <netinet/in.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cerrno>
 #include <cstddef>
@@ -18,12 +21,14 @@
 #include <thread>
 #include <utility>
 
+#include "absl/log/absl_check.h"
 #include "absl/status/status.h"
 #include "absl/status/status_matchers.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "flow/flow.h"
+#include "flow/proxy.h"
 #include "flow/testing/byte_pattern.h"
 #include "flow/testing/matchers.h"
 #include "flow/testing/raw_sockets.h"
@@ -150,21 +155,23 @@ TEST(DrainTest, PatientCloseWaitsForASlowReader) {
   }
 }
 
+// How much the peer's kernel takes now, of what this end sends.
+size_t PeersWindow(int fd) {
+  struct tcp_info info = {};
+  socklen_t size = sizeof(info);
+  ABSL_PCHECK(::getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &size) == 0);
+  return info.tcpi_snd_wnd;
+}
+
 // The peer's window is closed, so that its kernel has all and not the end.
 TEST(DrainTest, WhatHasEndedDrainsAlsoIfOnlyTheEndIsNotSent) {
   for (const bool abort : {false, true}) {
     const RawPair tcp = RawTcp(/*small=*/true);
     auto flow = FlowOf(tcp.left);
-    flow->SetWriteDeadline(absl::InfinitePast());
-    while (true) {  // as much as has room, and is acknowledged
-      const int64_t before = flow->bytes_written();
-      flow->Write(PatternString(0, 1)).IgnoreError();
-      if (flow->bytes_in_transit() > 0 || flow->bytes_written() == before) {
-        absl::SleepFor(absl::Milliseconds(50));
-        if (flow->bytes_in_transit() > 0 || flow->bytes_written() == before) {
-          break;
-        }
-      }
+    while (const size_t room = PeersWindow(tcp.left)) {
+      EXPECT_THAT(flow->Write(PatternString(0, std::min<size_t>(room, 1000))),
+                  IsOk());
+      while (flow->bytes_in_transit() > 0) std::this_thread::yield();
     }
     const int64_t size = flow->bytes_written();
     EXPECT_THAT(flow->Shutdown(ShutdownMode::kWrite), IsOk());
@@ -247,6 +254,47 @@ TEST(DrainTest, BytesInTransitOfAPipeAreThoseNotRead) {
   EXPECT_THAT(flow->Shutdown(ShutdownMode::kWrite), IsOk());
   EXPECT_EQ(flow->bytes_in_transit(), 0);
   ::close(pipe.left);
+}
+
+// A server that has answered, and wants no more of the request: its kernel
+// sends the answer and then a reset, since there is something that was not
+// read.
+TEST(DrainTest, AnAnswerBeforeAResetComesThroughAProxy) {
+  const std::string answer = PatternString(0, 20000);
+  for (int i = 0; i < 20; ++i) {
+    const RawPair front = RawTcp();
+    const RawPair back = RawTcp();
+    auto a = FlowOf(front.left);
+    auto b = FlowOf(back.right);
+    std::thread proxy([&] {
+      const ProxyResult result = Proxy(*a, *b);
+      EXPECT_THAT(result.status, StatusIs(absl::StatusCode::kUnavailable))
+          << result.a_to_b.status << result.b_to_a.status;
+      a.reset();
+      b.reset();
+    });
+    std::thread server([&] {
+      char some[100];
+      EXPECT_GT(::read(back.left, some, sizeof(some)), 0);
+      RawWrite(back.left, answer);
+      ::close(back.left);
+    });
+    const std::string request = PatternString(0, kLarge);
+    size_t sent = 0;
+    while (sent < 10 * kLarge) {
+      const ssize_t n =
+          ::send(front.right, request.data(), request.size(), MSG_NOSIGNAL);
+      if (n <= 0) break;
+      sent += static_cast<size_t>(n);
+    }
+    const RawReceived received = RawReadToEnd(front.right);
+    EXPECT_EQ(received.bytes.size(), answer.size()) << received.error;
+    EXPECT_TRUE(received.bytes == answer);
+    ::close(front.right);
+    server.join();
+    proxy.join();
+    if (HasFailure()) return;
+  }
 }
 
 // --- A sender whose data nobody will read

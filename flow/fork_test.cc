@@ -24,6 +24,7 @@
 #include "flow/channel.h"
 #include "flow/flow.h"
 #include "flow/function_flow.h"
+#include "flow/iostream.h"
 #include "flow/pipe.h"
 #include "flow/testing/matchers.h"
 #include "flow/testing/raw_sockets.h"
@@ -150,6 +151,19 @@ TEST(ForkTest, AChildCallsNoFunctions) {
   });
   EXPECT_THAT(flow->Close(), IsOk());
   EXPECT_EQ(called, 2);
+}
+
+TEST(ForkTest, AChildDoesNotSendWhatItsParentHasInAStream) {
+  const RawPair raw = RawUnix();
+  auto local = FlowOf(raw.left);
+  auto remote = FlowOf(raw.right);
+  {
+    auto stream = std::make_unique<FlowStream>(*local);
+    *stream << "once";
+    InChild([&] { stream.reset(); });
+  }
+  EXPECT_THAT(remote->Read(), IsOkAndHolds("once"));
+  ExpectWorks(*local, *remote);
 }
 
 TEST(ForkTest, AChildMayUseAFlowThatItMadeItself) {

@@ -18,6 +18,7 @@
 #include "absl/strings/string_view.h"
 #include "absl/synchronization/mutex.h"
 #include "flow/flow.h"
+#include "flow/internal/fork_generation.h"
 
 namespace flow {
 namespace {
@@ -27,11 +28,15 @@ constexpr size_t kMaxRead = size_t{256} << 10;
 
 }  // namespace
 
-FlowStreambuf::FlowStreambuf(Flow& flow) : flow_(flow) {
+FlowStreambuf::FlowStreambuf(Flow& flow)
+    : flow_(flow), fork_generation_(internal::ForkGeneration()) {
   setp(put_, put_ + kPutSize);
 }
 
-FlowStreambuf::~FlowStreambuf() { FlowStreambuf::sync(); }
+FlowStreambuf::~FlowStreambuf() {
+  // What a forked child has a copy of, its parent sends.
+  if (internal::ForkGeneration() == fork_generation_) FlowStreambuf::sync();
+}
 
 absl::Status FlowStreambuf::read_status() const {
   absl::MutexLock lock(&mu_);

@@ -26,6 +26,7 @@
 #define FLOW_IOSTREAM_H_
 
 #include <cstddef>
+#include <cstdint>
 #include <iostream>
 #include <streambuf>
 
@@ -103,6 +104,7 @@ class FlowStreambuf final : public std::streambuf {
   absl::Status Flush(absl::string_view more, size_t* accepted);
 
   Flow& flow_;
+  const uint32_t fork_generation_;
 
   // Of the reader. The get area is `chunk_`, or what was put back before it.
   absl::Cord data_;

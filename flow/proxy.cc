@@ -3,6 +3,7 @@
 
 #include "flow/proxy.h"
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <cstdint>
@@ -19,6 +20,7 @@
 #include "absl/time/time.h"
 #include "flow/copy.h"
 #include "flow/flow.h"
+#include "flow/internal/monotonic_deadline.h"
 #include "flow/status.h"
 
 namespace flow {
@@ -26,6 +28,14 @@ namespace {
 
 // Not the wall clock, which can be set meanwhile.
 using Clock = std::chrono::steady_clock;
+
+// How long it may take to carry over what a flow has said that can be written
+// no more, and until that has arrived.
+constexpr absl::Duration kLastWords = absl::Seconds(2);
+constexpr absl::Duration kLastWordsArrive = absl::Milliseconds(200);
+
+// An idle timeout is looked at so many times while it lasts.
+constexpr int kLooks = 8;
 
 // What the two directions of one Proxy() share.
 class Session {
@@ -38,8 +48,8 @@ class Session {
   ProxyResult Run() {
     ProxyResult result;
     // Those of a handshake, say, would end it.
-    SetDeadlines(a_to_b_, options_.idle_timeout);
-    SetDeadlines(b_to_a_, options_.idle_timeout);
+    SetDeadlines(a_to_b_, options_.idle_timeout / kLooks);
+    SetDeadlines(b_to_a_, options_.idle_timeout / kLooks);
     std::thread back;
     try {
       back = std::thread([&] { result.b_to_a = Carry(b_to_a_); });
@@ -92,12 +102,8 @@ class Session {
   CopyResult Carry(const Way& way) {
     CopyOptions copy;
     copy.max_read = options_.max_read;
-    if (has_timeout() || options_.on_write != nullptr) {
-      copy.on_write = [&](int64_t bytes) { OnWrite(way, bytes); };
-    }
-    if (has_timeout()) {
-      copy.on_deadline = [&] { return GoesOn(way); };
-    }
+    copy.on_write = [&](int64_t bytes) { OnWrite(way, bytes); };
+    copy.on_deadline = [&] { return GoesOn(way); };
     CopyResult result = Copy(way.source, way.sink, copy);
 
     // Carry over how it ended.
@@ -113,14 +119,64 @@ class Session {
     {
       absl::MutexLock lock(&mu_);
       progress(way.direction).over = true;
+      if (lets_finish_) {
+        // The other direction is what has ended this one, and aborts.
+        if (absl::IsDeadlineExceeded(error)) result.status = first_error_;
+        return result;
+      }
     }
-    if (!error.ok()) Fail(error);
+    if (error.ok()) return result;
+    if (result.failed == CopyResult::Side::kSink && !IsClosed(result.status)) {
+      LetOtherFinish(way, error);
+    } else if (result.failed == CopyResult::Side::kSource) {
+      AwaitArrival(way.sink);
+    }
+    Fail(error);
     return result;
   }
 
+  // The sink of `way` can be written no more: a peer that was not interested in
+  // the rest has reset the connection, say. What it has said before that is
+  // there to be read, and is carried over before both flows are aborted.
+  void LetOtherFinish(const Way& way, const absl::Status& error) {
+    const Way& other = Other(way);
+    if (BeginToFinish(other, error)) {
+      SetLastDeadlines(other);
+      const auto is_over = [&] {
+        mu_.AssertReaderHeld();
+        return progress(other.direction).over;
+      };
+      absl::MutexLock lock(&mu_);
+      mu_.AwaitWithTimeout(absl::Condition(&is_over), kLastWords);
+    }
+    AwaitArrival(other.sink);
+  }
+
+  // Returns whether `other` goes on, and there is no error yet.
+  bool BeginToFinish(const Way& other, const absl::Status& error) {
+    absl::MutexLock lock(&mu_);
+    if (progress(other.direction).over || !first_error_.ok()) return false;
+    first_error_ = error;
+    lets_finish_ = true;
+    return true;
+  }
+
+  // An abort would overtake what was written before it.
+  static void AwaitArrival(const Flow& sink) {
+    const auto until = internal::MonotonicDeadline::In(kLastWordsArrive);
+    while (sink.bytes_in_transit() > 0 && !until.has_passed()) {
+      absl::SleepFor(absl::Milliseconds(1));
+    }
+  }
+
+  static void SetLastDeadlines(const Way& way) {
+    way.source.SetReadDeadline(absl::InfinitePast());
+    way.sink.SetWriteDeadline(absl::Now() + kLastWords);
+  }
+
   void OnWrite(const Way& way, int64_t bytes) {
+    last_activity_ = Clock::now();
     if (has_timeout()) {
-      last_activity_ = Clock::now();
       const int64_t in_transit = way.sink.bytes_in_transit();
       absl::MutexLock lock(&mu_);
       progress(way.direction).in_transit = in_transit;
@@ -138,14 +194,22 @@ class Session {
   // passes now, too: only if both found nothing, that is idleness. But a
   // function that blocks knows no deadline; so it is not waited for twice.
   bool GoesOn(const Way& way) {
+    {
+      absl::MutexLock lock(&mu_);
+      // The first one may be an earlier deadline.
+      if (lets_finish_ && std::exchange(finishes_, true)) return false;
+      if (lets_finish_) {
+        SetLastDeadlines(way);
+        return true;
+      }
+    }
+    if (!has_timeout()) return false;
     absl::Duration left = options_.idle_timeout;
     LookAtTransit(a_to_b_);
     LookAtTransit(b_to_a_);
     {
       absl::MutexLock lock(&mu_);
-      const Progress& other = progress(way.direction == ProxyDirection::kAToB
-                                           ? ProxyDirection::kBToA
-                                           : ProxyDirection::kAToB);
+      const Progress& other = progress(Other(way).direction);
       Progress& own = progress(way.direction);
       const Clock::time_point last = last_activity_;
       const absl::Duration idle = absl::FromChrono(Clock::now() - last);
@@ -163,7 +227,7 @@ class Session {
           "idle for ", absl::FormatDuration(options_.idle_timeout))));
       return false;
     }
-    SetDeadlines(way, left);
+    SetDeadlines(way, std::min(left, options_.idle_timeout / kLooks));
     return true;
   }
 
@@ -181,8 +245,10 @@ class Session {
   void Fail(absl::Status error) {
     {
       absl::MutexLock lock(&mu_);
-      if (!first_error_.ok()) return;
-      first_error_ = error;
+      if (aborted_) return;
+      aborted_ = true;
+      if (first_error_.ok()) first_error_ = error;
+      error = first_error_;
     }
     if (IsClosed(error)) {
       // A source that was closed under its reader. To the far end of the sink
@@ -191,6 +257,10 @@ class Session {
     }
     a_to_b_.source.Abort(error);
     a_to_b_.sink.Abort(error);
+  }
+
+  const Way& Other(const Way& way) const {
+    return way.direction == ProxyDirection::kAToB ? b_to_a_ : a_to_b_;
   }
 
   Progress& progress(ProxyDirection direction)
@@ -205,6 +275,10 @@ class Session {
   absl::Mutex on_write_mu_;
   absl::Mutex mu_;
   Progress progress_[2] ABSL_GUARDED_BY(mu_);
+  bool aborted_ ABSL_GUARDED_BY(mu_) = false;
+  // LetOtherFinish() is under way, and the other direction has noticed.
+  bool lets_finish_ ABSL_GUARDED_BY(mu_) = false;
+  bool finishes_ ABSL_GUARDED_BY(mu_) = false;
   absl::Status first_error_ ABSL_GUARDED_BY(mu_);
 };
 

@@ -86,8 +86,11 @@ struct ProxyResult {
 //  * A sink that is Closed (it refuses): its source is refused by
 //    Shutdown(kRead), and the other direction goes on.
 //  * Any other error, also of that Shutdown(), and a source that is Closed: it
-//    aborts both flows. What one of them has accepted and the other was not
-//    given yet can be lost by that.
+//    aborts both flows. If a sink has failed, what it has said before is
+//    carried over first, as far as it is there and is taken within two seconds;
+//    a server may have answered, and reset the connection since it wants no
+//    more. What else one of them has accepted and the other was not given yet
+//    can be lost.
 //
 // What happens at one flow is noticed at the next Read or write: a far end that
 // has ended its own direction, and then refuses or aborts the other one, is

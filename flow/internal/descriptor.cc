@@ -143,8 +143,10 @@ ssize_t Descriptor::Read(absl::Span<char> space, bool ready) {
 // Whether a read of nothing means the end.
 bool Descriptor::IsAtEnd() const {
   if (kind_ == Kind::kPipe) {
-    // Otherwise nobody has come to write yet, since it was opened at first.
-    return (Poll(0) & POLLHUP) != 0;
+    // Otherwise nobody has come to write yet, since it was opened at first. (If
+    // poll(2) fails, for want of descriptors, that is not to be told.)
+    struct pollfd polled = {fd_, 0, 0};
+    return ::poll(&polled, 1, 0) < 0 || (polled.revents & POLLHUP) != 0;
   }
   struct termios terminal;
   if (kind_ != Kind::kTerminal || ::tcgetattr(fd_, &terminal) != 0) return true;
@@ -179,8 +181,15 @@ ssize_t Descriptor::Write(absl::Span<const struct iovec> list, bool ready) {
         return -1;
       }
       return WriteUnlessItWaits(list, /*ready=*/false);
-    default:
-      return WriteUnlessItWaits(list, ready);
+    default: {
+      const ssize_t n = WriteUnlessItWaits(list, ready);
+      // The other side of a pseudo-terminal has closed it, or a line is cut.
+      if (n < 0 && errno == EIO && kind_ == Kind::kTerminal &&
+          (Poll(POLLOUT) & POLLHUP) != 0) {
+        errno = EPIPE;
+      }
+      return n;
+    }
   }
 }
 

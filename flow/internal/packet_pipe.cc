@@ -27,7 +27,7 @@ PipeKind KindOfPipe(int fd) {
   if (Content(fd) < 2) return PipeKind::kUnknown;
   int copy[2];
   // Without a descriptor for that, it is taken for what it nearly always is.
-  if (::pipe2(copy, O_CLOEXEC) != 0) return PipeKind::kUnknown;
+  if (::pipe2(copy, O_CLOEXEC) != 0) return PipeKind::kStream;
   const auto close_both = absl::MakeCleanup([&copy] {
     for (const int end : copy) ::close(end);
   });

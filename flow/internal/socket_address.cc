@@ -101,7 +101,7 @@ absl::StatusOr<SocketName> ParseTcp(absl::string_view text,
   }
   if (!IsPort(port)) {
     return NotAnAddress(text,
-                        "the port is none; it is a number from 0 to 65535, or "
+                        "a port is a number from 0 to 65535, or "
                         "the name of a service, as in tcp:localhost:80");
   }
   if (host != "*") name.host = std::string(host);

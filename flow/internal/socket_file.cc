@@ -84,8 +84,14 @@ class TakeOverLock {
       // Its last holder has removed the file; then it keeps nobody out.
       struct stat locked;
       struct stat there;
-      if (::fstat(fd.get(), &locked) == 0 &&
-          ::lstat(lock.path_.c_str(), &there) == 0 &&
+      if (::fstat(fd.get(), &locked) != 0) return Failed(errno, "fstat");
+      if (!S_ISREG(locked.st_mode) || locked.st_size != 0) {
+        return absl::AlreadyExistsError(
+            absl::StrCat("a file is left there, and where its lock would be is "
+                         "another file, ",
+                         Escaped(lock.path_)));
+      }
+      if (::lstat(lock.path_.c_str(), &there) == 0 &&
           IsSameFile(locked, there)) {
         lock.fd_ = std::move(fd);
         return lock;
