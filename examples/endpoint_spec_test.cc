@@ -165,6 +165,13 @@ TEST(ParseTest, ExecTakesTheRestAsItIs) {
   ExpectRefused("exec: \t", "command");
 }
 
+TEST(ParseTest, APortThatIsTooLargeIsRefused) {
+  for (const char* operand :
+       {"tcp:h:65536", "tcp-listen:65536", "tcp:[::1]:99999999999999999999"}) {
+    ExpectRefused(operand, "a port is a number from 0 to 65535");
+  }
+}
+
 TEST(ParseTest, FdTakesANumber) {
   EXPECT_EQ(ParseSource("fd:17")->descriptor, 17);
   EXPECT_TRUE(ParseSink("fd:0")->two_way());

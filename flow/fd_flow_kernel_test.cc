@@ -490,5 +490,13 @@ TEST(WakeTest, WritesToNoDescriptorOfSomebodyElseAtTheEndOfAThread) {
   ::close(unix.right);
 }
 
+// As of a pipe; the kernel says EIO.
+TEST(TerminalTest, WritesAreClosedWhenTheOtherSideHasClosedIt) {
+  const RawPair terminal = RawTerminal();
+  const auto flow = FlowOf(terminal.left);
+  ::close(terminal.right);
+  EXPECT_THAT(flow->Write("x"), IsClosed());
+}
+
 }  // namespace
 }  // namespace flow

@@ -124,6 +124,16 @@ TEST(SocketFileTest, InAFolderThatDoesNotExistIsNotFound) {
 
 // --- Taking a file over
 
+TEST(TakeOverTest, AUsersFileWhereTheLockWouldBeIsKept) {
+  const std::string path = absl::StrCat(NewFolder(), "/socket");
+  const std::string users = absl::StrCat(path, ".take-over");
+  LeaveFile(path);
+  std::ofstream(users) << "precious";
+  EXPECT_THAT(Listen(absl::StrCat("unix:", path)),
+              StatusIs(absl::StatusCode::kAlreadyExists, HasSubstr(users)));
+  EXPECT_TRUE(Exists(users));
+}
+
 TEST(TakeOverTest, OfManyThreadsOneSucceeds) {
   constexpr int kThreads = 4;
   constexpr int kRounds = 300;

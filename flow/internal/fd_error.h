@@ -38,6 +38,16 @@ inline absl::Status FdError(int error, absl::string_view tried) {
   }
 }
 
+// Returns the error of poll(2). Its limit is a number of descriptors, and a
+// sandbox may set that to 0.
+inline absl::Status PollError(int error) {
+  if (error != EINVAL) {
+    return absl::ResourceExhaustedError(FdError(error, "poll").message());
+  }
+  return absl::ResourceExhaustedError(
+      "poll: the limit of descriptors (RLIMIT_NOFILE) is too low to wait");
+}
+
 // Returns whether to try again what has failed with `error`, since nothing was
 // there or no room. (Some systems have two names for that.)
 inline bool WouldBlock(int error) {

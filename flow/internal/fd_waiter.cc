@@ -13,7 +13,6 @@
 #include <cstdint>
 #include <utility>
 
-#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
@@ -104,11 +103,7 @@ absl::StatusOr<bool> FdWaiter::Poll(int fd, short events,
     uint64_t count;
     [[maybe_unused]] const auto n = ::read(wake_fd, &count, sizeof(count));
   }
-  if (ready < 0 && error == EINVAL) {
-    return absl::ResourceExhaustedError(
-        "poll: the limit of descriptors (RLIMIT_NOFILE) is too low to wait");
-  }
-  if (ready < 0 && error != EINTR) return FdError(error, "poll");
+  if (ready < 0 && error != EINTR) return PollError(error);
   return ready > 0 && polled[0].revents != 0;
 }
 

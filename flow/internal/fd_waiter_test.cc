@@ -127,5 +127,19 @@ TEST_F(FdWaiterTest, AFlowThatCannotWaitFailsAtOnce) {
   }
 }
 
+TEST_F(FdWaiterTest, WhatIsThereIsReadWithoutDescriptors) {
+  for (const RawPair raw : {RawUnix(), RawTcp(), RawPipe()}) {
+    RawWrite(raw.right, "hello");
+    ::close(raw.right);
+    const auto flow = FlowOf(raw.left);
+    WithoutDescriptors([&] {
+      const auto data = flow->Read();
+      if (!data.ok() || *data != "hello") return 1;
+      const auto end = flow->Read();
+      return end.ok() && end->empty() ? 0 : 2;
+    });
+  }
+}
+
 }  // namespace
 }  // namespace flow::internal

@@ -17,7 +17,6 @@
 #include <cerrno>
 #include <ctime>
 
-#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "absl/types/span.h"
@@ -42,9 +41,7 @@ inline absl::StatusOr<bool> PollUntil(absl::Span<struct pollfd> polled,
         std::clamp(deadline.left(), absl::ZeroDuration(), kLongest));
     const int ready = ::ppoll(polled.data(), polled.size(), &limit, nullptr);
     if (ready > 0) return true;
-    if (ready < 0 && errno != EINTR) {
-      return absl::ResourceExhaustedError(FdError(errno, "poll").message());
-    }
+    if (ready < 0 && errno != EINTR) return PollError(errno);
     if (ready == 0 && deadline.has_passed()) return false;
   }
 }
