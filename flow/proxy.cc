@@ -143,7 +143,7 @@ class Session {
     if (BeginToFinish(other, error)) {
       SetLastDeadlines(other);
       const auto is_over = [&] {
-        mu_.AssertReaderHeld();
+        mu_.AssertHeld();
         return progress(other.direction).over;
       };
       absl::MutexLock lock(&mu_);

@@ -262,8 +262,14 @@ TEST(ProxyIdleTest, BytesThatArriveSlowlyAreActivity) {
   };
   HookFlow sink;
   std::atomic<int> late{0};
-  sink.in_transit = [&] { return int64_t{100} - 10 * late; };
+  std::atomic<bool> looked{false};  // after the write
+  sink.in_transit = [&] {
+    const int64_t in_transit = 100 - 10 * late;
+    looked = true;
+    return in_transit;
+  };
   sink.read = [&](size_t) -> absl::StatusOr<absl::Cord> {
+    while (!looked) std::this_thread::yield();
     if (++late == 4) return absl::Cord();
     absl::SleepFor(kTimeout * 1.1);
     return Late();
