@@ -116,7 +116,7 @@ absl::Status NoThread(const std::system_error& error);
 //
 // Returns what `function` does; or the reason of a request that comes first.
 // Then `function` is left alone on its thread, and what it returns is dropped:
-// for what cannot be interrupted, such as looking up a name.
+// for what cannot be interrupted, such as opening a FIFO.
 //
 // kResourceExhausted: there is no thread to be had for it.
 template <typename T>
