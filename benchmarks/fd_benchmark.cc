@@ -29,7 +29,7 @@
 #include "absl/strings/string_view.h"
 #include "benchmark/benchmark.h"
 #include "flow/flow.h"
-#include "flow/testing/raw_sockets.h"
+#include "flow/testing/internal/raw_sockets.h"
 
 namespace flow {
 namespace {

@@ -31,7 +31,7 @@
 #include "flow/function_flow.h"
 #include "flow/testing/allocation_counter.h"
 #include "flow/testing/copied_bytes.h"
-#include "flow/testing/one_way_flow.h"
+#include "flow/testing/internal/one_way_flow.h"
 
 namespace flow {
 namespace {

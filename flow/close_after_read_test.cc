@@ -16,9 +16,9 @@
 #include "flow/flow.h"
 #include "flow/pipe.h"
 #include "flow/testing/byte_pattern.h"
-#include "flow/testing/hook_flow.h"
+#include "flow/testing/internal/hook_flow.h"
+#include "flow/testing/internal/raw_sockets.h"
 #include "flow/testing/matchers.h"
-#include "flow/testing/raw_sockets.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 

@@ -27,7 +27,7 @@
 #include "flow/string_flow.h"
 #include "flow/testing/allocation_counter.h"
 #include "flow/testing/copied_bytes.h"
-#include "flow/testing/one_way_flow.h"
+#include "flow/testing/internal/one_way_flow.h"
 #include "gtest/gtest.h"
 
 namespace flow {

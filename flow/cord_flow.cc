@@ -12,9 +12,9 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/cord.h"
+#include "flow/buffer_list.h"
 #include "flow/flow.h"
 #include "flow/function_flow.h"
-#include "flow/internal/buffer_list.h"
 
 namespace flow {
 

@@ -7,10 +7,10 @@
 #include <utility>
 #include <vector>
 
+#include "flow/buffer_list.h"
 #include "flow/cstruct.h"
 #include "flow/flow.h"
 #include "flow/function_flow.h"
-#include "flow/internal/buffer_list.h"
 
 namespace flow {
 namespace {

@@ -18,7 +18,7 @@
 #include "absl/time/time.h"
 #include "flow/flow.h"
 #include "flow/socket.h"
-#include "flow/testing/silent_address.h"
+#include "flow/testing/internal/silent_address.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 

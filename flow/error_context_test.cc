@@ -18,7 +18,7 @@
 #include "flow/flow.h"
 #include "flow/forwarding_flow.h"
 #include "flow/function_flow.h"
-#include "flow/testing/hook_flow.h"
+#include "flow/testing/internal/hook_flow.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 

@@ -18,7 +18,7 @@
 #include "flow/flow.h"
 #include "flow/socket.h"
 #include "flow/testing/conformance.h"
-#include "flow/testing/raw_sockets.h"
+#include "flow/testing/internal/raw_sockets.h"
 #include "gtest/gtest.h"
 
 namespace flow {

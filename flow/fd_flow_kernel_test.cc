@@ -32,8 +32,8 @@
 #include "flow/flow.h"
 #include "flow/socket.h"
 #include "flow/testing/byte_pattern.h"
+#include "flow/testing/internal/raw_sockets.h"
 #include "flow/testing/matchers.h"
-#include "flow/testing/raw_sockets.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 

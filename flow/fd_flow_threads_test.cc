@@ -32,7 +32,7 @@
 #include "flow/socket.h"
 #include "flow/status.h"
 #include "flow/testing/byte_pattern.h"
-#include "flow/testing/raw_sockets.h"
+#include "flow/testing/internal/raw_sockets.h"
 #include "gtest/gtest.h"
 
 namespace flow {

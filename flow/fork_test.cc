@@ -26,8 +26,8 @@
 #include "flow/function_flow.h"
 #include "flow/iostream.h"
 #include "flow/pipe.h"
+#include "flow/testing/internal/raw_sockets.h"
 #include "flow/testing/matchers.h"
-#include "flow/testing/raw_sockets.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 

@@ -18,8 +18,8 @@
 #include "absl/types/span.h"
 #include "flow/flow.h"
 #include "flow/function_flow.h"
+#include "flow/testing/internal/one_way_flow.h"
 #include "flow/testing/matchers.h"
-#include "flow/testing/one_way_flow.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 

@@ -26,8 +26,8 @@
 #include "absl/types/span.h"
 #include "flow/flow.h"
 #include "flow/internal/buffer_size.h"
+#include "flow/testing/internal/one_way_flow.h"
 #include "flow/testing/matchers.h"
-#include "flow/testing/one_way_flow.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 

@@ -27,8 +27,8 @@
 #include "flow/pipe.h"
 #include "flow/testing/byte_pattern.h"
 #include "flow/testing/fault_flow.h"
+#include "flow/testing/internal/one_way_flow.h"
 #include "flow/testing/matchers.h"
-#include "flow/testing/one_way_flow.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 

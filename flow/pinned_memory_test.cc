@@ -33,8 +33,8 @@
 #include "flow/pipe.h"
 #include "flow/testing/allocation_counter.h"
 #include "flow/testing/copied_bytes.h"
-#include "flow/testing/one_way_flow.h"
-#include "flow/testing/raw_sockets.h"
+#include "flow/testing/internal/one_way_flow.h"
+#include "flow/testing/internal/raw_sockets.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 

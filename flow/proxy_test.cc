@@ -32,7 +32,7 @@
 #include "flow/status.h"
 #include "flow/string_flow.h"
 #include "flow/testing/byte_pattern.h"
-#include "flow/testing/hook_flow.h"
+#include "flow/testing/internal/hook_flow.h"
 #include "flow/testing/matchers.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"

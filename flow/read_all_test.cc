@@ -13,8 +13,8 @@
 #include "flow/flow.h"
 #include "flow/function_flow.h"
 #include "flow/pipe.h"
+#include "flow/testing/internal/one_way_flow.h"
 #include "flow/testing/matchers.h"
-#include "flow/testing/one_way_flow.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 

@@ -22,8 +22,8 @@
 #include "flow/copy.h"
 #include "flow/flow.h"
 #include "flow/function_flow.h"
-#include "flow/testing/one_way_flow.h"
-#include "flow/testing/raw_sockets.h"
+#include "flow/testing/internal/one_way_flow.h"
+#include "flow/testing/internal/raw_sockets.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 

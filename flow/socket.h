@@ -18,7 +18,7 @@
 //     }
 //   }
 //
-// examples/serve.cc is a server with a limit and an end in good order. To stop
+// flowcat/serve.cc is a server with a limit and an end in good order. To stop
 // one by a signal: no function here may be called by a signal handler; let a
 // thread wait for the signal (sigwait), then Close() the listener and Abort()
 // the flows.

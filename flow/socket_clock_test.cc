@@ -25,9 +25,9 @@
 #include "flow/flow.h"
 #include "flow/internal/monotonic_deadline.h"
 #include "flow/socket.h"
-#include "flow/testing/listeners.h"
-#include "flow/testing/silent_address.h"
-#include "flow/testing/wall_clock.h"
+#include "flow/testing/internal/listeners.h"
+#include "flow/testing/internal/silent_address.h"
+#include "flow/testing/internal/wall_clock.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 

@@ -31,7 +31,7 @@
 #include "absl/time/time.h"
 #include "flow/flow.h"
 #include "flow/socket.h"
-#include "flow/testing/listeners.h"
+#include "flow/testing/internal/listeners.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 

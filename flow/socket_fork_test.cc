@@ -22,8 +22,8 @@
 #include "flow/flow.h"
 #include "flow/socket.h"
 #include "flow/status.h"
-#include "flow/testing/listeners.h"
-#include "flow/testing/raw_sockets.h"
+#include "flow/testing/internal/listeners.h"
+#include "flow/testing/internal/raw_sockets.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 

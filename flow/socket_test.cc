@@ -26,8 +26,8 @@
 #include "absl/time/time.h"
 #include "flow/flow.h"
 #include "flow/socket_options.h"
-#include "flow/testing/listeners.h"
-#include "flow/testing/raw_sockets.h"
+#include "flow/testing/internal/listeners.h"
+#include "flow/testing/internal/raw_sockets.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 

@@ -15,9 +15,9 @@
 #include "absl/strings/cord.h"
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
+#include "flow/buffer_list.h"
 #include "flow/flow.h"
 #include "flow/function_flow.h"
-#include "flow/internal/buffer_list.h"
 
 namespace flow {
 namespace {

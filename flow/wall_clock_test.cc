@@ -5,7 +5,7 @@
 // when it was given, by a clock that nobody can set. A wait that went by the
 // wall clock would take an hour here, or no time at all.
 
-#include "flow/testing/wall_clock.h"
+#include "flow/testing/internal/wall_clock.h"
 
 #include <chrono>  // NOLINT(build/c++11)
 #include <functional>
@@ -25,7 +25,7 @@
 #include "flow/pipe.h"
 #include "flow/proxy.h"
 #include "flow/testing/fault_flow.h"
-#include "flow/testing/raw_sockets.h"
+#include "flow/testing/internal/raw_sockets.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 

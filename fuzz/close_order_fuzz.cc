@@ -3,8 +3,8 @@
 //
 // Long sequences of operations at both ends of a pipe: every outcome, byte,
 // count and wake-up against a model that was written from the documentation
-// (flow/internal/pipe_model.h). Short ones need no fuzzing: they are enumerated
-// by pipe_state_exhaustive_test and pipe_exhaustive_test.
+// (flow/verification/pipe_model.h). Short ones need no fuzzing: they are
+// enumerated by pipe_state_exhaustive_test and pipe_exhaustive_test.
 //
 // A script's first byte is the capacity, a digit, and each other byte an
 // operation, a letter (any byte will do); one that is not legal where it stands
@@ -13,7 +13,7 @@
 //
 // A difference is told with its operations as text, such as
 // `left.write2 right.close left.late_write`: put that into
-// flow/internal/pipe_regression_test.cc, and the bug stays found.
+// flow/verification/pipe_regression_test.cc, and the bug stays found.
 
 #include <algorithm>
 #include <cstddef>
@@ -28,11 +28,11 @@
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
 #include "flow/flow.h"
-#include "flow/internal/pipe_checker.h"
-#include "flow/internal/pipe_ends_checker.h"
-#include "flow/internal/pipe_operation.h"
+#include "flow/verification/pipe_checker.h"
+#include "flow/verification/pipe_ends_checker.h"
+#include "flow/verification/pipe_operation.h"
 
-namespace flow::internal {
+namespace flow::verification {
 namespace {
 
 constexpr size_t kMostOperations = 1000;
@@ -139,10 +139,10 @@ void Mutate(Script& script, std::mt19937& random) {
 }
 
 }  // namespace
-}  // namespace flow::internal
+}  // namespace flow::verification
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-  using namespace flow::internal;  // NOLINT: these are its functions
+  using namespace flow::verification;  // NOLINT: these are its functions
   const Script script = ToScript(absl::MakeConstSpan(data, size));
   Run<PipeChecker>(script, nullptr);
   Run<PipeEndsChecker>(script, nullptr);
@@ -153,7 +153,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
 // that no mutation is wasted on it.
 extern "C" size_t LLVMFuzzerCustomMutator(uint8_t* data, size_t size,
                                           size_t max_size, unsigned int seed) {
-  using namespace flow::internal;  // NOLINT: these are its functions
+  using namespace flow::verification;  // NOLINT: these are its functions
   std::mt19937 random(seed);
   Script script = ToScript(absl::MakeConstSpan(data, size));
   for (unsigned i = 1 + random() % 4; i > 0; --i) Mutate(script, random);

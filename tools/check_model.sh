@@ -2,7 +2,7 @@
 # Copyright 2026 The flow authors
 # SPDX-License-Identifier: Apache-2.0
 #
-# Checks the model of two ends with threads (flow/internal/pipe.pml) with SPIN:
+# Checks the model of two ends with threads (flow/verification/pipe.pml) with SPIN:
 # every order in which the threads can take their steps, in each configuration.
 #
 #   tools/check_model.sh             every rule holds, and what must be reachable is
@@ -20,7 +20,7 @@ set -euo pipefail
 self=$(realpath "${BASH_SOURCE[0]}")
 cd "$(dirname "$self")/.."
 
-readonly kModel=$PWD/flow/internal/pipe.pml
+readonly kModel=$PWD/flow/verification/pipe.pml
 readonly kJobs=2
 
 case ${1:-} in

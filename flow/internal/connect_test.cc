@@ -20,9 +20,9 @@
 #include "flow/internal/owned_fd.h"
 #include "flow/internal/socket_address.h"
 #include "flow/socket_options.h"
-#include "flow/testing/listeners.h"
-#include "flow/testing/raw_sockets.h"
-#include "flow/testing/silent_address.h"
+#include "flow/testing/internal/listeners.h"
+#include "flow/testing/internal/raw_sockets.h"
+#include "flow/testing/internal/silent_address.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 

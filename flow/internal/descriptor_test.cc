@@ -23,7 +23,7 @@
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
 #include "flow/testing/byte_pattern.h"
-#include "flow/testing/raw_sockets.h"
+#include "flow/testing/internal/raw_sockets.h"
 #include "gtest/gtest.h"
 
 namespace flow::internal {

@@ -19,7 +19,7 @@
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "flow/flow.h"
-#include "flow/testing/raw_sockets.h"
+#include "flow/testing/internal/raw_sockets.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 

@@ -17,7 +17,7 @@
 #include "flow/internal/resolve.h"
 #include "flow/internal/socket_address.h"
 #include "flow/socket_options.h"
-#include "flow/testing/raw_sockets.h"
+#include "flow/testing/internal/raw_sockets.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 

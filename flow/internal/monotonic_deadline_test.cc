@@ -6,7 +6,7 @@
 #include "absl/synchronization/mutex.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
-#include "flow/testing/wall_clock.h"
+#include "flow/testing/internal/wall_clock.h"
 #include "gtest/gtest.h"
 
 namespace flow::internal {

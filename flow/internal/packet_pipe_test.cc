@@ -9,7 +9,7 @@
 #include <string>
 
 #include "absl/log/absl_check.h"
-#include "flow/testing/raw_sockets.h"
+#include "flow/testing/internal/raw_sockets.h"
 #include "gtest/gtest.h"
 
 namespace flow::internal {

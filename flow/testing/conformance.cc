@@ -28,7 +28,7 @@
 #include "absl/time/time.h"
 #include "flow/flow.h"
 #include "flow/testing/byte_pattern.h"
-#include "flow/testing/conformance_check.h"
+#include "flow/testing/conformance/check.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 

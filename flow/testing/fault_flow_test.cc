@@ -20,7 +20,7 @@
 #include "flow/flow.h"
 #include "flow/pipe.h"
 #include "flow/testing/copied_bytes.h"
-#include "flow/testing/hook_flow.h"
+#include "flow/testing/internal/hook_flow.h"
 #include "flow/testing/matchers.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"

@@ -1,0 +1,153 @@
+// Copyright 2026 The flow authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// File: stop.h
+//
+// How a signal ends whatever flowcat waits for: a request that anybody can make
+// and everybody who may wait for long has said how to be woken by.
+//
+//   Stop& stop = StopOnSignals();
+//   Stop::Callback wake(stop, [&](const absl::Status& reason) {
+//     flow.Abort(reason);
+//   });
+//   ... flow.Read() ...
+//
+// Nothing is done in a signal handler: a thread of its own waits for signals.
+//
+// Thread safety: everything may be called from any thread.
+
+#ifndef FLOWCAT_STOP_H_
+#define FLOWCAT_STOP_H_
+
+#include <functional>
+#include <memory>
+#include <system_error>  // NOLINT(build/c++11)
+#include <thread>        // NOLINT(build/c++11)
+#include <utility>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
+
+namespace flowcat {
+
+// Stop
+class Stop {
+ public:
+  Stop() = default;
+  Stop(const Stop&) = delete;
+  Stop& operator=(const Stop&) = delete;
+
+  // Stop::Request()
+  //
+  // Asks everybody to stop because of `signal`, and calls all callbacks, on
+  // this thread. The first request counts.
+  void Request(int signal);
+
+  // Stop::signal()
+  //
+  // Returns the signal of the request; 0 if there was none.
+  int signal() const;
+
+  // Stop::reason()
+  //
+  // Returns kCancelled with words such as `ended by SIGTERM`; Ok if there was
+  // no request.
+  absl::Status reason() const;
+
+  // Stop::Await()
+  //
+  // Waits for a request. Returns false if none came for `timeout`.
+  bool Await(absl::Duration timeout) const;
+
+  // Stop::Callback
+  //
+  // Has `function` called once with the reason, when there is a request; in the
+  // constructor if there is one already. The destructor waits for a call that
+  // is under way. `function` may not block, nor make or destroy Callbacks.
+  class Callback {
+   public:
+    using Function = std::function<void(const absl::Status& reason)>;
+
+    Callback(Stop& stop, Function function);
+    Callback(const Callback&) = delete;
+    Callback& operator=(const Callback&) = delete;
+    ~Callback();
+
+   private:
+    friend class Stop;
+    Stop& stop_;
+    const Function function_;
+  };
+
+ private:
+  bool Requested() const ABSL_SHARED_LOCKS_REQUIRED(mu_) {
+    return signal_ != 0;
+  }
+  absl::Status Reason() const ABSL_SHARED_LOCKS_REQUIRED(mu_);
+
+  mutable absl::Mutex mu_;
+  int signal_ ABSL_GUARDED_BY(mu_) = 0;
+  std::vector<Callback*> callbacks_ ABSL_GUARDED_BY(mu_);
+};
+
+// StopOnSignals()
+//
+// From here on, the first SIGINT, SIGTERM or SIGHUP is a request to the result.
+// The second one ends the process at once, as it would have without this, also
+// while the callbacks of the first are under way and one of them blocks. Those
+// that are ignored stay so. What is returned is never destroyed.
+//
+// kResourceExhausted: there is no thread to be had; nothing has changed.
+//
+// Precondition: called once, before any other thread is started.
+absl::StatusOr<Stop*> StopOnSignals();
+
+// NoThread()
+//
+// Returns kResourceExhausted, in words for the user, for what the constructor
+// of std::thread throws.
+absl::Status NoThread(const std::system_error& error);
+
+// UnlessStopped()
+//
+// Returns what `function` does; or the reason of a request that comes first.
+// Then `function` is left alone on its thread, and what it returns is dropped:
+// for what cannot be interrupted, such as opening a FIFO.
+//
+// kResourceExhausted: there is no thread to be had for it.
+template <typename T>
+absl::StatusOr<T> UnlessStopped(Stop& stop,
+                                std::function<absl::StatusOr<T>()> function) {
+  struct Shared {
+    void Finish(absl::StatusOr<T> outcome) {
+      absl::MutexLock lock(&mu);
+      if (!done) result = std::move(outcome);
+      done = true;
+    }
+
+    absl::Mutex mu;
+    bool done = false;
+    absl::StatusOr<T> result;
+  };
+  auto shared = std::make_shared<Shared>();
+  try {
+    std::thread([shared, function = std::move(function)] {
+      shared->Finish(function());
+    }).detach();
+  } catch (const std::system_error& error) {
+    return NoThread(error);
+  }
+  Stop::Callback give_up(
+      stop, [shared](const absl::Status& reason) { shared->Finish(reason); });
+  absl::MutexLock lock(&shared->mu);
+  shared->mu.Await(absl::Condition(&shared->done));
+  return std::move(shared->result);
+}
+
+}  // namespace flowcat
+
+#endif  // FLOWCAT_STOP_H_

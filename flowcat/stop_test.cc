@@ -1,0 +1,147 @@
+// Copyright 2026 The flow authors
+// SPDX-License-Identifier: Apache-2.0
+
+#include "flowcat/stop.h"
+
+#include <signal.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <cstdlib>
+#include <memory>
+#include <optional>
+#include <thread>  // NOLINT(build/c++11)
+
+#include "absl/status/status.h"
+#include "absl/status/status_matchers.h"
+#include "absl/status/statusor.h"
+#include "absl/synchronization/notification.h"
+#include "absl/time/time.h"
+#include "flowcat/no_threads.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+
+namespace flowcat {
+namespace {
+
+using ::absl_testing::IsOk;
+using ::absl_testing::IsOkAndHolds;
+using ::absl_testing::StatusIs;
+
+TEST(StopTest, TheFirstRequestCounts) {
+  Stop stop;
+  EXPECT_EQ(stop.signal(), 0);
+  EXPECT_THAT(stop.reason(), IsOk());
+  EXPECT_FALSE(stop.Await(absl::ZeroDuration()));
+  stop.Request(SIGTERM);
+  stop.Request(SIGINT);
+  EXPECT_EQ(stop.signal(), SIGTERM);
+  EXPECT_THAT(stop.reason(),
+              StatusIs(absl::StatusCode::kCancelled, "ended by SIGTERM"));
+  EXPECT_TRUE(stop.Await(absl::InfiniteDuration()));
+}
+
+TEST(StopTest, CallbacksAreCalledOnce) {
+  Stop stop;
+  int calls = 0;
+  Stop::Callback callback(stop, [&](const absl::Status& reason) {
+    EXPECT_EQ(reason.message(), "ended by SIGHUP");
+    ++calls;
+  });
+  EXPECT_EQ(calls, 0);
+  stop.Request(SIGHUP);
+  stop.Request(SIGHUP);
+  EXPECT_EQ(calls, 1);
+}
+
+TEST(StopTest, ACallbackThatIsGoneIsNotCalled) {
+  Stop stop;
+  std::optional<Stop::Callback> callback;
+  callback.emplace(stop, [](const absl::Status&) { ADD_FAILURE(); });
+  callback.reset();
+  stop.Request(SIGINT);
+}
+
+TEST(StopTest, ACallbackThatComesLateIsCalledAtOnce) {
+  Stop stop;
+  stop.Request(SIGINT);
+  int calls = 0;
+  Stop::Callback callback(stop, [&](const absl::Status&) { ++calls; });
+  EXPECT_EQ(calls, 1);
+}
+
+TEST(StopTest, ARequestFromAnotherThreadWakes) {
+  Stop stop;
+  std::thread other([&] { stop.Request(SIGINT); });
+  EXPECT_TRUE(stop.Await(absl::InfiniteDuration()));
+  other.join();
+}
+
+TEST(UnlessStoppedTest, ReturnsWhatTheFunctionDoes) {
+  Stop stop;
+  EXPECT_THAT(
+      UnlessStopped<int>(stop, []() -> absl::StatusOr<int> { return 17; }),
+      IsOkAndHolds(17));
+  EXPECT_THAT(UnlessStopped<int>(stop,
+                                 []() -> absl::StatusOr<int> {
+                                   return absl::NotFoundError("no");
+                                 }),
+              StatusIs(absl::StatusCode::kNotFound, "no"));
+}
+
+TEST(UnlessStoppedTest, WithoutAThreadItIsAnError) {
+  Stop stop;
+  const NoThreads none;
+  EXPECT_THAT(
+      UnlessStopped<int>(stop, []() -> absl::StatusOr<int> { return 17; }),
+      StatusIs(absl::StatusCode::kResourceExhausted,
+               "no thread is to be had (Resource temporarily unavailable)"));
+}
+
+// Its own process, as signals stay blocked.
+TEST(StopOnSignalsDeathTest, WithoutAThreadSignalsDoWhatTheyDidBefore) {
+  EXPECT_EXIT(
+      {
+        const NoThreads none;
+        if (StopOnSignals().ok()) std::_Exit(1);
+        std::raise(SIGTERM);
+      },
+      ::testing::KilledBySignal(SIGTERM), "");
+}
+
+TEST(StopOnSignalsDeathTest, TheSecondSignalEndsThoughACallbackBlocks) {
+  EXPECT_EXIT(
+      {
+        Stop& stop = **StopOnSignals();
+        absl::Notification called;
+        Stop::Callback blocks(stop, [&](const absl::Status&) {
+          called.Notify();
+          while (true) ::pause();
+        });
+        ::kill(::getpid(), SIGTERM);
+        called.WaitForNotification();
+        ::kill(::getpid(), SIGINT);
+        while (true) ::pause();
+      },
+      ::testing::KilledBySignal(SIGINT), "");
+}
+
+TEST(UnlessStoppedTest, ARequestLeavesTheFunctionAlone) {
+  Stop stop;
+  const auto go_on = std::make_shared<absl::Notification>();
+  const auto done = std::make_shared<absl::Notification>();
+  std::thread other([&] { stop.Request(SIGTERM); });
+  EXPECT_THAT(UnlessStopped<int>(stop,
+                                 [go_on, done]() -> absl::StatusOr<int> {
+                                   go_on->WaitForNotification();
+                                   done->Notify();
+                                   return 17;
+                                 }),
+              StatusIs(absl::StatusCode::kCancelled));
+  other.join();
+  go_on->Notify();
+  done->WaitForNotification();
+}
+
+}  // namespace
+}  // namespace flowcat
