@@ -11,11 +11,11 @@
 #include "absl/status/status_matchers.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/cord.h"
-#include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "flow/flow.h"
 #include "flow/pipe.h"
 #include "flow/testing/byte_pattern.h"
+#include "flow/testing/internal/deadlines.h"
 #include "flow/testing/internal/hook_flow.h"
 #include "flow/testing/internal/raw_sockets.h"
 #include "flow/testing/matchers.h"
@@ -31,10 +31,12 @@ using ::flow::testing::FlowOf;
 using ::flow::testing::HookFlow;
 using ::flow::testing::IsClosed;
 using ::flow::testing::IsEof;
+using ::flow::testing::Patience;
 using ::flow::testing::PatternString;
 using ::flow::testing::RawPair;
 using ::flow::testing::RawTcp;
 using ::flow::testing::RawUnix;
+using ::flow::testing::Soon;
 using ::testing::HasSubstr;
 
 // The remote has said all and ended before the reader begins. Close() would
@@ -56,7 +58,7 @@ void ExpectNothingIsLost(Flow& local, Flow& remote) {
   closer.join();
   EXPECT_TRUE(received == sent);
   EXPECT_THAT(local.Read(), IsClosed());
-  EXPECT_THAT(remote.Close(absl::Now() + absl::Seconds(20)), IsOk());
+  EXPECT_THAT(remote.Close(Patience()), IsOk());
 }
 
 TEST(CloseAfterReadTest, LosesNothingThatTheRemoteHadSent) {
@@ -88,8 +90,7 @@ TEST(CloseAfterReadTest, PastItsDeadlineTheFlowIsAbortedAndNothingLooksWhole) {
   Pipe pipe = MakePipe();
   ASSERT_THAT(pipe.right->Write("unread"), IsOk());
   ASSERT_THAT(pipe.right->Shutdown(ShutdownMode::kWrite), IsOk());
-  const absl::Status late =
-      pipe.left->CloseAfterRead(absl::Now() + absl::Milliseconds(5));
+  const absl::Status late = pipe.left->CloseAfterRead(Soon());
   EXPECT_THAT(late, StatusIs(absl::StatusCode::kDeadlineExceeded,
                              HasSubstr("another thread to read")));
   EXPECT_EQ(pipe.left->Close(), late);

@@ -27,10 +27,9 @@ namespace {
 
 using ::absl_testing::IsOk;
 using ::absl_testing::StatusIs;
+using ::flow::testing::PatternString;
 
 constexpr size_t kMaxSize = std::numeric_limits<size_t>::max();
-
-std::string Pattern(size_t size) { return testing::PatternString(0, size); }
 
 // Random operations on windows of a few blocks, against std::strings.
 
@@ -50,7 +49,7 @@ class RandomOperations {
   explicit RandomOperations(uint32_t seed) : random_(seed) {}
 
   void Run(int steps) {
-    windows_.push_back(NewBlock(Pattern(random_() % 80)));
+    windows_.push_back(NewBlock(PatternString(0, random_() % 80)));
     for (int step = 0; step < steps && !::testing::Test::HasFailure(); ++step) {
       SCOPED_TRACE(absl::StrCat("step ", step));
       Step();
@@ -127,7 +126,7 @@ class RandomOperations {
         return ExpectBlit(w.real.Blit(a, source.real), w, a, bytes);
       }
       case 4: {
-        const std::string bytes = Pattern(random_() % 8);
+        const std::string bytes = PatternString(0, random_() % 8);
         return ExpectBlit(w.real.Blit(a, bytes), w, a, bytes);
       }
       case 5: {
@@ -158,7 +157,7 @@ class RandomOperations {
         return;
       }
       case 8: {
-        Modelled fresh = NewBlock(Pattern(random_() % 80));
+        Modelled fresh = NewBlock(PatternString(0, random_() % 80));
         return Keep(std::move(fresh));
       }
     }

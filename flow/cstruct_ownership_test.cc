@@ -25,6 +25,7 @@ namespace {
 
 using ::absl_testing::IsOk;
 using ::absl_testing::IsOkAndHolds;
+using ::flow::testing::PatternString;
 using ::testing::Eq;
 
 // The largest window that a Cord copies although it could share it.
@@ -33,8 +34,6 @@ constexpr size_t kSmallestShared = kLargestCopied + 1;
 
 // More than a std::string holds inside itself.
 constexpr size_t kOutOfLine = 64;
-
-std::string Pattern(size_t size) { return testing::PatternString(0, size); }
 
 // The address of the bytes of a Cord that is known to be of one piece.
 const char* AddressOf(const absl::Cord& cord) {
@@ -82,18 +81,18 @@ TEST(CstructTest, CreateIsZeroed) {
 }
 
 TEST(CstructTest, CopyOfDoesNotShareItsArgument) {
-  std::string bytes = Pattern(kOutOfLine);
+  std::string bytes = PatternString(0, kOutOfLine);
   const Cstruct copy = Cstruct::CopyOf(bytes);
   bytes[0] = 'x';
-  EXPECT_EQ(copy.view(), Pattern(kOutOfLine));
+  EXPECT_EQ(copy.view(), PatternString(0, kOutOfLine));
 }
 
 TEST(CstructTest, AdoptDoesNotCopyALongString) {
-  std::string bytes = Pattern(kOutOfLine);
+  std::string bytes = PatternString(0, kOutOfLine);
   const char* address = bytes.data();
   const Cstruct adopted = Cstruct::Adopt(std::move(bytes));
   EXPECT_EQ(adopted.data(), address);
-  EXPECT_EQ(adopted.view(), Pattern(kOutOfLine));
+  EXPECT_EQ(adopted.view(), PatternString(0, kOutOfLine));
 }
 
 TEST(CstructTest, AdoptKeepsAShortStringThroughMoves) {
@@ -206,48 +205,48 @@ TEST(CstructTest, ToStringIsACopy) {
 
 TEST(CstructTest, ToCordOfAnLvalueIsACopyThatLaterWritesDoNotChange) {
   for (size_t size : {size_t{1}, kLargestCopied, kSmallestShared}) {
-    const Cstruct c = Cstruct::Adopt(Pattern(size));
+    const Cstruct c = Cstruct::Adopt(PatternString(0, size));
     const absl::Cord cord = c.ToCord();
     EXPECT_NE(AddressOf(cord), c.data());
     c.Fill('x');
-    EXPECT_EQ(cord, Pattern(size));
+    EXPECT_EQ(cord, PatternString(0, size));
     EXPECT_TRUE(c.IsSoleOwner());
   }
 }
 
 TEST(CstructTest, ToCordOfTheSoleLargeRvalueSharesTheMemory) {
-  Cstruct c = Cstruct::Adopt(Pattern(kSmallestShared));
+  Cstruct c = Cstruct::Adopt(PatternString(0, kSmallestShared));
   const char* address = c.data();
   const absl::Cord cord = std::move(c).ToCord();
   EXPECT_EQ(AddressOf(cord), address);
-  EXPECT_EQ(cord, Pattern(kSmallestShared));
+  EXPECT_EQ(cord, PatternString(0, kSmallestShared));
   EXPECT_TRUE(c.empty());  // NOLINT(bugprone-use-after-move)
 }
 
 TEST(CstructTest, ToCordOfASharedRvalueIsACopy) {
-  Cstruct c = Cstruct::Adopt(Pattern(kSmallestShared));
+  Cstruct c = Cstruct::Adopt(PatternString(0, kSmallestShared));
   const Cstruct other = *c.Sub(0, 1);
   const absl::Cord cord = std::move(c).ToCord();
   EXPECT_NE(AddressOf(cord), other.data());
   EXPECT_TRUE(c.empty());  // NOLINT(bugprone-use-after-move)
   EXPECT_TRUE(other.IsSoleOwner()) << "the copy keeps no reference";
   other[0] = 'x';
-  EXPECT_EQ(cord, Pattern(kSmallestShared));
+  EXPECT_EQ(cord, PatternString(0, kSmallestShared));
 }
 
 TEST(CstructTest, ToCordOfASmallRvalueIsACopyThatDoesNotPinTheBlock) {
-  std::string block = Pattern(1 << 20);
+  std::string block = PatternString(0, 1 << 20);
   int releases = 0;
   Cstruct c = Cstruct::Wrap(absl::MakeSpan(block), [&] { ++releases; });
   c = *c.Sub(5, kLargestCopied);
   const absl::Cord cord = std::move(c).ToCord();
   EXPECT_EQ(releases, 1);
-  EXPECT_EQ(cord, Pattern(1 << 20).substr(5, kLargestCopied));
+  EXPECT_EQ(cord, PatternString(0, 1 << 20).substr(5, kLargestCopied));
   EXPECT_TRUE(c.empty());  // NOLINT(bugprone-use-after-move)
 }
 
 TEST(CstructTest, WrapReleasesOnceAfterTheLastCord) {
-  std::string block = Pattern(2 * kSmallestShared);
+  std::string block = PatternString(0, 2 * kSmallestShared);
   int releases = 0;
   {
     absl::Cord part;
@@ -260,7 +259,7 @@ TEST(CstructTest, WrapReleasesOnceAfterTheLastCord) {
       EXPECT_EQ(AddressOf(part), &block[2]);
     }
     EXPECT_EQ(releases, 0);
-    EXPECT_EQ(part, Pattern(block.size()).substr(2, kSmallestShared));
+    EXPECT_EQ(part, PatternString(0, block.size()).substr(2, kSmallestShared));
   }
   EXPECT_EQ(releases, 1);
 }

@@ -20,6 +20,7 @@
 #include "absl/time/time.h"
 #include "flow/flow.h"
 #include "flow/testing/byte_pattern.h"
+#include "flow/testing/internal/deadlines.h"
 #include "flow/testing/internal/raw_sockets.h"
 #include "flow/testing/matchers.h"
 #include "gmock/gmock.h"
@@ -33,6 +34,7 @@ using ::absl_testing::StatusIs;
 using ::flow::testing::FlowOf;
 using ::flow::testing::IsClosed;
 using ::flow::testing::IsEof;
+using ::flow::testing::Patience;
 using ::flow::testing::PatternString;
 using ::flow::testing::RawPair;
 using ::flow::testing::RawReadToEnd;
@@ -41,9 +43,6 @@ using ::flow::testing::RawUnix;
 using ::flow::testing::RawWrite;
 
 constexpr size_t kLarge = size_t{1} << 20;
-
-// For a machine under load; what is waited for comes at once.
-absl::Time Patience() { return absl::Now() + absl::Seconds(20); }
 
 // --- Close
 

@@ -30,6 +30,7 @@
 #include "flow/flow.h"
 #include "flow/proxy.h"
 #include "flow/testing/byte_pattern.h"
+#include "flow/testing/internal/deadlines.h"
 #include "flow/testing/internal/raw_sockets.h"
 #include "flow/testing/matchers.h"
 #include "gmock/gmock.h"
@@ -41,6 +42,7 @@ namespace {
 using ::absl_testing::IsOk;
 using ::absl_testing::StatusIs;
 using ::flow::testing::FlowOf;
+using ::flow::testing::Patience;
 using ::flow::testing::PatternString;
 using ::flow::testing::RawPair;
 using ::flow::testing::RawPipe;
@@ -49,11 +51,9 @@ using ::flow::testing::RawReceived;
 using ::flow::testing::RawTcp;
 using ::flow::testing::RawUnix;
 using ::flow::testing::RawWrite;
+using ::flow::testing::Soon;
 
 constexpr size_t kLarge = size_t{1} << 20;
-
-// For a machine under load; what is waited for comes much sooner.
-absl::Time Patience() { return absl::Now() + absl::Seconds(60); }
 
 // Reads 16 KiB at a time with pauses, to the end.
 RawReceived ReadSlowly(int fd, absl::Duration pause = absl::Milliseconds(4)) {
@@ -89,7 +89,7 @@ void ExpectTheTailArrives(
 TEST(DrainTest, WhatHasEndedDrainsWhenCloseIsLate) {
   for (const auto& make : {RawUnix, +[] { return RawTcp(); }}) {
     ExpectTheTailArrives(make(), [](std::unique_ptr<Flow> flow) {
-      EXPECT_THAT(flow->Close(absl::Now() + absl::Milliseconds(5)),
+      EXPECT_THAT(flow->Close(Soon()),
                   StatusIs(absl::StatusCode::kDeadlineExceeded));
     });
   }
@@ -114,7 +114,7 @@ TEST(DrainTest, WhatHasEndedDrainsAlsoIfSomethingWasLeftUnread) {
   const RawPair tcp = RawTcp();
   RawWrite(tcp.right, "nobody reads this");
   ExpectTheTailArrives(tcp, [](std::unique_ptr<Flow> flow) {
-    EXPECT_THAT(flow->Close(absl::Now() + absl::Milliseconds(5)),
+    EXPECT_THAT(flow->Close(Soon()),
                 StatusIs(absl::StatusCode::kDeadlineExceeded));
   });
 }
@@ -122,7 +122,7 @@ TEST(DrainTest, WhatHasEndedDrainsAlsoIfSomethingWasLeftUnread) {
 TEST(DrainTest, WhatHasEndedDrainsWhenTheRestIsRefused) {
   ExpectTheTailArrives(RawTcp(), [](std::unique_ptr<Flow> flow) {
     EXPECT_THAT(flow->Shutdown(ShutdownMode::kRead), IsOk());
-    EXPECT_THAT(flow->Close(absl::Now() + absl::Milliseconds(5)),
+    EXPECT_THAT(flow->Close(Soon()),
                 StatusIs(absl::StatusCode::kDeadlineExceeded));
   });
 }

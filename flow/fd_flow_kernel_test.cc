@@ -32,6 +32,7 @@
 #include "flow/flow.h"
 #include "flow/socket.h"
 #include "flow/testing/byte_pattern.h"
+#include "flow/testing/internal/deadlines.h"
 #include "flow/testing/internal/raw_sockets.h"
 #include "flow/testing/matchers.h"
 #include "gmock/gmock.h"
@@ -46,6 +47,7 @@ using ::absl_testing::StatusIs;
 using ::flow::testing::FlowOf;
 using ::flow::testing::IsClosed;
 using ::flow::testing::IsEof;
+using ::flow::testing::Patience;
 using ::flow::testing::PatternString;
 using ::flow::testing::RawFifo;
 using ::flow::testing::RawPair;
@@ -61,9 +63,6 @@ using ::testing::HasSubstr;
 using ::testing::Not;
 
 constexpr size_t kLarge = size_t{1} << 20;
-
-// For a machine under load; what is waited for comes at once.
-absl::Time Patience() { return absl::Now() + absl::Seconds(20); }
 
 // --- SIGPIPE
 

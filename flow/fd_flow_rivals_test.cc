@@ -22,6 +22,7 @@
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "flow/flow.h"
+#include "flow/testing/internal/deadlines.h"
 #include "flow/testing/internal/raw_sockets.h"
 #include "gtest/gtest.h"
 
@@ -29,6 +30,7 @@ namespace flow {
 namespace {
 
 using ::flow::testing::FlowOf;
+using ::flow::testing::Patience;
 using ::flow::testing::RawFifo;
 using ::flow::testing::RawPair;
 using ::flow::testing::RawPipe;
@@ -40,12 +42,9 @@ enum class Kind { kPipe, kFifo, kTerminal };
 constexpr int kRounds = 200;
 constexpr absl::Duration kShort = absl::Milliseconds(1);
 
-// For a machine under load.
-constexpr absl::Duration kPatience = absl::Seconds(20);
-
 // Returns whether `counter` comes to `value`.
 bool Await(const std::atomic<int>& counter, int value) {
-  const absl::Time late = absl::Now() + kPatience;
+  const absl::Time late = Patience();
   while (counter < value) {
     if (absl::Now() > late) return false;
     std::this_thread::yield();

@@ -14,7 +14,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
-#include <random>
 #include <string>
 #include <thread>
 #include <utility>
@@ -32,14 +31,18 @@
 #include "flow/socket.h"
 #include "flow/status.h"
 #include "flow/testing/byte_pattern.h"
+#include "flow/testing/internal/deadlines.h"
+#include "flow/testing/internal/dice.h"
 #include "flow/testing/internal/raw_sockets.h"
 #include "gtest/gtest.h"
 
 namespace flow {
 namespace {
 
+using ::flow::testing::Dice;
 using ::flow::testing::FlowOf;
 using ::flow::testing::OpenDescriptors;
+using ::flow::testing::Patience;
 using ::flow::testing::RawPair;
 using ::flow::testing::RawPipe;
 using ::flow::testing::RawTcp;
@@ -49,28 +52,6 @@ using ::flow::testing::ShrinkBuffers;
 // More than shrunken buffers hold, so that writers wait.
 constexpr int64_t kMostBytes = 40000;
 constexpr int kMostPerCall = 6000;
-
-// For a machine under load. Who comes to this has hung.
-absl::Time Patience() { return absl::Now() + absl::Seconds(60); }
-
-// Dice for one thread, the same for the same seed.
-class Dice {
- public:
-  explicit Dice(uint32_t seed) : engine_(seed) {}
-  // 0 to `n` - 1.
-  int Roll(int n) {
-    return static_cast<int>(engine_() % static_cast<uint32_t>(n));
-  }
-  void Pause() {
-    for (int i = Roll(20); i > 0; --i) std::this_thread::yield();
-  }
-  absl::Time Soon(int microseconds) {
-    return absl::Now() + absl::Microseconds(Roll(microseconds));
-  }
-
- private:
-  std::mt19937 engine_;
-};
 
 enum class Transport { kUnix, kTcp, kPipes };
 
@@ -131,7 +112,7 @@ struct End {
         refused = true;
         flow->Shutdown(ShutdownMode::kRead).IgnoreError();
       }
-      if (dice.Roll(10) == 0) flow->SetReadDeadline(dice.Soon(200));
+      if (dice.Roll(10) == 0) flow->SetReadDeadline(dice.DeadlineWithin(200));
       const size_t max = dice.Roll(2) == 0 ? kNoLimit : 1 + dice.Roll(600);
       const absl::StatusOr<absl::Cord> data = flow->Read(max);
       if (absl::IsDeadlineExceeded(data.status())) {
@@ -159,7 +140,7 @@ struct End {
   void Write() {
     Dice dice(seed + 2);
     while (flow->bytes_written() < kMostBytes) {
-      if (dice.Roll(10) == 0) flow->SetWriteDeadline(dice.Soon(200));
+      if (dice.Roll(10) == 0) flow->SetWriteDeadline(dice.DeadlineWithin(200));
       const std::string bytes =
           Bytes(number, flow->bytes_written(), 1 + dice.Roll(kMostPerCall));
       absl::Status status;
@@ -210,8 +191,8 @@ struct End {
     Dice dice(seed + 3);
     for (int i = dice.Roll(30); i > 0; --i) dice.Pause();
     ended = true;
-    close_result =
-        flow->Close(calm || dice.Roll(3) != 0 ? Patience() : dice.Soon(500));
+    close_result = flow->Close(
+        calm || dice.Roll(3) != 0 ? Patience() : dice.DeadlineWithin(500));
     if (absl::IsDeadlineExceeded(close_result)) aborted = true;
   }
 
@@ -229,7 +210,7 @@ struct End {
     for (int i = dice.Roll(20); i > 0; --i) {
       dice.Pause();
       const absl::Time deadline =
-          dice.Roll(2) == 0 ? absl::InfinitePast() : dice.Soon(1000);
+          dice.Roll(2) == 0 ? absl::InfinitePast() : dice.DeadlineWithin(1000);
       if (dice.Roll(2) == 0) {
         flow->SetReadDeadline(deadline);
       } else if (!ended) {
@@ -399,7 +380,7 @@ TEST(ListenerThreadsTest, CloseEndsEveryAcceptAndLeavesNoDescriptor) {
         while (true) {
           const absl::StatusOr<std::unique_ptr<Flow>> flow =
               (*listener)->Accept(dice.Roll(2) == 0 ? Patience()
-                                                    : dice.Soon(100));
+                                                    : dice.DeadlineWithin(100));
           if (IsClosed(flow.status())) return;
           EXPECT_TRUE(flow.ok() || absl::IsDeadlineExceeded(flow.status()))
               << flow.status();

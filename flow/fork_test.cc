@@ -26,6 +26,7 @@
 #include "flow/function_flow.h"
 #include "flow/iostream.h"
 #include "flow/pipe.h"
+#include "flow/testing/internal/deadlines.h"
 #include "flow/testing/internal/raw_sockets.h"
 #include "flow/testing/matchers.h"
 #include "gmock/gmock.h"
@@ -38,11 +39,13 @@ using ::absl_testing::IsOk;
 using ::absl_testing::IsOkAndHolds;
 using ::flow::testing::FlowOf;
 using ::flow::testing::IsEof;
+using ::flow::testing::Patience;
 using ::flow::testing::RawFifo;
 using ::flow::testing::RawPair;
 using ::flow::testing::RawPipe;
 using ::flow::testing::RawTcp;
 using ::flow::testing::RawUnix;
+using ::flow::testing::Soon;
 
 // Calls `function` in a child, which then exits with 0.
 void InChild(const std::function<void()>& function) {
@@ -65,10 +68,8 @@ void ExpectWorks(Flow& local, Flow& remote) {
   EXPECT_THAT(remote.Read(), IsOkAndHolds("there"));
   EXPECT_THAT(remote.Write("and back"), IsOk());
   EXPECT_THAT(local.Read(), IsOkAndHolds("and back"));
-  std::thread closer([&] {
-    EXPECT_THAT(remote.Close(absl::Now() + absl::Seconds(20)), IsOk());
-  });
-  EXPECT_THAT(local.Close(absl::Now() + absl::Seconds(20)), IsOk());
+  std::thread closer([&] { EXPECT_THAT(remote.Close(Patience()), IsOk()); });
+  EXPECT_THAT(local.Close(Patience()), IsOk());
   closer.join();
 }
 
@@ -189,7 +190,7 @@ TEST(ForkTest, AChildThatWaitsDoesNotWakeItsParent) {
   InChild([] {
     const RawPair raw = RawUnix();
     auto flow = FlowOf(raw.left);
-    flow->SetReadDeadline(absl::Now() + absl::Milliseconds(5));
+    flow->SetReadDeadline(Soon());
     if (!absl::IsDeadlineExceeded(flow->Read().status())) ::_exit(1);
   });
   local->SetReadDeadline(absl::InfiniteFuture());

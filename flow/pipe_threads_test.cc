@@ -11,7 +11,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
-#include <random>
 #include <string>
 #include <thread>
 #include <utility>
@@ -28,10 +27,13 @@
 #include "flow/pipe.h"
 #include "flow/status.h"
 #include "flow/testing/byte_pattern.h"
+#include "flow/testing/internal/dice.h"
 #include "gtest/gtest.h"
 
 namespace flow {
 namespace {
+
+using ::flow::testing::Dice;
 
 constexpr int64_t kMostBytes = 3000;
 
@@ -39,22 +41,6 @@ constexpr int64_t kMostBytes = 3000;
 std::string Bytes(int end, int64_t begin, size_t n) {
   return testing::PatternString(begin, n, static_cast<uint64_t>(end));
 }
-
-// Dice for one thread, the same for the same seed.
-class Dice {
- public:
-  explicit Dice(uint32_t seed) : engine_(seed) {}
-  // 0 to `n` - 1.
-  int Roll(int n) {
-    return static_cast<int>(engine_() % static_cast<uint32_t>(n));
-  }
-  void Pause() {
-    for (int i = Roll(20); i > 0; --i) std::this_thread::yield();
-  }
-
- private:
-  std::mt19937 engine_;
-};
 
 // One end, and what its threads have seen.
 struct End {
@@ -79,7 +65,7 @@ struct End {
         flow->Shutdown(ShutdownMode::kRead).IgnoreError();
       }
       if (dice.Roll(10) == 0) {
-        flow->SetReadDeadline(absl::Now() + absl::Microseconds(dice.Roll(200)));
+        flow->SetReadDeadline(dice.DeadlineWithin(200));
       }
       const size_t max = dice.Roll(2) == 0 ? kNoLimit : 1 + dice.Roll(600);
       const absl::StatusOr<absl::Cord> data = flow->Read(max);
@@ -103,8 +89,7 @@ struct End {
     Dice dice(seed + 2);
     while (flow->bytes_written() < kMostBytes) {
       if (dice.Roll(10) == 0) {
-        flow->SetWriteDeadline(absl::Now() +
-                               absl::Microseconds(dice.Roll(200)));
+        flow->SetWriteDeadline(dice.DeadlineWithin(200));
       }
       const std::string bytes =
           Bytes(number, flow->bytes_written(), 1 + dice.Roll(600));
@@ -151,8 +136,7 @@ struct End {
     // close.
     const bool patient = dice.Roll(3) != 0;
     const absl::Time deadline =
-        patient ? absl::InfiniteFuture()
-                : absl::Now() + absl::Microseconds(dice.Roll(500));
+        patient ? absl::InfiniteFuture() : dice.DeadlineWithin(500);
     after_read = dice.Roll(2) == 0;
     ended = true;
     close_result =

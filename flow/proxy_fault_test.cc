@@ -17,7 +17,6 @@
 #include "absl/status/status_matchers.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/cord.h"
-#include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "flow/copy.h"
 #include "flow/flow.h"
@@ -25,6 +24,7 @@
 #include "flow/proxy.h"
 #include "flow/testing/byte_pattern.h"
 #include "flow/testing/fault_points.h"
+#include "flow/testing/internal/deadlines.h"
 #include "flow/testing/matchers.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -38,6 +38,7 @@ using ::flow::testing::FaultMode;
 using ::flow::testing::FaultPlan;
 using ::flow::testing::FaultPointOptions;
 using ::flow::testing::ForEachFaultPoint;
+using ::flow::testing::Patience;
 using ::flow::testing::Pattern;
 using ::flow::testing::SameData;
 using ::testing::AnyOf;
@@ -120,7 +121,7 @@ struct Relayed {
       EXPECT_THAT(result.a_to_b.status, IsOk());
       EXPECT_THAT(result.b_to_a.status, IsOk());
       for (Flow* flow : {a.get(), b.get(), &client.flow(), &server.flow()}) {
-        EXPECT_THAT(flow->Close(absl::Now() + absl::Seconds(10)), IsOk());
+        EXPECT_THAT(flow->Close(Patience()), IsOk());
       }
       return;
     }
@@ -134,7 +135,7 @@ struct Relayed {
       EXPECT_THAT(far_end->sent(), AnyOf(IsOk(), StatusIs(far_code)));
       EXPECT_THAT(far_end->end(), AnyOf(IsOk(), StatusIs(far_code)));
       // Not all was in good order, and this is how it learns that.
-      EXPECT_THAT(far_end->flow().Close(absl::Now() + absl::Seconds(10)),
+      EXPECT_THAT(far_end->flow().Close(Patience()),
                   AnyOf(IsOk(), StatusIs(far_code)));
     }
     // The direction that failed has not ended in good order.

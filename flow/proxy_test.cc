@@ -23,7 +23,6 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "absl/synchronization/notification.h"
-#include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "absl/types/span.h"
 #include "flow/copy.h"
@@ -32,6 +31,7 @@
 #include "flow/status.h"
 #include "flow/string_flow.h"
 #include "flow/testing/byte_pattern.h"
+#include "flow/testing/internal/deadlines.h"
 #include "flow/testing/internal/hook_flow.h"
 #include "flow/testing/matchers.h"
 #include "gmock/gmock.h"
@@ -46,6 +46,7 @@ using ::absl_testing::StatusIs;
 using ::flow::testing::HookFlow;
 using ::flow::testing::IsClosed;
 using ::flow::testing::IsEof;
+using ::flow::testing::Patience;
 using ::flow::testing::Pattern;
 using ::flow::testing::PatternString;
 using ::flow::testing::SameData;
@@ -56,8 +57,6 @@ using Side = CopyResult::Side;
 constexpr size_t kSize = 6000;
 constexpr uint64_t kThere = 1;  // the pattern that the client sends
 constexpr uint64_t kBack = 2;   // and the server
-
-absl::Time Soon() { return absl::Now() + absl::Seconds(10); }
 
 // A proxy between two pipes, on a thread of its own. With `swapped` the server
 // is its first flow.
@@ -99,7 +98,7 @@ class Relay {
   // Closes all four ends after an Ok proxy.
   void ExpectAllCloseInGoodOrder() {
     for (Flow* flow : {a_.get(), b_.get(), client_.get(), server_.get()}) {
-      EXPECT_THAT(flow->Close(Soon()), IsOk());
+      EXPECT_THAT(flow->Close(Patience()), IsOk());
     }
   }
 
@@ -219,9 +218,9 @@ TEST_P(ProxyPipeTest, AnEmptyStreamIsCarriedOver) {
 TEST_P(ProxyPipeTest, CloseWaitsForTheFarEndThroughTheProxy) {
   Relay relay = MakeRelay();
   absl::Status closed;
-  std::thread closer([&] { closed = relay.client().Close(Soon()); });
+  std::thread closer([&] { closed = relay.client().Close(Patience()); });
   EXPECT_THAT(relay.server().Read(), IsEof());
-  absl::Status sent = relay.server().Close(Soon());
+  absl::Status sent = relay.server().Close(Patience());
   closer.join();
   EXPECT_THAT(sent, IsOk());
   EXPECT_THAT(closed, IsOk());
@@ -247,7 +246,7 @@ TEST_P(ProxyPipeTest, ARefusalIsCarriedOverAndTheOtherDirectionGoesOn) {
   EXPECT_EQ(relay.there().statistics.bytes, 0);
   EXPECT_NE(relay.there().unwritten, "");
   EXPECT_THAT(relay.back().status, IsOk());
-  EXPECT_THAT(relay.server().Close(Soon()), IsOk());
+  EXPECT_THAT(relay.server().Close(Patience()), IsOk());
 }
 
 TEST_P(ProxyPipeTest, BothDirectionsCanBeRefused) {
@@ -438,7 +437,7 @@ TEST(ProxyTest, WhatACloseLeftUnreadIsNoWholeStream) {
   Pipe far = MakePipe();
   ASSERT_THAT(near.left->Write("unread"), IsOk());
   ASSERT_THAT(near.left->Shutdown(ShutdownMode::kWrite), IsOk());
-  ASSERT_THAT(near.right->Close(Soon()), IsOk());
+  ASSERT_THAT(near.right->Close(Patience()), IsOk());
   EXPECT_THAT(Proxy(*near.right, *far.left).status, IsClosed());
   EXPECT_THAT(far.right->Read(), StatusIs(absl::StatusCode::kAborted));
 }

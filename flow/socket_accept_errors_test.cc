@@ -20,6 +20,7 @@
 #include "absl/time/time.h"
 #include "flow/flow.h"
 #include "flow/socket.h"
+#include "flow/testing/internal/deadlines.h"
 #include "flow/testing/internal/listeners.h"
 #include "flow/testing/matchers.h"
 #include "gmock/gmock.h"

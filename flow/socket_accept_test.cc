@@ -23,6 +23,7 @@
 #include "absl/time/time.h"
 #include "flow/flow.h"
 #include "flow/socket.h"
+#include "flow/testing/internal/deadlines.h"
 #include "flow/testing/internal/listeners.h"
 #include "flow/testing/internal/raw_sockets.h"
 #include "flow/testing/matchers.h"
@@ -43,6 +44,7 @@ using ::flow::testing::NewFolder;
 using ::flow::testing::Patience;
 using ::flow::testing::RawReset;
 using ::flow::testing::RawWrite;
+using ::flow::testing::Soon;
 using ::testing::HasSubstr;
 
 // Connects to `listener`, on 127.0.0.1, without a flow.
@@ -65,8 +67,7 @@ int RawDial(const Listener& listener) {
 
 TEST(AcceptTest, ItsDeadlineEndsTheWait) {
   auto listener = ListenOn("tcp:127.0.0.1:0");
-  for (const absl::Time deadline :
-       {absl::InfinitePast(), absl::Now() + absl::Milliseconds(5)}) {
+  for (const absl::Time deadline : {absl::InfinitePast(), Soon()}) {
     EXPECT_THAT(listener->Accept(deadline),
                 StatusIs(absl::StatusCode::kDeadlineExceeded));
   }

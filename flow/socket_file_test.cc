@@ -31,6 +31,7 @@
 #include "absl/time/time.h"
 #include "flow/flow.h"
 #include "flow/socket.h"
+#include "flow/testing/internal/deadlines.h"
 #include "flow/testing/internal/listeners.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"

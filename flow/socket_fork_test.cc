@@ -22,6 +22,7 @@
 #include "flow/flow.h"
 #include "flow/socket.h"
 #include "flow/status.h"
+#include "flow/testing/internal/deadlines.h"
 #include "flow/testing/internal/listeners.h"
 #include "flow/testing/internal/raw_sockets.h"
 #include "gmock/gmock.h"

@@ -26,6 +26,7 @@
 #include "absl/time/time.h"
 #include "flow/flow.h"
 #include "flow/socket_options.h"
+#include "flow/testing/internal/deadlines.h"
 #include "flow/testing/internal/listeners.h"
 #include "flow/testing/internal/raw_sockets.h"
 #include "gmock/gmock.h"

@@ -39,7 +39,7 @@ using ::flow::testing::RawTcp;
 using ::flow::testing::RawUnix;
 using ::flow::testing::SetWallClock;
 
-constexpr absl::Duration kSoon = absl::Milliseconds(30);
+constexpr absl::Duration kShort = absl::Milliseconds(30);
 constexpr absl::Duration kMoved = absl::Hours(1);
 
 // Two ends of which the left one waits.
@@ -85,7 +85,7 @@ class WallClockTest : public ::testing::TestWithParam<absl::Duration> {
   void ExpectDeadline(const std::function<absl::Status()>& wait) {
     SetWallClock(GetParam());
     std::thread setter([&] {
-      absl::SleepFor(kSoon / 4);
+      absl::SleepFor(kShort / 4);
       SetWallClock(2 * GetParam());
     });
     EXPECT_TRUE(AtOnce([&] {
@@ -99,13 +99,13 @@ class WallClockTest : public ::testing::TestWithParam<absl::Duration> {
 TEST_P(WallClockTest, AReadKeepsItsDeadline) {
   for (Ends& ends : AllEnds()) {
     SCOPED_TRACE(ends.name);
-    ends.left->SetReadDeadline(absl::Now() + kSoon);
+    ends.left->SetReadDeadline(absl::Now() + kShort);
     ExpectDeadline([&] { return ends.left->Read().status(); });
   }
   const auto raw = RawPipe();
   const auto reader = FlowOf(raw.left);
   const auto writer = FlowOf(raw.right);
-  reader->SetReadDeadline(absl::Now() + kSoon);
+  reader->SetReadDeadline(absl::Now() + kShort);
   ExpectDeadline([&] { return reader->Read().status(); });
 }
 
@@ -113,7 +113,7 @@ TEST_P(WallClockTest, AWriteKeepsItsDeadline) {
   const std::string much(4 << 20, 'x');
   for (Ends& ends : AllEnds()) {
     SCOPED_TRACE(ends.name);
-    ends.left->SetWriteDeadline(absl::Now() + kSoon);
+    ends.left->SetWriteDeadline(absl::Now() + kShort);
     ExpectDeadline([&] { return ends.left->Write(absl::string_view(much)); });
   }
 }
@@ -136,7 +136,7 @@ TEST_P(WallClockTest, ADeadlineIsNotSoonerForAClockThatIsSet) {
 TEST_P(WallClockTest, ACloseKeepsItsDeadline) {
   for (Ends& ends : AllEnds()) {
     SCOPED_TRACE(ends.name);
-    const absl::Time deadline = absl::Now() + kSoon;
+    const absl::Time deadline = absl::Now() + kShort;
     // The call itself takes it as the clock is set then, so the clock moves
     // while it waits only.
     std::thread setter([&] {
@@ -156,14 +156,14 @@ TEST_P(WallClockTest, AProxyKeepsItsIdleTimeout) {
   Pipe near = MakePipe();
   Pipe far = MakePipe();
   ProxyOptions options;
-  options.idle_timeout = kSoon;
+  options.idle_timeout = kShort;
   ExpectDeadline([&] { return Proxy(*near.right, *far.left, options).status; });
 }
 
 TEST_P(WallClockTest, APatientCloseKeepsItsIdleTimeout) {
   Pipe pipe = MakePipe();
   EXPECT_TRUE(pipe.left->Write("nobody reads this").ok());
-  ExpectDeadline([&] { return pipe.left->PatientClose(kSoon); });
+  ExpectDeadline([&] { return pipe.left->PatientClose(kShort); });
 }
 
 INSTANTIATE_TEST_SUITE_P(Clock, WallClockTest,

@@ -7,17 +7,16 @@
 #include <unistd.h>
 
 #include <cstddef>
-#include <cstdint>
 #include <string>
 
 #include "absl/status/status_matchers.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/match.h"
-#include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "flow/fd_flow.h"
 #include "flow/flow.h"
 #include "flow/socket.h"
+#include "flow/testing/byte_pattern.h"
 #include "flowcat/fixture.h"
 #include "flowcat/process.h"
 #include "gmock/gmock.h"
@@ -28,25 +27,14 @@ namespace {
 
 using ::absl_testing::IsOk;
 using ::absl_testing::IsOkAndHolds;
+using ::flow::testing::PatternString;
 using ::testing::Not;
 
 constexpr char kTcp[] = "tcp-listen:127.0.0.1:0";
 constexpr char kUnix[] = "unix-listen:s";
 
-absl::Time Soon() { return absl::Now() + kPatience; }
-
 // More than any buffer on the way holds.
 constexpr size_t kLarge = size_t{8} << 20;
-
-std::string Pattern(size_t size) {
-  std::string bytes(size, '\0');
-  uint32_t state = 1;
-  for (char& byte : bytes) {
-    state = state * 1664525 + 1013904223;
-    byte = static_cast<char>(state >> 24);
-  }
-  return bytes;
-}
 
 // A conversation of two peers: `asking` ends its direction, and the answer
 // still comes. Both close in order, so nothing was cut.
@@ -57,8 +45,8 @@ void Converse(flow::Flow& asking, flow::Flow& answering) {
   EXPECT_THAT(answering.Write("the answer"), IsOk());
   EXPECT_THAT(answering.Shutdown(flow::ShutdownMode::kWrite), IsOk());
   EXPECT_THAT(ReadToEnd(asking), IsOkAndHolds("the answer"));
-  EXPECT_THAT(asking.Close(Soon()), IsOk());
-  EXPECT_THAT(answering.Close(Soon()), IsOk());
+  EXPECT_THAT(asking.Close(Patience()), IsOk());
+  EXPECT_THAT(answering.Close(Patience()), IsOk());
 }
 
 using FlowcatEndpointsTest = FlowcatProcessFixture;
@@ -118,8 +106,8 @@ TEST_F(FlowcatEndpointsTest, AListenerAcceptsOneAndIsGone) {
   EXPECT_THAT(client->Write("x"), IsOk());
   EXPECT_EQ(ReadSize(*client, 1), "x");
   EXPECT_NE(::access("s", F_OK), 0) << "the file of the socket";
-  EXPECT_THAT(flow::Dial("unix:s", Soon()), Not(IsOk()));
-  EXPECT_THAT(client->Close(Soon()), IsOk());
+  EXPECT_THAT(flow::Dial("unix:s", Patience()), Not(IsOk()));
+  EXPECT_THAT(client->Close(Patience()), IsOk());
   EXPECT_EQ(flowcat.Wait(), 0) << flowcat.err();
 }
 
@@ -129,7 +117,7 @@ TEST_F(FlowcatEndpointsTest, ACommandSeesTheEndAndItsAnswerComes) {
   EXPECT_THAT(client->Write("text "), IsOk());
   EXPECT_THAT(client->Shutdown(flow::ShutdownMode::kWrite), IsOk());
   EXPECT_THAT(ReadToEnd(*client), IsOkAndHolds("text end\n"));
-  EXPECT_THAT(client->Close(Soon()), IsOk());
+  EXPECT_THAT(client->Close(Patience()), IsOk());
   EXPECT_EQ(flowcat.Wait(), 0) << flowcat.err();
 }
 
@@ -164,20 +152,20 @@ TEST_F(FlowcatEndpointsTest, OneWayIsFromAToBOnly) {
   EXPECT_THAT(flowcat.streams().Shutdown(flow::ShutdownMode::kWrite), IsOk());
   EXPECT_THAT(client->Write("up"), IsOk());
   EXPECT_THAT(ReadToEnd(*client), IsOkAndHolds("down"));
-  EXPECT_THAT(client->Close(Soon()), IsOk());
+  EXPECT_THAT(client->Close(Patience()), IsOk());
   EXPECT_THAT(ReadToEnd(flowcat.streams()), IsOkAndHolds(""));
   EXPECT_EQ(flowcat.Wait(), 0) << flowcat.err();
 }
 
 TEST_F(FlowcatEndpointsTest, AFileIsSentToWhoeverConnects) {
-  const std::string content = Pattern(kLarge);
+  const std::string content = PatternString(0, kLarge);
   WriteFile("in", content);
   FlowcatProcess flowcat({"in", kTcp});
   const auto client = DialOrDie(flowcat.AwaitListening());
   const absl::StatusOr<std::string> got = ReadToEnd(*client);
   ASSERT_THAT(got, IsOk());
   EXPECT_TRUE(*got == content);
-  EXPECT_THAT(client->Close(Soon()), IsOk());
+  EXPECT_THAT(client->Close(Patience()), IsOk());
   EXPECT_EQ(flowcat.Wait(), 0) << flowcat.err();
 }
 
@@ -219,7 +207,7 @@ TEST_F(FlowcatEndpointsTest, ASocketAsADescriptorGoesBothWays) {
 }
 
 TEST_F(FlowcatEndpointsTest, LargeAmountsPassBothWaysAtOnce) {
-  const std::string content = Pattern(kLarge);
+  const std::string content = PatternString(0, kLarge);
   WriteFile("in", content);
   EXPECT_EQ(OutputOf("flowcat exec:'cat in; exec cat >a' "
                      "exec:'cat in & exec cat >b'"),

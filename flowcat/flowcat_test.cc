@@ -6,11 +6,11 @@
 #include <unistd.h>
 
 #include <cstddef>
-#include <cstdint>
 #include <string>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
+#include "flow/testing/byte_pattern.h"
 #include "flowcat/fixture.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -18,6 +18,7 @@
 namespace flowcat {
 namespace {
 
+using ::flow::testing::PatternString;
 using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::EndsWith;
@@ -29,34 +30,19 @@ using ::testing::StartsWith;
 
 constexpr size_t kLarge = size_t{64} << 20;
 
-// Bytes that repeat, but not soon and at no power of two, so that a block that
-// is lost, doubled or moved is noticed.
-std::string Pattern(size_t size) {
-  std::string period(1000003, '\0');
-  uint32_t state = 1;
-  for (char& byte : period) {
-    state = state * 1664525 + 1013904223;
-    byte = static_cast<char>(state >> 24);
-  }
-  std::string bytes;
-  while (bytes.size() < size) bytes += period;
-  bytes.resize(size);
-  return bytes;
-}
-
 using FlowcatTest = FlowcatFixture;
 
 // What it copies.
 
 TEST_F(FlowcatTest, CopiesALargeFile) {
-  const std::string content = Pattern(kLarge);
+  const std::string content = PatternString(0, kLarge);
   WriteFile("in", content);
   EXPECT_EQ(OutputOf("flowcat in out"), "");
   EXPECT_TRUE(FileContent("out") == content);
 }
 
 TEST_F(FlowcatTest, CopiesStandardInputToStandardOutput) {
-  const std::string content = Pattern(3000000);
+  const std::string content = PatternString(0, 3000000);
   WriteFile("in", content);
   EXPECT_TRUE(OutputOf("flowcat - - <in") == content);
   EXPECT_TRUE(OutputOf("cat in | flowcat - - | cat") == content);

@@ -95,7 +95,7 @@ FlowcatProcess::~FlowcatProcess() {
 }
 
 bool FlowcatProcess::ReadSome() {
-  errors_->SetReadDeadline(absl::Now() + kPatience);
+  errors_->SetReadDeadline(Patience());
   const absl::StatusOr<absl::Cord> data = errors_->Read();
   if (!data.ok() || data->empty()) return false;
   absl::StrAppend(&err_, std::string(*data));
@@ -146,7 +146,7 @@ FlowcatProcessFixture::FlowcatProcessFixture() {
 
 std::unique_ptr<flow::Flow> DialOrDie(absl::string_view address) {
   absl::StatusOr<std::unique_ptr<flow::Flow>> flow =
-      flow::Dial(address, absl::Now() + kPatience);
+      flow::Dial(address, Patience());
   ABSL_CHECK_OK(flow.status());
   return *std::move(flow);
 }
@@ -160,14 +160,14 @@ std::unique_ptr<flow::Listener> ListenOrDie(absl::string_view address) {
 
 std::unique_ptr<flow::Flow> AcceptOrDie(flow::Listener& listener) {
   absl::StatusOr<std::unique_ptr<flow::Flow>> flow =
-      listener.Accept(absl::Now() + kPatience);
+      listener.Accept(Patience());
   ABSL_CHECK_OK(flow.status());
   return *std::move(flow);
 }
 
 void ExpectReset(absl::string_view address) {
   const absl::StatusOr<std::unique_ptr<flow::Flow>> client =
-      flow::Dial(address, absl::Now() + kPatience);
+      flow::Dial(address, Patience());
   const absl::Status reset =
       client.ok() ? ReadToEnd(**client).status() : client.status();
   EXPECT_TRUE(absl::IsUnavailable(reset)) << reset;
@@ -177,7 +177,7 @@ void ExpectReset(absl::string_view address) {
 absl::StatusOr<std::string> ReadToEnd(flow::Flow& flow) {
   std::string all;
   while (true) {
-    flow.SetReadDeadline(absl::Now() + kPatience);
+    flow.SetReadDeadline(Patience());
     const absl::StatusOr<absl::Cord> data = flow.Read();
     if (!data.ok()) return data.status();
     if (data->empty()) return all;
@@ -188,7 +188,7 @@ absl::StatusOr<std::string> ReadToEnd(flow::Flow& flow) {
 std::string ReadSize(flow::Flow& flow, size_t size) {
   std::string all;
   while (all.size() < size) {
-    flow.SetReadDeadline(absl::Now() + kPatience);
+    flow.SetReadDeadline(Patience());
     const absl::StatusOr<absl::Cord> data = flow.Read(size - all.size());
     if (!data.ok() || data->empty()) break;
     absl::StrAppend(&all, std::string(*data));
@@ -197,7 +197,7 @@ std::string ReadSize(flow::Flow& flow, size_t size) {
 }
 
 bool Eventually(absl::FunctionRef<bool()> condition) {
-  const absl::Time deadline = absl::Now() + kPatience;
+  const absl::Time deadline = Patience();
   while (!condition()) {
     if (absl::Now() > deadline) return false;
     absl::SleepFor(absl::Milliseconds(5));

@@ -19,6 +19,7 @@
 #include "absl/functional/function_ref.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "flow/flow.h"
 #include "flow/socket.h"
@@ -28,6 +29,7 @@ namespace flowcat {
 
 // For a machine under load; not what is waited for usually.
 inline constexpr absl::Duration kPatience = absl::Seconds(30);
+inline absl::Time Patience() { return absl::Now() + kPatience; }
 
 // FlowcatProcess
 //

@@ -35,8 +35,6 @@ using ::testing::StartsWith;
 
 constexpr char kTcp[] = "tcp-listen:127.0.0.1:0";
 
-absl::Time Soon() { return absl::Now() + kPatience; }
-
 using FlowcatRelayTest = FlowcatProcessFixture;
 
 // A client and a server with flowcat between them.
@@ -99,7 +97,7 @@ TEST_F(FlowcatRelayTest, ACommandNeedNotReadAll) {
   EXPECT_THAT(client->Write("xyz"), IsOk());
   EXPECT_THAT(ReadToEnd(*client), IsOkAndHolds("x\nbye\n"));
   // It learns of that when it writes more, or closes.
-  EXPECT_THAT(client->Close(Soon()), IsOk());
+  EXPECT_THAT(client->Close(Patience()), IsOk());
   EXPECT_EQ(flowcat.Wait(), 0) << flowcat.err();
 }
 

@@ -40,8 +40,6 @@ using ::testing::MatchesRegex;
 constexpr char kTcp[] = "tcp-listen:127.0.0.1:0";
 constexpr int kTerminated = 128 + SIGTERM;
 
-absl::Time Soon() { return absl::Now() + kPatience; }
-
 // Has `text` sent back through flowcat, whose other end is `cat`.
 void ExpectEcho(flow::Flow& client, const std::string& text) {
   EXPECT_THAT(client.Write(text), IsOk());
@@ -52,7 +50,7 @@ void ExpectEcho(flow::Flow& client, const std::string& text) {
 void Finish(flow::Flow& client) {
   EXPECT_THAT(client.Shutdown(flow::ShutdownMode::kWrite), IsOk());
   EXPECT_THAT(ReadToEnd(client), IsOkAndHolds(""));
-  EXPECT_THAT(client.Close(Soon()), IsOk());
+  EXPECT_THAT(client.Close(Patience()), IsOk());
 }
 
 using FlowcatServeTest = FlowcatProcessFixture;
@@ -101,8 +99,8 @@ TEST_F(FlowcatServeTest, NoMoreAreServedAtOnceThanWanted) {
   for (int i : {0, 1}) {
     EXPECT_THAT(clients[i]->Shutdown(flow::ShutdownMode::kWrite), IsOk());
   }
-  EXPECT_THAT(first->Close(Soon()), IsOk());
-  EXPECT_THAT(second->Close(Soon()), IsOk());
+  EXPECT_THAT(first->Close(Patience()), IsOk());
+  EXPECT_THAT(second->Close(Patience()), IsOk());
   const auto third = AcceptOrDie(*server);
   EXPECT_THAT(clients[2]->Write("third"), IsOk());
   EXPECT_EQ(ReadSize(*third, 5), "third");
@@ -238,7 +236,7 @@ TEST_F(FlowcatServeTest, QuietMeansOnlyErrors) {
   FlowcatProcess flowcat({"-k", "-q", "unix-listen:s", "exec:exit 4"});
   std::unique_ptr<flow::Flow> client;
   EXPECT_TRUE(Eventually([&] {
-    auto dialed = flow::Dial("unix:s", Soon());
+    auto dialed = flow::Dial("unix:s", Patience());
     if (dialed.ok()) client = *std::move(dialed);
     return client != nullptr;
   }));

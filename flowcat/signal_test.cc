@@ -202,7 +202,7 @@ TEST_F(FlowcatSignalTest, ASignalThatIsIgnoredStaysSo) {
   EXPECT_THAT(client->Write("x"), IsOk());
   EXPECT_THAT(client->Shutdown(flow::ShutdownMode::kWrite), IsOk());
   EXPECT_THAT(ReadToEnd(*client), IsOkAndHolds("x"));
-  EXPECT_THAT(client->Close(absl::Now() + kPatience), IsOk());
+  EXPECT_THAT(client->Close(Patience()), IsOk());
   EXPECT_EQ(flowcat.Wait(), 0) << flowcat.err();
 }
 
@@ -226,7 +226,7 @@ TEST_F(FlowcatSignalTest, CommandsWorkAlsoIfSigchldIsIgnoredAtTheStart) {
     EXPECT_THAT(client->Write("x"), IsOk());
     EXPECT_THAT(client->Shutdown(flow::ShutdownMode::kWrite), IsOk());
     EXPECT_THAT(ReadToEnd(*client), IsOkAndHolds("x"));
-    EXPECT_THAT(client->Close(absl::Now() + kPatience), IsOk());
+    EXPECT_THAT(client->Close(Patience()), IsOk());
   }
   flowcat.Signal(SIGTERM);
   EXPECT_EQ(flowcat.Wait(), 128 + SIGTERM);

@@ -16,7 +16,6 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/cord.h"
 #include "absl/strings/str_cat.h"
-#include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "flow/flow.h"
 #include "flow/socket.h"
@@ -68,7 +67,7 @@ int ServeAllThatGo(FlowcatProcess& flowcat, const std::string& address) {
   std::vector<std::unique_ptr<flow::Flow>> clients;
   int served = 0;
   for (int i = 0; i < kClients; ++i) {
-    auto client = flow::Dial(address, absl::Now() + kPatience);
+    auto client = flow::Dial(address, Patience());
     if (!client.ok()) {
       // It was refused before this end had looked.
       EXPECT_THAT(client.status(), StatusIs(absl::StatusCode::kUnavailable));
@@ -79,7 +78,7 @@ int ServeAllThatGo(FlowcatProcess& flowcat, const std::string& address) {
   }
   std::vector<std::unique_ptr<flow::Flow>> open;
   for (auto& client : clients) {
-    client->SetReadDeadline(absl::Now() + kPatience);
+    client->SetReadDeadline(Patience());
     const absl::StatusOr<absl::Cord> data = client->Read(1);
     if (data.ok() && *data == "x") {
       ++served;
@@ -92,13 +91,13 @@ int ServeAllThatGo(FlowcatProcess& flowcat, const std::string& address) {
   for (auto& client : open) {
     EXPECT_THAT(client->Shutdown(flow::ShutdownMode::kWrite), IsOk());
     EXPECT_THAT(ReadToEnd(*client), IsOkAndHolds(""));
-    EXPECT_THAT(client->Close(absl::Now() + kPatience), IsOk());
+    EXPECT_THAT(client->Close(Patience()), IsOk());
   }
   // Now there is room again.
   EXPECT_TRUE(Eventually([&] {
-    const auto last = flow::Dial(address, absl::Now() + kPatience);
+    const auto last = flow::Dial(address, Patience());
     if (!last.ok()) return false;
-    (*last)->SetReadDeadline(absl::Now() + kPatience);
+    (*last)->SetReadDeadline(Patience());
     if (!(*last)->Write("y").ok()) return false;
     const absl::StatusOr<absl::Cord> data = (*last)->Read(1);
     return data.ok() && *data == "y";

@@ -35,6 +35,7 @@
 #include "flow/flow.h"
 #include "flow/function_flow.h"
 #include "flow/status.h"
+#include "flow/testing/byte_pattern.h"
 
 namespace flow {
 namespace {
@@ -152,19 +153,6 @@ class Sink {
   bool lied_ = false;
 };
 
-// Bytes that differ from their neighbors, so that one lost, repeated or swapped
-// is seen: `size` of them, from `offset` on.
-std::string Pattern(size_t offset, size_t size) {
-  static const std::string* const kPattern = [] {
-    auto* bytes = new std::string(kMaxTotal, '\0');
-    for (size_t i = 0; i < kMaxTotal; ++i) {
-      (*bytes)[i] = static_cast<char>(i ^ (i >> 8) * 167);
-    }
-    return bytes;
-  }();
-  return kPattern->substr(offset, size);
-}
-
 // A Cord with a chunk for each of `pieces`.
 absl::Cord Fragmented(const std::vector<std::string>& pieces) {
   absl::Cord cord;
@@ -191,7 +179,7 @@ void Run(Script script) {
     std::vector<std::string> pieces(script.Byte() % 20);
     std::string all;
     for (std::string& piece : pieces) {
-      piece = Pattern(written + all.size(), script.Size());
+      piece = testing::PatternString(written + all.size(), script.Size());
       all += piece;
     }
     written += all.size();

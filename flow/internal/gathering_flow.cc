@@ -28,9 +28,9 @@ constexpr size_t kMaxPieces = 1024;
 }  // namespace
 
 // Collects pieces, which must outlive it, and sends them when the list is full.
-class GatheringFlow::Gatherer {
+class GatheringFlow::Pieces {
  public:
-  Gatherer(GatheringFlow& flow, size_t* accepted)
+  Pieces(GatheringFlow& flow, size_t* accepted)
       : flow_(flow), accepted_(accepted) {}
 
   absl::Status Add(absl::string_view piece) {
@@ -81,12 +81,12 @@ class GatheringFlow::Gatherer {
 template <typename Buffer>
 absl::Status GatheringFlow::SendAll(absl::Span<const Buffer> buffers,
                                     size_t* accepted) {
-  Gatherer gatherer(*this, accepted);
+  Pieces pieces(*this, accepted);
   for (const Buffer& buffer : buffers) {
-    absl::Status status = gatherer.Add(buffer);
+    absl::Status status = pieces.Add(buffer);
     if (!status.ok()) return status;
   }
-  return gatherer.Flush();
+  return pieces.Flush();
 }
 
 absl::Status GatheringFlow::DoWrite(absl::Cord buffer, size_t* accepted) {

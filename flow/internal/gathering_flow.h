@@ -32,7 +32,7 @@ class GatheringFlow : public Flow {
   virtual absl::StatusOr<size_t> Send(absl::Span<const struct iovec> list) = 0;
 
  private:
-  class Gatherer;
+  class Pieces;
 
   template <typename Buffer>
   absl::Status SendAll(absl::Span<const Buffer> buffers, size_t* accepted);

@@ -188,7 +188,7 @@ bool Check::hung() const { return watchdog_.fired(); }
 
 // --- Bytes
 
-std::string Pattern(size_t size, uint32_t seed) {
+std::string Bytes(size_t size, uint32_t seed) {
   return PatternString(0, size, seed);
 }
 
@@ -205,7 +205,7 @@ Received ReadToEnd(Flow& flow, size_t max_bytes) {
   }
 }
 
-Received ReadExactly(Flow& flow, size_t size) {
+Received ReadBytes(Flow& flow, size_t size) {
   Received received;
   while (received.bytes.size() < size) {
     absl::StatusOr<absl::Cord> data = flow.Read(size - received.bytes.size());

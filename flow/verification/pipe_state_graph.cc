@@ -4,7 +4,7 @@
 // Prints the graph of what the two directions of a pipe can be in and what
 // moves them, found by trying everything, in the language of Graphviz:
 //
-//   ./bazelw run //flow/internal:pipe_state_graph | dot -Tsvg > graph.svg
+//   ./bazelw run //flow/verification:pipe_state_graph | dot -Tsvg > graph.svg
 //
 // tools/pipe_state_graph.sh makes docs/pipe_states.svg of it.
 

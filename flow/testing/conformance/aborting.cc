@@ -82,11 +82,11 @@ FLOW_CONFORMANCE_CHECK(AbortWakesABlockedRead, kInterruption) {
 }
 
 FLOW_CONFORMANCE_CHECK(AbortWakesABlockedWrite, kFull | kInterruption) {
-  const std::string sent = Pattern(check.more_than_full());
+  const std::string sent = Bytes(check.more_than_full());
   Ends ends(check, Ends::kFillsUp);
   Task writer(ends,
               [&] { return ends.local().Write(absl::string_view(sent)); });
-  ASSERT_THAT(ReadExactly(ends.remote(), 1).outcome, IsOk());
+  ASSERT_THAT(ReadBytes(ends.remote(), 1).outcome, IsOk());
   ASSERT_FALSE(writer.DoneWithin(check.blocked_wait()));
   ends.local().Abort(Reason());
   EXPECT_EQ(writer.Wait(), Reason());
@@ -103,7 +103,7 @@ FLOW_CONFORMANCE_CHECK(AbortWakesABlockedClose, kAwait | kInterruption) {
 // --- The other end
 
 FLOW_CONFORMANCE_CHECK(AnAbortedStreamNeverEndsInEndOfFile, kAbort) {
-  const std::string sent = Pattern(1000);
+  const std::string sent = Bytes(1000);
   Ends ends(check);
   Task sender(ends, [&] {
     absl::Status status = ends.local().Write(sent);
@@ -119,10 +119,10 @@ FLOW_CONFORMANCE_CHECK(AnAbortedStreamNeverEndsInEndOfFile, kAbort) {
 }
 
 FLOW_CONFORMANCE_CHECK(ADestroyedStreamNeverEndsInEndOfFile, kAbort) {
-  const std::string sent = Pattern(1000);
+  const std::string sent = Bytes(1000);
   Ends ends(check);
   Task sender(ends, [&] { return ends.local().Write(sent); });
-  const Received first = ReadExactly(ends.remote(), sent.size() - 1);
+  const Received first = ReadBytes(ends.remote(), sent.size() - 1);
   ASSERT_THAT(first.outcome, IsOk());
   Task reader(ends, [&] { return ReadToEnd(ends.remote()); });
   ASSERT_THAT(sender.Wait(), IsOk());
@@ -131,7 +131,7 @@ FLOW_CONFORMANCE_CHECK(ADestroyedStreamNeverEndsInEndOfFile, kAbort) {
 }
 
 FLOW_CONFORMANCE_CHECK(AcceptedBytesPrecedeTheReason, kAbort | kAcceptedKept) {
-  const std::string sent = Pattern(1000);
+  const std::string sent = Bytes(1000);
   for (const bool destroy : {false, true}) {
     Ends ends(check);
     Task sender(ends, [&] {
@@ -141,7 +141,7 @@ FLOW_CONFORMANCE_CHECK(AcceptedBytesPrecedeTheReason, kAbort | kAcceptedKept) {
     });
     const bool held = sender.DoneWithin(check.blocked_wait());
     if (destroy && held) ends.DestroyLocal();
-    Received received = ReadExactly(ends.remote(), sent.size());
+    Received received = ReadBytes(ends.remote(), sent.size());
     ASSERT_TRUE(Same(received, sent));
     ASSERT_THAT(sender.Wait(), IsOk());
     if (destroy && !held) ends.DestroyLocal();
@@ -154,11 +154,11 @@ FLOW_CONFORMANCE_CHECK(AcceptedBytesPrecedeTheReason, kAbort | kAcceptedKept) {
 
 FLOW_CONFORMANCE_CHECK(WhatAnAbortedWriteCountsIsWhatArrives,
                        kFull | kInterruption | kAbort | kAcceptedKept) {
-  const std::string sent = Pattern(check.more_than_full());
+  const std::string sent = Bytes(check.more_than_full());
   Ends ends(check, Ends::kFillsUp);
   Task writer(ends,
               [&] { return ends.local().Write(absl::string_view(sent)); });
-  Received first = ReadExactly(ends.remote(), 1);  // so the write has begun
+  Received first = ReadBytes(ends.remote(), 1);  // so the write has begun
   ASSERT_THAT(first.outcome, IsOk());
   ends.local().Abort(Reason());
   EXPECT_EQ(writer.Wait(), Reason());
@@ -212,11 +212,11 @@ FLOW_CONFORMANCE_CHECK(AnAbortWakesABlockedReadOfTheRemote, kAbort) {
 }
 
 FLOW_CONFORMANCE_CHECK(AnAbortWakesABlockedWriteOfTheRemote, kFull | kAbort) {
-  const std::string sent = Pattern(check.more_than_full());
+  const std::string sent = Bytes(check.more_than_full());
   Ends ends(check, Ends::kFillsUp);
   Task writer(ends,
               [&] { return ends.remote().Write(absl::string_view(sent)); });
-  ASSERT_THAT(ReadExactly(ends.local(), 1).outcome, IsOk());
+  ASSERT_THAT(ReadBytes(ends.local(), 1).outcome, IsOk());
   ASSERT_FALSE(writer.DoneWithin(check.blocked_wait()));
   ends.local().Abort(Reason());
   EXPECT_THAT(writer.Wait(), check.Carries(Reason()));
@@ -233,11 +233,11 @@ FLOW_CONFORMANCE_CHECK(AnAbortWakesABlockedCloseOfTheRemote, kAbort | kAwait) {
 
 FLOW_CONFORMANCE_CHECK(ADestructionWakesABlockedWriteOfTheRemote,
                        kFull | kAbort) {
-  const std::string sent = Pattern(check.more_than_full());
+  const std::string sent = Bytes(check.more_than_full());
   Ends ends(check, Ends::kFillsUp);
   Task writer(ends,
               [&] { return ends.remote().Write(absl::string_view(sent)); });
-  ASSERT_THAT(ReadExactly(ends.local(), 1).outcome, IsOk());
+  ASSERT_THAT(ReadBytes(ends.local(), 1).outcome, IsOk());
   ASSERT_FALSE(writer.DoneWithin(check.blocked_wait()));
   ends.DestroyLocal();
   EXPECT_THAT(writer.Wait(),
@@ -256,7 +256,7 @@ FLOW_CONFORMANCE_CHECK(ADestructionWakesABlockedCloseOfTheRemote,
 
 FLOW_CONFORMANCE_CHECK(ADirectionThatHasEndedOutlivesAnAbort,
                        kAbort | kAcceptedKept) {
-  const std::string sent = Pattern(1000);
+  const std::string sent = Bytes(1000);
   Ends ends(check);
   Task sender(ends, [&] {
     absl::Status status = WriteAndEnd(ends.local(), sent);
@@ -272,14 +272,14 @@ FLOW_CONFORMANCE_CHECK(ADirectionThatHasEndedOutlivesAnAbort,
 
 FLOW_CONFORMANCE_CHECK(AReaderThatIsDestroyedTooEarlySpoilsClose,
                        kAbort | kAwait) {
-  const std::string sent = Pattern(1000);
+  const std::string sent = Bytes(1000);
   Ends ends(check);
   Task sender(ends, [&] {
     absl::Status status = ends.local().Write(sent);
     if (!status.ok()) return status;
     return ends.local().Close();
   });
-  ASSERT_THAT(ReadExactly(ends.remote(), 1).outcome, IsOk());
+  ASSERT_THAT(ReadBytes(ends.remote(), 1).outcome, IsOk());
   ends.DestroyRemote();
   EXPECT_THAT(sender.Wait(), Not(IsOk()));
 }
@@ -288,7 +288,7 @@ FLOW_CONFORMANCE_CHECK(AReaderThatIsDestroyedTooEarlySpoilsClose,
 // end-of-file. Only Close() can still tell that its data was lost.
 FLOW_CONFORMANCE_CHECK(DataThatADestroyedReaderLeftSpoilsClose,
                        kAbort | kAwait | kLostDataReported) {
-  const std::string sent = Pattern(1000);
+  const std::string sent = Bytes(1000);
   Ends ends(check);
   Task sender(ends, [&] {
     absl::Status status = ends.local().Write(sent);
@@ -355,7 +355,7 @@ FLOW_CONFORMANCE_CHECK(ReadsThatRaceWithANewDeadlineReturn, kInterruption) {
 }
 
 FLOW_CONFORMANCE_CHECK(WritesThatRaceWithAbortReturn, kFull | kInterruption) {
-  const std::string sent = Pattern(check.more_than_full());
+  const std::string sent = Bytes(check.more_than_full());
   const absl::Time until = absl::Now() + kRacingTime;
   for (int i = 0; i < kRaces && absl::Now() < until; ++i) {
     Ends ends(check, Ends::kFillsUp);

@@ -45,9 +45,9 @@ class HooksOf : public Flow {
 };
 
 // Forwards every call, and has no defect.
-class ForwardingFlow : public Flow {
+class FlawlessFlow : public Flow {
  public:
-  explicit ForwardingFlow(std::unique_ptr<Flow> inner)
+  explicit FlawlessFlow(std::unique_ptr<Flow> inner)
       : inner_(std::move(inner)) {}
 
  protected:
@@ -92,7 +92,7 @@ class ForwardingFlow : public Flow {
   void DoSetWriteDeadline(absl::Time deadline) override {
     inner().SetWriteDeadline(deadline);
   }
-  std::string DoDescribe() const override { return "forwarding flow"; }
+  std::string DoDescribe() const override { return "flawless flow"; }
 
  private:
   template <typename Write>
@@ -117,8 +117,8 @@ class Final final : public Base {
 using Plant = std::function<std::unique_ptr<Flow>(std::unique_ptr<Flow>)>;
 
 // Knows which calls are under way.
-class WatchingFlow : public ForwardingFlow {
-  using ForwardingFlow::ForwardingFlow;
+class WatchingFlow : public FlawlessFlow {
+  using FlawlessFlow::FlawlessFlow;
 
  protected:
   std::atomic<bool> reading_{false};
@@ -127,20 +127,20 @@ class WatchingFlow : public ForwardingFlow {
 
   absl::StatusOr<absl::Cord> DoRead(size_t max_bytes) override {
     reading_ = true;
-    absl::StatusOr<absl::Cord> data = ForwardingFlow::DoRead(max_bytes);
+    absl::StatusOr<absl::Cord> data = FlawlessFlow::DoRead(max_bytes);
     reading_ = false;
     return data;
   }
   absl::Status DoWriteBorrowed(absl::string_view buffer,
                                size_t* accepted) override {
     writing_ = true;
-    absl::Status status = ForwardingFlow::DoWriteBorrowed(buffer, accepted);
+    absl::Status status = FlawlessFlow::DoWriteBorrowed(buffer, accepted);
     writing_ = false;
     return status;
   }
   absl::Status DoAwaitRemoteEnd(absl::Time deadline) override {
     awaiting_ = true;
-    absl::Status status = ForwardingFlow::DoAwaitRemoteEnd(deadline);
+    absl::Status status = FlawlessFlow::DoAwaitRemoteEnd(deadline);
     awaiting_ = false;
     return status;
   }

@@ -21,48 +21,48 @@
 namespace flow::testing::conformance {
 namespace {
 
-class AbortsWithEndOfFile : public ForwardingFlow {
-  using ForwardingFlow::ForwardingFlow;
+class AbortsWithEndOfFile : public FlawlessFlow {
+  using FlawlessFlow::FlawlessFlow;
   void DoAbort(const absl::Status& reason) override {
     inner().Shutdown(ShutdownMode::kWrite).IgnoreError();
-    ForwardingFlow::DoAbort(reason);
+    FlawlessFlow::DoAbort(reason);
   }
 };
 
-class IsDestroyedWithEndOfFile : public ForwardingFlow {
-  using ForwardingFlow::ForwardingFlow;
+class IsDestroyedWithEndOfFile : public FlawlessFlow {
+  using FlawlessFlow::FlawlessFlow;
   void DoAbort(const absl::Status& reason) override {
     if (absl::StrContains(reason.message(), "destroyed")) {
       inner().Shutdown(ShutdownMode::kWrite).IgnoreError();
     }
-    ForwardingFlow::DoAbort(reason);
+    FlawlessFlow::DoAbort(reason);
   }
 };
 
-class LosesTheReason : public ForwardingFlow {
-  using ForwardingFlow::ForwardingFlow;
+class LosesTheReason : public FlawlessFlow {
+  using FlawlessFlow::FlawlessFlow;
   void DoAbort(const absl::Status&) override {
-    ForwardingFlow::DoAbort(absl::AbortedError("somehow"));
+    FlawlessFlow::DoAbort(absl::AbortedError("somehow"));
   }
 };
 
-class LosesThePayload : public ForwardingFlow {
-  using ForwardingFlow::ForwardingFlow;
+class LosesThePayload : public FlawlessFlow {
+  using FlawlessFlow::FlawlessFlow;
   void DoAbort(const absl::Status& reason) override {
     inner().Abort(absl::Status(reason.code(), reason.message()));
   }
 };
 
-class RefusesWhenDestroyed : public ForwardingFlow {
-  using ForwardingFlow::ForwardingFlow;
+class RefusesWhenDestroyed : public FlawlessFlow {
+  using FlawlessFlow::FlawlessFlow;
   void DoAbort(const absl::Status& reason) override {
     if (absl::StrContains(reason.message(), "destroyed")) DoShutdownRead();
-    ForwardingFlow::DoAbort(reason);
+    FlawlessFlow::DoAbort(reason);
   }
 };
 
-class AbortsOnlyItsWrites : public ForwardingFlow {
-  using ForwardingFlow::ForwardingFlow;
+class AbortsOnlyItsWrites : public FlawlessFlow {
+  using FlawlessFlow::FlawlessFlow;
   void DoAbort(const absl::Status& reason) override {
     HooksOf::EndWrite(inner(), reason).IgnoreError();
     DoShutdownRead();
@@ -70,11 +70,11 @@ class AbortsOnlyItsWrites : public ForwardingFlow {
 };
 
 // An error overtakes the data that came before it.
-class ReadsErrorsFirst : public ForwardingFlow {
-  using ForwardingFlow::ForwardingFlow;
+class ReadsErrorsFirst : public FlawlessFlow {
+  using FlawlessFlow::FlawlessFlow;
   absl::StatusOr<absl::Cord> DoRead(size_t max_bytes) override {
     absl::StatusOr<absl::Cord> data =
-        ahead_.empty() ? ForwardingFlow::DoRead(max_bytes) : ahead_;
+        ahead_.empty() ? FlawlessFlow::DoRead(max_bytes) : ahead_;
     ahead_.Clear();
     if (!data.ok() || data->empty()) return data;
     if (data->size() <= max_bytes) {
@@ -125,21 +125,21 @@ class AbortWakesNoClose : public WatchingFlow {
 
 // Wakes a read that has begun to wait, but leaves no mark for one that is about
 // to; which takes a while here, so that no luck is needed.
-class LeavesNoMark : public ForwardingFlow {
-  using ForwardingFlow::ForwardingFlow;
+class LeavesNoMark : public FlawlessFlow {
+  using FlawlessFlow::FlawlessFlow;
   absl::StatusOr<absl::Cord> DoRead(size_t max_bytes) override {
     if (bytes_read() == 0) {
       about_to_read_ = true;
       absl::SleepFor(absl::Milliseconds(1));
       about_to_read_ = false;
     }
-    return ForwardingFlow::DoRead(max_bytes);
+    return FlawlessFlow::DoRead(max_bytes);
   }
   void DoAbort(const absl::Status& reason) override {
-    if (!about_to_read_) ForwardingFlow::DoAbort(reason);
+    if (!about_to_read_) FlawlessFlow::DoAbort(reason);
   }
   void DoShutdownRead() override {
-    if (!about_to_read_) ForwardingFlow::DoShutdownRead();
+    if (!about_to_read_) FlawlessFlow::DoShutdownRead();
   }
   std::atomic<bool> about_to_read_{false};
 };

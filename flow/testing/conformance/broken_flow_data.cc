@@ -22,11 +22,11 @@
 namespace flow::testing::conformance {
 namespace {
 
-class ChangesBuffersThatWereRead : public ForwardingFlow {
-  using ForwardingFlow::ForwardingFlow;
+class ChangesBuffersThatWereRead : public FlawlessFlow {
+  using FlawlessFlow::FlawlessFlow;
   absl::StatusOr<absl::Cord> DoRead(size_t max_bytes) override {
     absl::StatusOr<absl::Cord> data =
-        ForwardingFlow::DoRead(std::min(max_bytes, memory_->size()));
+        FlawlessFlow::DoRead(std::min(max_bytes, memory_->size()));
     if (!data.ok() || data->empty()) return data;
     // The same memory each time.
     size_t size = 0;
@@ -41,10 +41,10 @@ class ChangesBuffersThatWereRead : public ForwardingFlow {
       std::make_shared<std::string>(4096, '\0');
 };
 
-class ReadsMoreThanAsked : public ForwardingFlow {
-  using ForwardingFlow::ForwardingFlow;
+class ReadsMoreThanAsked : public FlawlessFlow {
+  using FlawlessFlow::FlawlessFlow;
   absl::StatusOr<absl::Cord> DoRead(size_t max_bytes) override {
-    absl::StatusOr<absl::Cord> data = ForwardingFlow::DoRead(max_bytes);
+    absl::StatusOr<absl::Cord> data = FlawlessFlow::DoRead(max_bytes);
     if (data.ok() && data->size() == max_bytes && max_bytes == 511) {
       data->Append("x");
     }
@@ -52,146 +52,146 @@ class ReadsMoreThanAsked : public ForwardingFlow {
   }
 };
 
-class ReadsNothingInMidStream : public ForwardingFlow {
-  using ForwardingFlow::ForwardingFlow;
+class ReadsNothingInMidStream : public FlawlessFlow {
+  using FlawlessFlow::FlawlessFlow;
   absl::StatusOr<absl::Cord> DoRead(size_t max_bytes) override {
     if (++reads_ == 200) return absl::Cord();
-    return ForwardingFlow::DoRead(max_bytes);
+    return FlawlessFlow::DoRead(max_bytes);
   }
   int reads_ = 0;
 };
 
-class LosesAByteBetweenChunks : public ForwardingFlow {
-  using ForwardingFlow::ForwardingFlow;
+class LosesAByteBetweenChunks : public FlawlessFlow {
+  using FlawlessFlow::FlawlessFlow;
   absl::Status DoWriteBorrowed(absl::string_view buffer,
                                size_t* accepted) override {
     if (buffer.size() <= 65536) {
-      return ForwardingFlow::DoWriteBorrowed(buffer, accepted);
+      return FlawlessFlow::DoWriteBorrowed(buffer, accepted);
     }
     absl::Status status =
-        ForwardingFlow::DoWriteBorrowed(buffer.substr(0, 65536), accepted);
+        FlawlessFlow::DoWriteBorrowed(buffer.substr(0, 65536), accepted);
     if (!status.ok()) return status;
-    return ForwardingFlow::DoWriteBorrowed(buffer.substr(65537), accepted);
+    return FlawlessFlow::DoWriteBorrowed(buffer.substr(65537), accepted);
   }
 };
 
-class RepeatsAByteBetweenChunks : public ForwardingFlow {
-  using ForwardingFlow::ForwardingFlow;
+class RepeatsAByteBetweenChunks : public FlawlessFlow {
+  using FlawlessFlow::FlawlessFlow;
   absl::Status DoWrite(absl::Cord buffer, size_t* accepted) override {
-    if (buffer.size() <= 4096) return ForwardingFlow::DoWrite(buffer, accepted);
+    if (buffer.size() <= 4096) return FlawlessFlow::DoWrite(buffer, accepted);
     absl::Status status =
-        ForwardingFlow::DoWrite(buffer.Subcord(0, 4096), accepted);
+        FlawlessFlow::DoWrite(buffer.Subcord(0, 4096), accepted);
     if (!status.ok()) return status;
     buffer.RemovePrefix(4095);
-    return ForwardingFlow::DoWrite(std::move(buffer), accepted);
+    return FlawlessFlow::DoWrite(std::move(buffer), accepted);
   }
 };
 
-class ReversesTheBuffersOfAWritev : public ForwardingFlow {
-  using ForwardingFlow::ForwardingFlow;
+class ReversesTheBuffersOfAWritev : public FlawlessFlow {
+  using FlawlessFlow::FlawlessFlow;
   absl::Status DoWritevBorrowed(absl::Span<const absl::string_view> buffers,
                                 size_t* accepted) override {
     const std::vector<absl::string_view> reversed(buffers.rbegin(),
                                                   buffers.rend());
-    return ForwardingFlow::DoWritevBorrowed(reversed, accepted);
+    return FlawlessFlow::DoWritevBorrowed(reversed, accepted);
   }
 };
 
-class DropsBuffersBeyondIovMax : public ForwardingFlow {
-  using ForwardingFlow::ForwardingFlow;
+class DropsBuffersBeyondIovMax : public FlawlessFlow {
+  using FlawlessFlow::FlawlessFlow;
   absl::Status DoWritev(absl::Span<const absl::Cord> buffers,
                         size_t* accepted) override {
-    return ForwardingFlow::DoWritev(buffers.subspan(0, 1024), accepted);
+    return FlawlessFlow::DoWritev(buffers.subspan(0, 1024), accepted);
   }
 };
 
 // Sends some borrowed bytes only at the next call: those of 1 to 2 KiB, since
 // keeping all of them would hang every check that waits for an answer.
-class KeepsBorrowedMemory : public ForwardingFlow {
-  using ForwardingFlow::ForwardingFlow;
+class KeepsBorrowedMemory : public FlawlessFlow {
+  using FlawlessFlow::FlawlessFlow;
   absl::Status DoWriteBorrowed(absl::string_view buffer,
                                size_t* accepted) override {
     if (absl::Status status = SendKept(); !status.ok()) return status;
     if (buffer.size() / 1024 != 1) {
-      return ForwardingFlow::DoWriteBorrowed(buffer, accepted);
+      return FlawlessFlow::DoWriteBorrowed(buffer, accepted);
     }
     kept_ = buffer;
     return absl::OkStatus();
   }
   absl::Status DoWrite(absl::Cord buffer, size_t* accepted) override {
     if (absl::Status status = SendKept(); !status.ok()) return status;
-    return ForwardingFlow::DoWrite(std::move(buffer), accepted);
+    return FlawlessFlow::DoWrite(std::move(buffer), accepted);
   }
   absl::Status DoWritev(absl::Span<const absl::Cord> buffers,
                         size_t* accepted) override {
     if (absl::Status status = SendKept(); !status.ok()) return status;
-    return ForwardingFlow::DoWritev(buffers, accepted);
+    return FlawlessFlow::DoWritev(buffers, accepted);
   }
   absl::Status DoWritevBorrowed(absl::Span<const absl::string_view> buffers,
                                 size_t* accepted) override {
     if (absl::Status status = SendKept(); !status.ok()) return status;
-    return ForwardingFlow::DoWritevBorrowed(buffers, accepted);
+    return FlawlessFlow::DoWritevBorrowed(buffers, accepted);
   }
   absl::Status DoEndWrite(const absl::Status& outcome) override {
     if (absl::Status status = SendKept(); !status.ok()) return status;
-    return ForwardingFlow::DoEndWrite(outcome);
+    return FlawlessFlow::DoEndWrite(outcome);
   }
   absl::Status SendKept() {
     if (kept_.empty()) return absl::OkStatus();
     size_t accepted = 0;
-    return ForwardingFlow::DoWriteBorrowed(
+    return FlawlessFlow::DoWriteBorrowed(
         std::exchange(kept_, absl::string_view()), &accepted);
   }
   absl::string_view kept_;
 };
 
-class CountsTooMuch : public ForwardingFlow {
-  using ForwardingFlow::ForwardingFlow;
+class CountsTooMuch : public FlawlessFlow {
+  using FlawlessFlow::FlawlessFlow;
   absl::Status DoWriteBorrowed(absl::string_view buffer,
                                size_t* accepted) override {
-    absl::Status status = ForwardingFlow::DoWriteBorrowed(buffer, accepted);
+    absl::Status status = FlawlessFlow::DoWriteBorrowed(buffer, accepted);
     if (!status.ok() && *accepted < buffer.size()) ++*accepted;
     return status;
   }
 };
 
-class CountsNothingOfAnUnfinishedWrite : public ForwardingFlow {
-  using ForwardingFlow::ForwardingFlow;
+class CountsNothingOfAnUnfinishedWrite : public FlawlessFlow {
+  using FlawlessFlow::FlawlessFlow;
   absl::Status DoWriteBorrowed(absl::string_view buffer,
                                size_t* accepted) override {
-    absl::Status status = ForwardingFlow::DoWriteBorrowed(buffer, accepted);
+    absl::Status status = FlawlessFlow::DoWriteBorrowed(buffer, accepted);
     if (!status.ok()) *accepted = 0;
     return status;
   }
 };
 
 // So that WriteFrom() writes it again.
-class AcceptsAPartOfACordInSecret : public ForwardingFlow {
-  using ForwardingFlow::ForwardingFlow;
+class AcceptsAPartOfACordInSecret : public FlawlessFlow {
+  using FlawlessFlow::FlawlessFlow;
   absl::Status DoWrite(absl::Cord buffer, size_t* accepted) override {
     if (buffer.size() < 2) {
-      return ForwardingFlow::DoWrite(std::move(buffer), accepted);
+      return FlawlessFlow::DoWrite(std::move(buffer), accepted);
     }
     const size_t half = buffer.size() / 2;
     size_t ignored = 0;
     absl::Status status =
-        ForwardingFlow::DoWrite(buffer.Subcord(0, half), &ignored);
+        FlawlessFlow::DoWrite(buffer.Subcord(0, half), &ignored);
     if (!status.ok()) return status;
     buffer.RemovePrefix(half);
-    return ForwardingFlow::DoWrite(std::move(buffer), &ignored);
+    return FlawlessFlow::DoWrite(std::move(buffer), &ignored);
   }
 };
 
-class HasOneLockForBothDirections : public ForwardingFlow {
-  using ForwardingFlow::ForwardingFlow;
+class HasOneLockForBothDirections : public FlawlessFlow {
+  using FlawlessFlow::FlawlessFlow;
   absl::StatusOr<absl::Cord> DoRead(size_t max_bytes) override {
     absl::MutexLock lock(&mu_);
-    return ForwardingFlow::DoRead(max_bytes);
+    return FlawlessFlow::DoRead(max_bytes);
   }
   absl::Status DoWriteBorrowed(absl::string_view buffer,
                                size_t* accepted) override {
     absl::MutexLock lock(&mu_);
-    return ForwardingFlow::DoWriteBorrowed(buffer, accepted);
+    return FlawlessFlow::DoWriteBorrowed(buffer, accepted);
   }
   absl::Mutex mu_;
 };

@@ -21,37 +21,37 @@
 namespace flow::testing::conformance {
 namespace {
 
-class IgnoresReadDeadlines : public ForwardingFlow {
-  using ForwardingFlow::ForwardingFlow;
+class IgnoresReadDeadlines : public FlawlessFlow {
+  using FlawlessFlow::FlawlessFlow;
   void DoSetReadDeadline(absl::Time) override {}
 };
 
-class IgnoresWriteDeadlines : public ForwardingFlow {
-  using ForwardingFlow::ForwardingFlow;
+class IgnoresWriteDeadlines : public FlawlessFlow {
+  using FlawlessFlow::FlawlessFlow;
   void DoSetWriteDeadline(absl::Time) override {}
 };
 
-class AppliesReadDeadlinesToWrites : public ForwardingFlow {
-  using ForwardingFlow::ForwardingFlow;
+class AppliesReadDeadlinesToWrites : public FlawlessFlow {
+  using FlawlessFlow::FlawlessFlow;
   void DoSetReadDeadline(absl::Time deadline) override {
     inner().SetReadDeadline(deadline);
     inner().SetWriteDeadline(deadline);
   }
 };
 
-class AppliesWriteDeadlinesToReads : public ForwardingFlow {
-  using ForwardingFlow::ForwardingFlow;
+class AppliesWriteDeadlinesToReads : public FlawlessFlow {
+  using FlawlessFlow::FlawlessFlow;
   void DoSetWriteDeadline(absl::Time deadline) override {
     inner().SetReadDeadline(deadline);
     inner().SetWriteDeadline(deadline);
   }
 };
 
-class IsLateForEver : public ForwardingFlow {
-  using ForwardingFlow::ForwardingFlow;
+class IsLateForEver : public FlawlessFlow {
+  using FlawlessFlow::FlawlessFlow;
   absl::StatusOr<absl::Cord> DoRead(size_t max_bytes) override {
     if (!late_.ok()) return late_;
-    absl::StatusOr<absl::Cord> data = ForwardingFlow::DoRead(max_bytes);
+    absl::StatusOr<absl::Cord> data = FlawlessFlow::DoRead(max_bytes);
     if (absl::IsDeadlineExceeded(data.status())) late_ = data.status();
     return data;
   }
@@ -59,43 +59,43 @@ class IsLateForEver : public ForwardingFlow {
 };
 
 // Takes a deadline for a reason to break.
-class BreaksAtTheWriteDeadline : public ForwardingFlow {
-  using ForwardingFlow::ForwardingFlow;
+class BreaksAtTheWriteDeadline : public FlawlessFlow {
+  using FlawlessFlow::FlawlessFlow;
   absl::Status DoWriteBorrowed(absl::string_view buffer,
                                size_t* accepted) override {
-    absl::Status status = ForwardingFlow::DoWriteBorrowed(buffer, accepted);
+    absl::Status status = FlawlessFlow::DoWriteBorrowed(buffer, accepted);
     if (!absl::IsDeadlineExceeded(status)) return status;
     return absl::UnavailableError(status.message());
   }
 };
 
-class IsLateWithoutTrying : public ForwardingFlow {
-  using ForwardingFlow::ForwardingFlow;
+class IsLateWithoutTrying : public FlawlessFlow {
+  using FlawlessFlow::FlawlessFlow;
   absl::StatusOr<absl::Cord> DoRead(size_t max_bytes) override {
     if (past_) return absl::DeadlineExceededError("late");
-    return ForwardingFlow::DoRead(max_bytes);
+    return FlawlessFlow::DoRead(max_bytes);
   }
   void DoSetReadDeadline(absl::Time deadline) override {
     past_ = deadline < absl::Now();
-    ForwardingFlow::DoSetReadDeadline(deadline);
+    FlawlessFlow::DoSetReadDeadline(deadline);
   }
   std::atomic<bool> past_{false};
 };
 
-class IsLateTooEarly : public ForwardingFlow {
-  using ForwardingFlow::ForwardingFlow;
+class IsLateTooEarly : public FlawlessFlow {
+  using FlawlessFlow::FlawlessFlow;
   void DoSetReadDeadline(absl::Time deadline) override {
-    ForwardingFlow::DoSetReadDeadline(deadline - absl::Hours(1));
+    FlawlessFlow::DoSetReadDeadline(deadline - absl::Hours(1));
   }
 };
 
 class TakesNoDeadlineBack : public WatchingFlow {
   using WatchingFlow::WatchingFlow;
   void DoSetReadDeadline(absl::Time deadline) override {
-    if (!reading_) ForwardingFlow::DoSetReadDeadline(deadline);
+    if (!reading_) FlawlessFlow::DoSetReadDeadline(deadline);
   }
   void DoSetWriteDeadline(absl::Time deadline) override {
-    if (!writing_) ForwardingFlow::DoSetWriteDeadline(deadline);
+    if (!writing_) FlawlessFlow::DoSetWriteDeadline(deadline);
   }
 };
 

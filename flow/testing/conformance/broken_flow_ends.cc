@@ -20,51 +20,51 @@
 namespace flow::testing::conformance {
 namespace {
 
-class ForgetsAnEndWithoutData : public ForwardingFlow {
-  using ForwardingFlow::ForwardingFlow;
+class ForgetsAnEndWithoutData : public FlawlessFlow {
+  using FlawlessFlow::FlawlessFlow;
   absl::Status DoEndWrite(const absl::Status& outcome) override {
     if (outcome.ok() && bytes_written() == 0) return absl::OkStatus();
-    return ForwardingFlow::DoEndWrite(outcome);
+    return FlawlessFlow::DoEndWrite(outcome);
   }
 };
 
 // Keeps the end of some streams until it is closed: those of 1000 bytes, since
 // most checks need an end.
-class KeepsItsEndUntilClose : public ForwardingFlow {
-  using ForwardingFlow::ForwardingFlow;
+class KeepsItsEndUntilClose : public FlawlessFlow {
+  using FlawlessFlow::FlawlessFlow;
   absl::Status DoEndWrite(const absl::Status& outcome) override {
     if (outcome.ok() && bytes_written() == 1000) return absl::OkStatus();
-    return ForwardingFlow::DoEndWrite(outcome);
+    return FlawlessFlow::DoEndWrite(outcome);
   }
   absl::Status DoAwaitRemoteEnd(absl::Time deadline) override {
-    ForwardingFlow::DoEndWrite(absl::OkStatus()).IgnoreError();
-    return ForwardingFlow::DoAwaitRemoteEnd(deadline);
+    FlawlessFlow::DoEndWrite(absl::OkStatus()).IgnoreError();
+    return FlawlessFlow::DoAwaitRemoteEnd(deadline);
   }
 };
 
 // As shutdown(2) of a socket whose peer has gone.
-class CannotEndAfterTheRemote : public ForwardingFlow {
-  using ForwardingFlow::ForwardingFlow;
+class CannotEndAfterTheRemote : public FlawlessFlow {
+  using FlawlessFlow::FlawlessFlow;
   absl::Status DoEndWrite(const absl::Status& outcome) override {
     const bool remote_has_ended =
-        ForwardingFlow::DoAwaitRemoteEnd(absl::InfinitePast()).ok();
-    absl::Status status = ForwardingFlow::DoEndWrite(outcome);
+        FlawlessFlow::DoAwaitRemoteEnd(absl::InfinitePast()).ok();
+    absl::Status status = FlawlessFlow::DoEndWrite(outcome);
     return remote_has_ended ? absl::UnknownError("ENOTCONN") : status;
   }
 };
 
-class EndsBothDirectionsAtOnce : public ForwardingFlow {
-  using ForwardingFlow::ForwardingFlow;
+class EndsBothDirectionsAtOnce : public FlawlessFlow {
+  using FlawlessFlow::FlawlessFlow;
   absl::Status DoEndWrite(const absl::Status& outcome) override {
     DoShutdownRead();
-    return ForwardingFlow::DoEndWrite(outcome);
+    return FlawlessFlow::DoEndWrite(outcome);
   }
 };
 
-class TakesTheRemoteEndForItsOwn : public ForwardingFlow {
-  using ForwardingFlow::ForwardingFlow;
+class TakesTheRemoteEndForItsOwn : public FlawlessFlow {
+  using FlawlessFlow::FlawlessFlow;
   absl::StatusOr<absl::Cord> DoRead(size_t max_bytes) override {
-    absl::StatusOr<absl::Cord> data = ForwardingFlow::DoRead(max_bytes);
+    absl::StatusOr<absl::Cord> data = FlawlessFlow::DoRead(max_bytes);
     if (data.ok() && data->empty()) {
       inner().Shutdown(ShutdownMode::kWrite).IgnoreError();
     }
@@ -72,75 +72,75 @@ class TakesTheRemoteEndForItsOwn : public ForwardingFlow {
   }
 };
 
-class ForgetsWhatClosingFound : public ForwardingFlow {
-  using ForwardingFlow::ForwardingFlow;
+class ForgetsWhatClosingFound : public FlawlessFlow {
+  using FlawlessFlow::FlawlessFlow;
   absl::Status DoFree() override {
-    ForwardingFlow::DoFree().IgnoreError();
+    FlawlessFlow::DoFree().IgnoreError();
     return absl::OkStatus();
   }
 };
 
-class EndsWellAfterAWriteThatFailed : public ForwardingFlow {
-  using ForwardingFlow::ForwardingFlow;
+class EndsWellAfterAWriteThatFailed : public FlawlessFlow {
+  using FlawlessFlow::FlawlessFlow;
   absl::Status DoEndWrite(const absl::Status&) override {
-    return ForwardingFlow::DoEndWrite(absl::OkStatus());
+    return FlawlessFlow::DoEndWrite(absl::OkStatus());
   }
 };
 
 // Looks between its pieces whether the flow is being closed.
-class DropsTheRestOfAWriteAtTheEnd : public ForwardingFlow {
-  using ForwardingFlow::ForwardingFlow;
+class DropsTheRestOfAWriteAtTheEnd : public FlawlessFlow {
+  using FlawlessFlow::FlawlessFlow;
   absl::Status DoWriteBorrowed(absl::string_view buffer,
                                size_t* accepted) override {
     for (; !buffer.empty();
          buffer.remove_prefix(std::min<size_t>(buffer.size(), 1024))) {
       if (!Write("").ok()) break;
       absl::Status status =
-          ForwardingFlow::DoWriteBorrowed(buffer.substr(0, 1024), accepted);
+          FlawlessFlow::DoWriteBorrowed(buffer.substr(0, 1024), accepted);
       if (!status.ok()) return status;
     }
     return absl::OkStatus();
   }
 };
 
-class ClosesWithoutTheRemote : public ForwardingFlow {
-  using ForwardingFlow::ForwardingFlow;
+class ClosesWithoutTheRemote : public FlawlessFlow {
+  using FlawlessFlow::FlawlessFlow;
   absl::Status DoAwaitRemoteEnd(absl::Time) override {
     return absl::OkStatus();
   }
   absl::Status DoFree() override { return absl::OkStatus(); }
 };
 
-class IgnoresTheDeadlineOfClose : public ForwardingFlow {
-  using ForwardingFlow::ForwardingFlow;
+class IgnoresTheDeadlineOfClose : public FlawlessFlow {
+  using FlawlessFlow::FlawlessFlow;
   absl::Status DoAwaitRemoteEnd(absl::Time) override {
-    return ForwardingFlow::DoAwaitRemoteEnd(absl::InfiniteFuture());
+    return FlawlessFlow::DoAwaitRemoteEnd(absl::InfiniteFuture());
   }
 };
 
-class TakesAnyDeadlineOfCloseForPast : public ForwardingFlow {
-  using ForwardingFlow::ForwardingFlow;
+class TakesAnyDeadlineOfCloseForPast : public FlawlessFlow {
+  using FlawlessFlow::FlawlessFlow;
   absl::Status DoAwaitRemoteEnd(absl::Time deadline) override {
     if (deadline != absl::InfiniteFuture()) deadline = absl::InfinitePast();
-    return ForwardingFlow::DoAwaitRemoteEnd(deadline);
+    return FlawlessFlow::DoAwaitRemoteEnd(deadline);
   }
 };
 
-class ClosesBeyondItsDeadlineInSecret : public ForwardingFlow {
-  using ForwardingFlow::ForwardingFlow;
+class ClosesBeyondItsDeadlineInSecret : public FlawlessFlow {
+  using FlawlessFlow::FlawlessFlow;
   void DoAbort(const absl::Status& reason) override {
     if (absl::StrContains(reason.message(), "passed its deadline")) {
       inner().Shutdown(ShutdownMode::kReadWrite).IgnoreError();
     } else {
-      ForwardingFlow::DoAbort(reason);
+      FlawlessFlow::DoAbort(reason);
     }
   }
 };
 
-class IsSpoiledByUnreadData : public ForwardingFlow {
-  using ForwardingFlow::ForwardingFlow;
+class IsSpoiledByUnreadData : public FlawlessFlow {
+  using FlawlessFlow::FlawlessFlow;
   absl::Status DoAwaitRemoteEnd(absl::Time deadline) override {
-    absl::Status status = ForwardingFlow::DoAwaitRemoteEnd(deadline);
+    absl::Status status = FlawlessFlow::DoAwaitRemoteEnd(deadline);
     inner().SetReadDeadline(absl::InfinitePast());
     const absl::StatusOr<absl::Cord> data = inner().Read();
     if (data.ok() && !data->empty()) return absl::DataLossError("unread data");
@@ -148,31 +148,31 @@ class IsSpoiledByUnreadData : public ForwardingFlow {
   }
 };
 
-class RefusesNothing : public ForwardingFlow {
-  using ForwardingFlow::ForwardingFlow;
+class RefusesNothing : public FlawlessFlow {
+  using FlawlessFlow::FlawlessFlow;
   void DoShutdownRead() override {}
 };
 
-class RefusesAndEnds : public ForwardingFlow {
-  using ForwardingFlow::ForwardingFlow;
+class RefusesAndEnds : public FlawlessFlow {
+  using FlawlessFlow::FlawlessFlow;
   void DoShutdownRead() override {
     inner().Shutdown(ShutdownMode::kReadWrite).IgnoreError();
   }
 };
 
-class RefusesInSecret : public ForwardingFlow {
-  using ForwardingFlow::ForwardingFlow;
+class RefusesInSecret : public FlawlessFlow {
+  using FlawlessFlow::FlawlessFlow;
   void DoShutdownRead() override {
     refused_ = true;
     inner().SetReadDeadline(absl::InfinitePast());  // to wake it
   }
   absl::StatusOr<absl::Cord> DoRead(size_t max_bytes) override {
     if (refused_) return absl::Cord();
-    return ForwardingFlow::DoRead(max_bytes);
+    return FlawlessFlow::DoRead(max_bytes);
   }
   absl::Status DoAwaitRemoteEnd(absl::Time deadline) override {
     if (refused_) return absl::OkStatus();
-    return ForwardingFlow::DoAwaitRemoteEnd(deadline);
+    return FlawlessFlow::DoAwaitRemoteEnd(deadline);
   }
   std::atomic<bool> refused_{false};
 };

@@ -135,8 +135,8 @@ TEST(ConformanceTest, EveryCheckFailsForADefectUnlessTheBaseKeepsItsRule) {
               ::testing::UnorderedElementsAreArray(tested));
 }
 
-class IgnoresAborts : public ForwardingFlow {
-  using ForwardingFlow::ForwardingFlow;
+class IgnoresAborts : public FlawlessFlow {
+  using FlawlessFlow::FlawlessFlow;
   void DoAbort(const absl::Status&) override {}
 };
 
@@ -149,7 +149,7 @@ TEST(ConformanceTest, AHangIsReportedWithTheStateOfBothEnds) {
   EXPECT_THAT(report.messages,
               ::testing::HasSubstr("AbortWakesABlockedRead on deaf has hung"));
   EXPECT_THAT(report.messages,
-              ::testing::HasSubstr("local: forwarding flow [in: aborted"));
+              ::testing::HasSubstr("local: flawless flow [in: aborted"));
   EXPECT_THAT(report.messages,
               ::testing::HasSubstr("remote: pipe (right end) [in: open"));
 }
@@ -171,7 +171,7 @@ TEST(ConformanceDeathTest, AHangThatNoAbortEndsEndsTheProgram) {
 
 TEST(ConformanceTest, WhatTheTransportCannotDoIsSkippedWithASentence) {
   ConformanceOptions options =
-      PipesWith("full", Defect::Of<ForwardingFlow>("").plant);
+      PipesWith("full", Defect::Of<FlawlessFlow>("").plant);
   options.make_full = nullptr;
   EXPECT_THAT(RunAside("AbortWakesABlockedWrite", options).messages,
               ::testing::HasSubstr("There is no pair that fills up."));
@@ -180,11 +180,10 @@ TEST(ConformanceTest, WhatTheTransportCannotDoIsSkippedWithASentence) {
               ::testing::HasSubstr("The transport does not carry an abort."));
 }
 
-INSTANTIATE_TEST_SUITE_P(
-    WithoutDefect, FlowConformanceTest,
-    ::testing::Values(PipesWith("forwarding",
-                                Defect::Of<ForwardingFlow>("").plant)),
-    ConformanceName);
+INSTANTIATE_TEST_SUITE_P(WithoutDefect, FlowConformanceTest,
+                         ::testing::Values(PipesWith(
+                             "flawless", Defect::Of<FlawlessFlow>("").plant)),
+                         ConformanceName);
 
 }  // namespace
 }  // namespace flow::testing::conformance

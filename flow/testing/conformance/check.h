@@ -179,7 +179,7 @@ Task(Ends&, Call) -> Task<std::invoke_result_t<Call&>>;
 
 // Returns bytes in which any loss, repetition or exchange is visible; those of
 // another seed are different.
-std::string Pattern(size_t size, uint32_t seed = 1);
+std::string Bytes(size_t size, uint32_t seed = 1);
 
 // What was read, and how it ended: Ok is end-of-file, or that there was enough.
 struct Received {
@@ -190,7 +190,7 @@ struct Received {
 // Reads to the end, or until there are `size` bytes: an end before that is
 // kOutOfRange. Every Read asks for at most `max_bytes`.
 Received ReadToEnd(Flow& flow, size_t max_bytes = kNoLimit);
-Received ReadExactly(Flow& flow, size_t size);
+Received ReadBytes(Flow& flow, size_t size);
 
 // Returns whether all is well with `received` and it is `expected`; if not, it
 // says where they differ.

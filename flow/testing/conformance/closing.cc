@@ -75,8 +75,8 @@ FLOW_CONFORMANCE_CHECK(TheEndWakesABlockedRead, kNothing) {
 
 FLOW_CONFORMANCE_CHECK(HalfCloseLeavesTheReverseDirectionToItsOwnEnd,
                        kNothing) {
-  const std::string question = Pattern(1000);
-  const std::string answer = Pattern(100000, 2);
+  const std::string question = Bytes(1000);
+  const std::string answer = Bytes(100000, 2);
   Ends ends(check);
   Task asker(ends, [&] { return WriteAndEnd(ends.local(), question); });
   ASSERT_TRUE(Same(ReadToEnd(ends.remote()), question));
@@ -113,11 +113,11 @@ FLOW_CONFORMANCE_CHECK(WritesAfterShutdownAreClosed, kNothing) {
 }
 
 FLOW_CONFORMANCE_CHECK(ShutdownDuringABlockedWriteSendsTheEndAfterIt, kFull) {
-  const std::string sent = Pattern(check.more_than_full());
+  const std::string sent = Bytes(check.more_than_full());
   Ends ends(check, Ends::kFillsUp);
   Task writer(ends,
               [&] { return ends.local().Write(absl::string_view(sent)); });
-  Received first = ReadExactly(ends.remote(), 1);  // so the write has begun
+  Received first = ReadBytes(ends.remote(), 1);  // so the write has begun
   ASSERT_THAT(first.outcome, IsOk());
   EXPECT_THAT(ends.local().Shutdown(ShutdownMode::kWrite), IsOk());
   EXPECT_THAT(ends.local().Write(""), IsClosed());
@@ -131,11 +131,11 @@ FLOW_CONFORMANCE_CHECK(ShutdownDuringABlockedWriteSendsTheEndAfterIt, kFull) {
 
 FLOW_CONFORMANCE_CHECK(AWriteThatFailsAfterShutdownIsNotEndedByIt,
                        kFull | kInterruption | kAbort) {
-  const std::string sent = Pattern(check.more_than_full());
+  const std::string sent = Bytes(check.more_than_full());
   Ends ends(check, Ends::kFillsUp);
   Task writer(ends,
               [&] { return ends.local().Write(absl::string_view(sent)); });
-  Received first = ReadExactly(ends.remote(), 1);  // so the write has begun
+  Received first = ReadBytes(ends.remote(), 1);  // so the write has begun
   ASSERT_THAT(first.outcome, IsOk());
   EXPECT_THAT(ends.local().Shutdown(ShutdownMode::kWrite), IsOk());
   ends.local().SetWriteDeadline(absl::InfinitePast());
@@ -169,7 +169,7 @@ FLOW_CONFORMANCE_CHECK(ShutdownReadDiscardsWhatWasNotRead, kNothing) {
 }
 
 FLOW_CONFORMANCE_CHECK(ShutdownReadLeavesTheOtherDirectionFlowing, kNothing) {
-  const std::string sent = Pattern(50000);
+  const std::string sent = Bytes(50000);
   Ends ends(check);
   ASSERT_THAT(ends.local().Shutdown(ShutdownMode::kRead), IsOk());
   Task sender(ends, [&] { return WriteAndEnd(ends.local(), sent); });
@@ -187,11 +187,11 @@ FLOW_CONFORMANCE_CHECK(ShutdownReadClosesTheWritesOfTheRemote, kRefusal) {
 
 FLOW_CONFORMANCE_CHECK(ShutdownReadWakesABlockedWriteOfTheRemote,
                        kFull | kRefusal) {
-  const std::string sent = Pattern(check.more_than_full());
+  const std::string sent = Bytes(check.more_than_full());
   Ends ends(check, Ends::kFillsUp);
   Task writer(ends,
               [&] { return ends.remote().Write(absl::string_view(sent)); });
-  ASSERT_THAT(ReadExactly(ends.local(), 1).outcome, IsOk());
+  ASSERT_THAT(ReadBytes(ends.local(), 1).outcome, IsOk());
   ASSERT_FALSE(writer.DoneWithin(check.blocked_wait()));
   EXPECT_THAT(ends.local().Shutdown(ShutdownMode::kRead), IsOk());
   EXPECT_THAT(writer.Wait(), IsClosed());
@@ -207,7 +207,7 @@ FLOW_CONFORMANCE_CHECK(CloseDoesNotWaitForARemoteThatIsRefused, kRefusal) {
 // --- Close()
 
 FLOW_CONFORMANCE_CHECK(WhatWasSentBeforeCloseArrivesWhole, kNothing) {
-  const std::string sent = Pattern(1000);
+  const std::string sent = Bytes(1000);
   Ends ends(check);
   Task sender(ends, [&] {
     absl::Status status = ends.local().Write(sent);
@@ -280,11 +280,11 @@ FLOW_CONFORMANCE_CHECK(AfterCloseReadsAndWritesAreClosed, kNothing) {
 }
 
 FLOW_CONFORMANCE_CHECK(CloseFinishesABlockedWriteFirst, kFull) {
-  const std::string sent = Pattern(check.more_than_full());
+  const std::string sent = Bytes(check.more_than_full());
   Ends ends(check, Ends::kFillsUp);
   Task writer(ends,
               [&] { return ends.local().Write(absl::string_view(sent)); });
-  Received first = ReadExactly(ends.remote(), 1);  // so the write has begun
+  Received first = ReadBytes(ends.remote(), 1);  // so the write has begun
   ASSERT_THAT(first.outcome, IsOk());
   Task closer(ends, [&] { return ends.local().Close(); });
   WaitUntilEnding(check, ends.local());
@@ -298,12 +298,12 @@ FLOW_CONFORMANCE_CHECK(CloseFinishesABlockedWriteFirst, kFull) {
 }
 
 FLOW_CONFORMANCE_CHECK(ReadsGoOnWhileCloseWaits, kAwait) {
-  const std::string sent = Pattern(50000);
+  const std::string sent = Bytes(50000);
   Ends ends(check);
   Task closer(ends, [&] { return ends.local().Close(); });
   WaitUntilEnding(check, ends.local());
   Task sender(ends, [&] { return ends.remote().Write(sent); });
-  ASSERT_TRUE(Same(ReadExactly(ends.local(), sent.size()), sent));
+  ASSERT_TRUE(Same(ReadBytes(ends.local(), sent.size()), sent));
   EXPECT_THAT(sender.Wait(), IsOk());
   ASSERT_FALSE(closer.DoneWithin(absl::ZeroDuration()));
   EXPECT_THAT(ends.remote().Close(), IsOk());
@@ -366,11 +366,11 @@ FLOW_CONFORMANCE_CHECK(CloseBeyondItsDeadlineAborts, kAwait | kInterruption) {
 
 FLOW_CONFORMANCE_CHECK(CloseBeyondItsDeadlineAbortsABlockedWrite,
                        kFull | kInterruption) {
-  const std::string sent = Pattern(check.more_than_full());
+  const std::string sent = Bytes(check.more_than_full());
   Ends ends(check, Ends::kFillsUp);
   Task writer(ends,
               [&] { return ends.local().Write(absl::string_view(sent)); });
-  Received first = ReadExactly(ends.remote(), 1);  // so the write has begun
+  Received first = ReadBytes(ends.remote(), 1);  // so the write has begun
   ASSERT_THAT(first.outcome, IsOk());
   const absl::Status closed = ends.local().Close(absl::InfinitePast());
   EXPECT_THAT(closed, StatusIs(absl::StatusCode::kDeadlineExceeded));

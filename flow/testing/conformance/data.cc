@@ -47,7 +47,7 @@ auto IsBusy() {
 }
 
 FLOW_CONFORMANCE_CHECK(CarriesAMebibyteInPiecesOfAKibibyte, kNothing) {
-  const std::string sent = Pattern(1 << 20);
+  const std::string sent = Bytes(1 << 20);
   Ends ends(check);
   Task sender(ends, [&] { return WriteAndEnd(ends.local(), sent, 1024); });
   ASSERT_TRUE(Same(ReadToEnd(ends.remote()), sent));
@@ -60,7 +60,7 @@ FLOW_CONFORMANCE_CHECK(CarriesAThousandPingPongs, kNothing) {
   Ends ends(check);
   Task echo(ends, [&] {
     for (int i = 0; i < kRounds; ++i) {
-      const Received ball = ReadExactly(ends.remote(), kSize);
+      const Received ball = ReadBytes(ends.remote(), kSize);
       absl::Status status = OrAbort(ends.remote(), ball.outcome);
       if (!status.ok()) return status;
       status = ends.remote().Write(ball.bytes);
@@ -69,9 +69,9 @@ FLOW_CONFORMANCE_CHECK(CarriesAThousandPingPongs, kNothing) {
     return absl::OkStatus();
   });
   for (int i = 0; i < kRounds; ++i) {
-    const std::string ball = Pattern(kSize, i);
+    const std::string ball = Bytes(kSize, i);
     ASSERT_THAT(ends.local().Write(ball), IsOk());
-    ASSERT_TRUE(Same(ReadExactly(ends.local(), kSize), ball));
+    ASSERT_TRUE(Same(ReadBytes(ends.local(), kSize), ball));
   }
   EXPECT_THAT(echo.Wait(), IsOk());
 }
@@ -124,8 +124,8 @@ Received ReadInRandomPieces(Flow& flow, uint32_t seed) {
 FLOW_CONFORMANCE_CHECK(CarriesBothDirectionsAtOnceInRandomPieces, kNothing) {
   for (const uint32_t seed : {1, 2, 3}) {
     SCOPED_TRACE(absl::StrCat("seed ", seed));
-    const std::string there = Pattern(200000, seed);
-    const std::string back = Pattern(200001, seed + 100);
+    const std::string there = Bytes(200000, seed);
+    const std::string back = Bytes(200001, seed + 100);
     Ends ends(check);
     Task local_writes(
         ends, [&] { return WriteInRandomPieces(ends.local(), there, seed); });
@@ -143,7 +143,7 @@ FLOW_CONFORMANCE_CHECK(CarriesBothDirectionsAtOnceInRandomPieces, kNothing) {
 
 FLOW_CONFORMANCE_CHECK(CarriesTenThousandBuffersInOneWritev, kNothing) {
   constexpr size_t kBuffers = 10000;
-  const std::string sent = Pattern(kBuffers * 5);
+  const std::string sent = Bytes(kBuffers * 5);
   std::vector<absl::string_view> views;
   std::vector<absl::Cord> cords;
   for (size_t i = 0; i < kBuffers; ++i) {
@@ -168,10 +168,10 @@ FLOW_CONFORMANCE_CHECK(WritevIsTheConcatenationOfItsBuffers, kNothing) {
   std::string sent;
   uint32_t seed = 0;
   for (size_t size : kSizes) {
-    strings.push_back(Pattern(size, ++seed));
+    strings.push_back(Bytes(size, ++seed));
     strings.push_back("");
     strings.push_back("");
-    sent += Pattern(size, seed);
+    sent += Bytes(size, seed);
   }
   const std::vector<absl::string_view> views(strings.begin(), strings.end());
   const std::vector<absl::Cord> cords(views.begin(), views.end());
@@ -185,7 +185,7 @@ FLOW_CONFORMANCE_CHECK(WritevIsTheConcatenationOfItsBuffers, kNothing) {
   });
   for (const absl::string_view form : {"views", "Cords", "strings"}) {
     SCOPED_TRACE(form);
-    ASSERT_TRUE(Same(ReadExactly(ends.remote(), sent.size()), sent));
+    ASSERT_TRUE(Same(ReadBytes(ends.remote(), sent.size()), sent));
   }
   EXPECT_THAT(sender.Wait(), IsOk());
   EXPECT_EQ(ends.local().bytes_written(), 3 * sent.size());
@@ -196,7 +196,7 @@ FLOW_CONFORMANCE_CHECK(SharedBorrowedAndMovedBuffersArriveTheSame, kNothing) {
   uint32_t seed = 0;
   for (const size_t size : kSizes) {
     SCOPED_TRACE(absl::StrCat(size, " bytes"));
-    const std::string sent = Pattern(size, ++seed);
+    const std::string sent = Bytes(size, ++seed);
     absl::Cord in_chunks;
     for (size_t i = 0; i < size; i += 1000) {
       in_chunks.Append(absl::Cord(absl::string_view(sent).substr(i, 1000)));
@@ -217,7 +217,7 @@ FLOW_CONFORMANCE_CHECK(SharedBorrowedAndMovedBuffersArriveTheSame, kNothing) {
     for (const absl::string_view form :
          {"borrowed", "moved", "shared", "shared again", "in chunks", "from"}) {
       SCOPED_TRACE(form);
-      ASSERT_TRUE(Same(ReadExactly(ends.remote(), size), sent));
+      ASSERT_TRUE(Same(ReadBytes(ends.remote(), size), sent));
     }
     EXPECT_THAT(sender.Wait(), IsOk());
     EXPECT_EQ(shared, sent);
@@ -228,12 +228,12 @@ FLOW_CONFORMANCE_CHECK(SharedBorrowedAndMovedBuffersArriveTheSame, kNothing) {
 
 FLOW_CONFORMANCE_CHECK(BorrowedMemoryIsFreeAfterTheWrite, kNothing) {
   std::string sent;
-  for (uint32_t round = 0; round < 8; ++round) sent += Pattern(1500, round);
+  for (uint32_t round = 0; round < 8; ++round) sent += Bytes(1500, round);
   Ends ends(check);
   Task sender(ends, [&] {
     std::string memory(1500, 'x');
     for (uint32_t round = 0; round < 8; ++round) {
-      Pattern(memory.size(), round).copy(memory.data(), memory.size());
+      Bytes(memory.size(), round).copy(memory.data(), memory.size());
       const absl::string_view borrowed = memory;
       absl::Status status = round % 2 == 0
                                 ? ends.local().Write(borrowed)
@@ -250,7 +250,7 @@ FLOW_CONFORMANCE_CHECK(BorrowedMemoryIsFreeAfterTheWrite, kNothing) {
 }
 
 FLOW_CONFORMANCE_CHECK(EveryReadReturnsOneByteToTheMaximum, kNothing) {
-  const std::string sent = Pattern(70000);
+  const std::string sent = Bytes(70000);
   Ends ends(check);
   Task sender(ends, [&] { return WriteAndEnd(ends.local(), sent); });
   Received received;
@@ -281,7 +281,7 @@ FLOW_CONFORMANCE_CHECK(AReadOfAtMostZeroBytesIsInvalidAndChangesNothing,
 }
 
 FLOW_CONFORMANCE_CHECK(BuffersReadEarlierNeverChange, kNothing) {
-  const std::string sent = Pattern(100000);
+  const std::string sent = Bytes(100000);
   std::vector<absl::Cord> buffers;
   std::vector<std::string> as_they_were;
   {
@@ -306,13 +306,13 @@ FLOW_CONFORMANCE_CHECK(CountersCountWhatWasWrittenAndRead, kNothing) {
   Ends ends(check);
   EXPECT_EQ(ends.local().bytes_read(), 0);
   EXPECT_EQ(ends.local().bytes_written(), 0);
-  const std::string sent = Pattern(5000);
+  const std::string sent = Bytes(5000);
   size_t total = 0;
   for (const size_t size : {1, 10, 511, 512, 5000}) {
     Task sender(ends, [&] {
       return ends.local().Write(absl::string_view(sent).substr(0, size));
     });
-    const Received received = ReadExactly(ends.remote(), size);
+    const Received received = ReadBytes(ends.remote(), size);
     ASSERT_THAT(received.outcome, IsOk());
     ASSERT_THAT(sender.Wait(), IsOk());
     total += size;
@@ -351,31 +351,31 @@ FLOW_CONFORMANCE_CHECK(EmptyWritesDoNothing, kNothing) {
 // --- One reader and one writer, independent of each other
 
 FLOW_CONFORMANCE_CHECK(ABlockedReadLeavesWritesFlowing, kNothing) {
-  const std::string sent = Pattern(50000);
+  const std::string sent = Bytes(50000);
   Ends ends(check);
   Task reader(ends, [&] { return ends.local().Read(); });
   ASSERT_FALSE(reader.DoneWithin(check.blocked_wait()));
   Task sender(ends, [&] { return ends.local().Write(sent); });
-  ASSERT_TRUE(Same(ReadExactly(ends.remote(), sent.size()), sent));
+  ASSERT_TRUE(Same(ReadBytes(ends.remote(), sent.size()), sent));
   EXPECT_THAT(sender.Wait(), IsOk());
   ASSERT_THAT(ends.remote().Write("x"), IsOk());
   EXPECT_THAT(reader.Wait(), IsOkAndHolds("x"));
 }
 
 FLOW_CONFORMANCE_CHECK(ABlockedWriteLeavesReadsFlowing, kFull) {
-  const std::string sent = Pattern(check.more_than_full());
-  const std::string back = Pattern(50000, 2);
+  const std::string sent = Bytes(check.more_than_full());
+  const std::string back = Bytes(50000, 2);
   Ends ends(check, Ends::kFillsUp);
   Task writer(ends,
               [&] { return ends.local().Write(absl::string_view(sent)); });
-  Received first = ReadExactly(ends.remote(), 1);  // so the write has begun
+  Received first = ReadBytes(ends.remote(), 1);  // so the write has begun
   ASSERT_THAT(first.outcome, IsOk());
   ASSERT_FALSE(writer.DoneWithin(check.blocked_wait()));
   Task sender(ends,
               [&] { return ends.remote().Write(absl::string_view(back)); });
-  ASSERT_TRUE(Same(ReadExactly(ends.local(), back.size()), back));
+  ASSERT_TRUE(Same(ReadBytes(ends.local(), back.size()), back));
   EXPECT_THAT(sender.Wait(), IsOk());
-  Received rest = ReadExactly(ends.remote(), sent.size() - 1);
+  Received rest = ReadBytes(ends.remote(), sent.size() - 1);
   rest.bytes.insert(0, first.bytes);
   ASSERT_TRUE(Same(rest, sent));
   EXPECT_THAT(writer.Wait(), IsOk());
@@ -397,8 +397,8 @@ FLOW_CONFORMANCE_CHECK(ASecondReaderIsRefusedAndDisturbsNothing, kNothing) {
 }
 
 FLOW_CONFORMANCE_CHECK(ASecondWriterIsRefusedAndDisturbsNothing, kFull) {
-  const std::string bytes[] = {Pattern(check.more_than_full(), 1),
-                               Pattern(check.more_than_full(), 2)};
+  const std::string bytes[] = {Bytes(check.more_than_full(), 1),
+                               Bytes(check.more_than_full(), 2)};
   Ends ends(check, Ends::kFillsUp);
   const auto write = [&](int i) {
     return ends.local().Write(absl::string_view(bytes[i]));
@@ -410,7 +410,7 @@ FLOW_CONFORMANCE_CHECK(ASecondWriterIsRefusedAndDisturbsNothing, kFull) {
   }
   const bool one_is_second = one.DoneWithin(absl::ZeroDuration());
   ASSERT_THAT((one_is_second ? one : other).Wait(), IsBusy());
-  ASSERT_TRUE(Same(ReadExactly(ends.remote(), check.more_than_full()),
+  ASSERT_TRUE(Same(ReadBytes(ends.remote(), check.more_than_full()),
                    bytes[one_is_second ? 1 : 0]));
   EXPECT_THAT((one_is_second ? other : one).Wait(), IsOk());
   EXPECT_EQ(ends.local().bytes_written(), check.more_than_full());

@@ -97,7 +97,7 @@ FLOW_CONFORMANCE_CHECK(AReadDeadlineThatIsTakenBackDoesNotPass, kInterruption) {
 
 FLOW_CONFORMANCE_CHECK(AWriteDeadlineThatIsTakenBackDoesNotPass,
                        kFull | kInterruption) {
-  const std::string sent = Pattern(check.more_than_full());
+  const std::string sent = Bytes(check.more_than_full());
   Ends ends(check, Ends::kFillsUp);
   const absl::Time deadline = absl::Now() + 3 * check.blocked_wait();
   ends.local().SetWriteDeadline(deadline);
@@ -111,7 +111,7 @@ FLOW_CONFORMANCE_CHECK(AWriteDeadlineThatIsTakenBackDoesNotPass,
     ASSERT_FALSE(done);
   }
   if (done) return;
-  EXPECT_TRUE(Same(ReadExactly(ends.remote(), sent.size()), sent));
+  EXPECT_TRUE(Same(ReadBytes(ends.remote(), sent.size()), sent));
   EXPECT_THAT(writer.Wait(), IsOk());
 }
 
@@ -136,13 +136,13 @@ FLOW_CONFORMANCE_CHECK(ReadsGoOnAfterADeadline, kInterruption) {
     EXPECT_THAT(ends.local().Read(), IsLate());
     ends.local().SetReadDeadline(absl::InfiniteFuture());
     Task sender(ends, [&] { return ends.remote().Write(sent); });
-    ASSERT_TRUE(Same(ReadExactly(ends.local(), sent.size()), sent));
+    ASSERT_TRUE(Same(ReadBytes(ends.local(), sent.size()), sent));
     EXPECT_THAT(sender.Wait(), IsOk());
   }
 }
 
 FLOW_CONFORMANCE_CHECK(AReadDeadlineLeavesWritesAlone, kInterruption) {
-  const std::string sent = Pattern(50000);
+  const std::string sent = Bytes(50000);
   Ends ends(check);
   ends.local().SetReadDeadline(absl::InfinitePast());
   Task sender(ends, [&] { return WriteAndEnd(ends.local(), sent); });
@@ -152,16 +152,16 @@ FLOW_CONFORMANCE_CHECK(AReadDeadlineLeavesWritesAlone, kInterruption) {
 
 FLOW_CONFORMANCE_CHECK(AReadDeadlineLeavesABlockedWriteAlone,
                        kFull | kInterruption) {
-  const std::string sent = Pattern(check.more_than_full());
+  const std::string sent = Bytes(check.more_than_full());
   Ends ends(check, Ends::kFillsUp);
   Task writer(ends,
               [&] { return ends.local().Write(absl::string_view(sent)); });
-  Received first = ReadExactly(ends.remote(), 1);  // so the write has begun
+  Received first = ReadBytes(ends.remote(), 1);  // so the write has begun
   ASSERT_THAT(first.outcome, IsOk());
   ends.local().SetReadDeadline(absl::InfinitePast());
   EXPECT_THAT(ends.local().Read(), IsLate());
   ASSERT_FALSE(writer.DoneWithin(check.blocked_wait()));
-  Received rest = ReadExactly(ends.remote(), sent.size() - 1);
+  Received rest = ReadBytes(ends.remote(), sent.size() - 1);
   rest.bytes.insert(0, first.bytes);
   ASSERT_TRUE(Same(rest, sent));
   EXPECT_THAT(writer.Wait(), IsOk());
@@ -171,15 +171,15 @@ FLOW_CONFORMANCE_CHECK(AReadDeadlineLeavesABlockedWriteAlone,
 
 FLOW_CONFORMANCE_CHECK(APastWriteDeadlineFailsOnlyWritesThatWouldBlock,
                        kFull | kInterruption) {
-  const std::string bytes = Pattern(check.more_than_full());
+  const std::string bytes = Bytes(check.more_than_full());
   Ends ends(check, Ends::kFillsUp);
   EXPECT_THAT(Fill(ends.local(), bytes), IsLate());
   EXPECT_THAT(ends.local().Write("x"), IsLate());
   EXPECT_THAT(ends.local().Writev({"x", "y"}), IsLate());
   EXPECT_THAT(ends.local().Write(""), IsOk());
   const size_t accepted = ends.local().bytes_written();
-  const std::string sent = bytes.substr(0, accepted) + Pattern(64, 2);
-  Task reader(ends, [&] { return ReadExactly(ends.remote(), sent.size()); });
+  const std::string sent = bytes.substr(0, accepted) + Bytes(64, 2);
+  Task reader(ends, [&] { return ReadBytes(ends.remote(), sent.size()); });
   // Nothing says when there is room, so ask until there is.
   absl::Cord rest(absl::string_view(sent).substr(accepted));
   absl::Status status = ends.local().WriteFrom(&rest);
@@ -193,13 +193,13 @@ FLOW_CONFORMANCE_CHECK(APastWriteDeadlineFailsOnlyWritesThatWouldBlock,
 
 FLOW_CONFORMANCE_CHECK(ANewWriteDeadlineAppliesToABlockedWrite,
                        kFull | kInterruption) {
-  const std::string sent = Pattern(check.more_than_full());
+  const std::string sent = Bytes(check.more_than_full());
   for (const absl::Duration from_now :
        {-absl::InfiniteDuration(), absl::Milliseconds(1)}) {
     Ends ends(check, Ends::kFillsUp);
     Task writer(ends,
                 [&] { return ends.local().Write(absl::string_view(sent)); });
-    ASSERT_THAT(ReadExactly(ends.remote(), 1).outcome, IsOk());
+    ASSERT_THAT(ReadBytes(ends.remote(), 1).outcome, IsOk());
     ASSERT_FALSE(writer.DoneWithin(check.blocked_wait()));
     ends.local().SetWriteDeadline(absl::Now() + from_now);
     EXPECT_THAT(writer.Wait(), IsLate());
@@ -207,7 +207,7 @@ FLOW_CONFORMANCE_CHECK(ANewWriteDeadlineAppliesToABlockedWrite,
 }
 
 FLOW_CONFORMANCE_CHECK(AFutureWriteDeadlineIsWaitedFor, kFull | kInterruption) {
-  const std::string bytes = Pattern(check.more_than_full());
+  const std::string bytes = Bytes(check.more_than_full());
   Ends ends(check, Ends::kFillsUp);
   ASSERT_THAT(Fill(ends.local(), bytes), IsLate());
   const absl::Time deadline = absl::Now() + absl::Milliseconds(5);
@@ -218,13 +218,13 @@ FLOW_CONFORMANCE_CHECK(AFutureWriteDeadlineIsWaitedFor, kFull | kInterruption) {
   Task writer(ends, [&] { return ends.local().Write("x"); });
   ASSERT_FALSE(writer.DoneWithin(check.blocked_wait()));
   const std::string sent = bytes.substr(0, ends.local().bytes_written()) + "x";
-  ASSERT_TRUE(Same(ReadExactly(ends.remote(), sent.size()), sent));
+  ASSERT_TRUE(Same(ReadBytes(ends.remote(), sent.size()), sent));
   EXPECT_THAT(writer.Wait(), IsOk());
 }
 
 FLOW_CONFORMANCE_CHECK(WritesGoOnAfterADeadline, kFull | kInterruption) {
-  const std::string bytes = Pattern(check.more_than_full());
-  const std::string more = Pattern(50000, 2);
+  const std::string bytes = Bytes(check.more_than_full());
+  const std::string more = Bytes(50000, 2);
   Ends ends(check, Ends::kFillsUp);
   ASSERT_THAT(Fill(ends.local(), bytes), IsLate());
   const std::string sent = bytes.substr(0, ends.local().bytes_written()) + more;
@@ -248,7 +248,7 @@ FLOW_CONFORMANCE_CHECK(AWriteDeadlineLeavesReadsAlone, kInterruption) {
 
 FLOW_CONFORMANCE_CHECK(WhatALateWriteCountsIsWhatArrives,
                        kFull | kInterruption) {
-  const std::string sent = Pattern(check.more_than_full());
+  const std::string sent = Bytes(check.more_than_full());
   const absl::string_view pieces[] = {absl::string_view(sent).substr(0, 10), "",
                                       absl::string_view(sent).substr(10, 7000),
                                       absl::string_view(sent).substr(7010)};
@@ -259,7 +259,7 @@ FLOW_CONFORMANCE_CHECK(WhatALateWriteCountsIsWhatArrives,
       return gathered ? ends.local().Writev(pieces)
                       : ends.local().Write(absl::string_view(sent));
     });
-    Received first = ReadExactly(ends.remote(), 5000);
+    Received first = ReadBytes(ends.remote(), 5000);
     ASSERT_THAT(first.outcome, IsOk());
     ends.local().SetWriteDeadline(absl::InfinitePast());
     ASSERT_THAT(writer.Wait(), IsLate());
@@ -276,7 +276,7 @@ FLOW_CONFORMANCE_CHECK(WhatALateWriteCountsIsWhatArrives,
 
 FLOW_CONFORMANCE_CHECK(WriteFromAfterADeadlineNeitherLosesNorRepeats,
                        kFull | kInterruption) {
-  const std::string sent = Pattern(2 * check.more_than_full());
+  const std::string sent = Bytes(2 * check.more_than_full());
   constexpr size_t kMessage = 8192;
   Ends ends(check, Ends::kFillsUp);
   // Messages of several chunks until there is no more room, at first.

@@ -23,17 +23,14 @@
 #include "absl/status/status_matchers.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
-#include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "flow/flow.h"
 #include "flow/socket.h"
+#include "flow/testing/internal/deadlines.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
 namespace flow::testing {
-
-// For a machine under load; what is waited for comes at once.
-inline absl::Time Patience() { return absl::Now() + absl::Seconds(20); }
 
 inline bool Exists(const std::string& path) {
   struct stat info;
