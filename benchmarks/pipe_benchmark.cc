@@ -6,6 +6,9 @@
 //
 //   PipeCord     flow::MakePipe(), each message a Cord that is shared
 //   PipeBytes    flow::MakePipe(), each message borrowed and copied
+//   Decorated    PipeBytes with a decorator at each end that only forwards
+//   ChannelLine  flow::MakeChannel() on a pipe: each message a line, written
+//                with a buffer and flushed, and read as a line
 //   Queue        a queue of buffers with a mutex, of the same capacity: no
 //                deadlines, no errors, no end; what the rules cost
 //   Socketpair   a pair of Unix sockets
@@ -23,6 +26,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <memory>
 #include <string>
 #include <thread>
 #include <utility>
@@ -35,9 +39,11 @@
 #include "absl/strings/string_view.h"
 #include "absl/synchronization/mutex.h"
 #include "benchmark/benchmark.h"
+#include "flow/channel.h"
 #include "flow/flow.h"
 #include "flow/pipe.h"
 #include "flow/testing/allocation_counter.h"
+#include "flow/transport.h"
 
 namespace flow {
 namespace {
@@ -50,7 +56,7 @@ constexpr size_t kCapacity = size_t{256} << 10;
 class PipeBytes {
  public:
   explicit PipeBytes(size_t size)
-      : message_(size, 'x'), pipe_(MakePipe(kCapacity)) {}
+      : pipe_(MakePipe(kCapacity)), message_(size, 'x') {}
   void Send(int end) { ABSL_CHECK_OK(flow(end).Write(message_)); }
   size_t Receive(int end) {
     absl::StatusOr<absl::Cord> data = flow(end).Read();
@@ -62,9 +68,10 @@ class PipeBytes {
  protected:
   Flow& flow(int end) { return end == 0 ? *pipe_.left : *pipe_.right; }
 
+  Pipe pipe_;
+
  private:
   const std::string message_;
-  Pipe pipe_;
 };
 
 class PipeCord : public PipeBytes {
@@ -75,6 +82,51 @@ class PipeCord : public PipeBytes {
 
  private:
   const absl::Cord message_;
+};
+
+// Changes nothing.
+class PlainTransport final : public ForwardingTransport {
+ public:
+  using ForwardingTransport::ForwardingTransport;
+};
+
+std::unique_ptr<Flow> Decorate(std::unique_ptr<Flow> flow) {
+  return DecorateFlow(
+      std::move(flow), [](std::unique_ptr<Transport> underneath) {
+        return std::make_unique<PlainTransport>(std::move(underneath));
+      });
+}
+
+class Decorated : public PipeBytes {
+ public:
+  explicit Decorated(size_t size) : PipeBytes(size) {
+    pipe_.left = Decorate(std::move(pipe_.left));
+    pipe_.right = Decorate(std::move(pipe_.right));
+  }
+};
+
+class ChannelLine {
+ public:
+  explicit ChannelLine(size_t size) : line_(size - 1, 'x') {
+    line_ += '\n';
+    Pipe pipe = MakePipe(kCapacity);
+    ends_[0] = MakeChannel(std::move(pipe.left));
+    ends_[1] = MakeChannel(std::move(pipe.right));
+  }
+  void Send(int end) {
+    ABSL_CHECK_OK(ends_[end]->WriteBuffered(line_));
+    ABSL_CHECK_OK(ends_[end]->Flush());
+  }
+  size_t Receive(int end) {
+    absl::StatusOr<std::string> line = ends_[end]->ReadLine(line_.size());
+    ABSL_CHECK_OK(line);
+    return line->size();
+  }
+  void End() { ABSL_CHECK_OK(ends_[0]->Shutdown(ShutdownMode::kWrite)); }
+
+ private:
+  std::string line_;
+  std::unique_ptr<Channel> ends_[2];
 };
 
 class Queue {
@@ -259,18 +311,24 @@ void Sizes(benchmark::internal::Benchmark* benchmark) {
 
 BENCHMARK_TEMPLATE(BM_Alternate, PipeCord)->Apply(Sizes);
 BENCHMARK_TEMPLATE(BM_Alternate, PipeBytes)->Apply(FittingSizes);
+BENCHMARK_TEMPLATE(BM_Alternate, Decorated)->Arg(64);
+BENCHMARK_TEMPLATE(BM_Alternate, ChannelLine)->Arg(64);
 BENCHMARK_TEMPLATE(BM_Alternate, Queue)->Apply(Sizes);
 BENCHMARK_TEMPLATE(BM_Alternate, Socketpair)->Apply(FittingSizes);
 BENCHMARK_TEMPLATE(BM_Alternate, KernelPipe)->Apply(FittingSizes);
 
 BENCHMARK_TEMPLATE(BM_Stream, PipeCord)->Apply(Sizes)->UseRealTime();
 BENCHMARK_TEMPLATE(BM_Stream, PipeBytes)->Apply(Sizes)->UseRealTime();
+BENCHMARK_TEMPLATE(BM_Stream, Decorated)->Arg(64)->UseRealTime();
+BENCHMARK_TEMPLATE(BM_Stream, ChannelLine)->Arg(64)->UseRealTime();
 BENCHMARK_TEMPLATE(BM_Stream, Queue)->Apply(Sizes)->UseRealTime();
 BENCHMARK_TEMPLATE(BM_Stream, Socketpair)->Apply(Sizes)->UseRealTime();
 BENCHMARK_TEMPLATE(BM_Stream, KernelPipe)->Apply(Sizes)->UseRealTime();
 
 BENCHMARK_TEMPLATE(BM_PingPong, PipeCord)->Apply(Sizes)->UseRealTime();
 BENCHMARK_TEMPLATE(BM_PingPong, PipeBytes)->Apply(Sizes)->UseRealTime();
+BENCHMARK_TEMPLATE(BM_PingPong, Decorated)->Arg(64)->UseRealTime();
+BENCHMARK_TEMPLATE(BM_PingPong, ChannelLine)->Arg(64)->UseRealTime();
 BENCHMARK_TEMPLATE(BM_PingPong, Queue)->Apply(Sizes)->UseRealTime();
 BENCHMARK_TEMPLATE(BM_PingPong, Socketpair)->Apply(Sizes)->UseRealTime();
 BENCHMARK_TEMPLATE(BM_PingPong, KernelPipe)->Apply(Sizes)->UseRealTime();

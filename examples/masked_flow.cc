@@ -11,42 +11,43 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/cord.h"
+#include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "flow/flow.h"
-#include "flow/forwarding_flow.h"
+#include "flow/outgoing.h"
+#include "flow/transport.h"
 
 namespace flow::examples {
 namespace {
 
-class MaskedFlow final : public ForwardingFlow {
+class MaskedTransport final : public ForwardingTransport {
  public:
-  MaskedFlow(std::unique_ptr<Flow> inner, char key)
-      : ForwardingFlow(std::move(inner)), key_(key) {}
+  MaskedTransport(std::unique_ptr<Transport> inner, char key)
+      : ForwardingTransport(std::move(inner)), key_(key) {}
 
-  // Each final class does this, while its hooks still exist.
-  ~MaskedFlow() override { Destroy(); }
+  absl::StatusOr<absl::Cord> Read(size_t max_bytes) override {
+    absl::StatusOr<absl::Cord> data = ForwardingTransport::Read(max_bytes);
+    if (data.ok()) *data = Masked(std::string(*data));
+    return data;
+  }
+
+  absl::Status Write(Outgoing& data) override {
+    std::string plain;
+    data.ForEachPiece([&](absl::string_view piece) { plain.append(piece); });
+    // Borrowed bytes, so that the capacity underneath is obeyed.
+    const std::string bytes = Masked(std::move(plain));
+    Outgoing masked{Buffer(bytes)};
+    absl::Status status = ForwardingTransport::Write(masked);
+    data.Accept(masked.accepted());
+    return status;
+  }
+
+  std::string Describe() const override {
+    return absl::StrCat("masked flow on ", ForwardingTransport::Describe());
+  }
 
  private:
-  absl::StatusOr<absl::Cord> DoRead(size_t max_bytes) override {
-    absl::StatusOr<absl::Cord> data = ForwardingFlow::DoRead(max_bytes);
-    if (!data.ok()) return data;
-    return absl::Cord(Masked(*data));
-  }
-
-  // Every form of a write comes here.
-  absl::Status DoForwardWrite(const Outgoing& data, size_t* accepted) override {
-    absl::Cord plain;
-    data.AppendTo(&plain);
-    // As borrowed bytes, which obey the capacity of the inner flow.
-    const std::string masked = Masked(plain);
-    return ForwardingFlow::DoForwardWrite(Outgoing(absl::string_view(masked)),
-                                          accepted);
-  }
-
-  std::string DoDescribe() const override { return "masked flow"; }
-
-  std::string Masked(const absl::Cord& data) const {
-    std::string bytes(data);
+  std::string Masked(std::string bytes) const {
     for (char& byte : bytes) byte ^= key_;
     return bytes;
   }
@@ -56,8 +57,11 @@ class MaskedFlow final : public ForwardingFlow {
 
 }  // namespace
 
-std::unique_ptr<Flow> MakeMaskedFlow(std::unique_ptr<Flow> inner, char key) {
-  return std::make_unique<MaskedFlow>(std::move(inner), key);
+std::unique_ptr<Flow> MakeMaskedFlow(std::unique_ptr<Flow> flow, char key) {
+  return DecorateFlow(
+      std::move(flow), [key](std::unique_ptr<Transport> underneath) {
+        return std::make_unique<MaskedTransport>(std::move(underneath), key);
+      });
 }
 
 }  // namespace flow::examples

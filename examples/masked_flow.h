@@ -3,10 +3,9 @@
 //
 // File: masked_flow.h
 //
-// An example of a flow of your own, on top of another one: every byte is
-// changed by a key on its way, as a cipher would do it. (This is no cipher.)
-// The suite of flow/testing/conformance.h holds it to the contract, in
-// masked_flow_test.cc.
+// An example of a decorator: it changes every byte on its way by a key, as a
+// cipher does. (This is no cipher.) masked_flow_test.cc holds it to the
+// contract with the suite of flow/testing/conformance.h.
 //
 // Thread safety: that of `flow::Flow`.
 
@@ -21,9 +20,9 @@ namespace flow::examples {
 
 // MakeMaskedFlow()
 //
-// Returns a flow whose bytes go over `inner`, which it owns, each one combined
-// with `key` by exclusive or. The other end must use the same key.
-std::unique_ptr<Flow> MakeMaskedFlow(std::unique_ptr<Flow> inner, char key);
+// Returns `flow` with each byte, in both directions, combined with `key` by
+// exclusive or. The other end must use the same key.
+std::unique_ptr<Flow> MakeMaskedFlow(std::unique_ptr<Flow> flow, char key);
 
 }  // namespace flow::examples
 

@@ -1,8 +1,8 @@
 // Copyright 2026 The flow authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// The example of README.md: a protocol that knows nothing of sockets, on a
-// server in memory, and on one that breaks in the middle.
+// The example of README.md: a protocol that knows nothing of sockets, first on
+// a server in memory, then on one that breaks in the middle of its answer.
 
 #include <iostream>
 #include <memory>
@@ -27,7 +27,8 @@ absl::StatusOr<absl::Cord> Ask(flow::Flow& server, absl::string_view question) {
 }
 
 int main() {
-  // A server in memory: it answers out of a string and is asked into another.
+  // A server in memory: it answers from one string, and a question goes into
+  // another.
   std::string asked;
   std::unique_ptr<flow::Flow> server =
       flow::MakeStringFlow("forty-two", &asked);

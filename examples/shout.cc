@@ -1,8 +1,8 @@
 // Copyright 2026 The flow authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// The example of README.md on sockets, whole: a server of lines on TCP, and a
-// client that half-closes and reads the answer.
+// The example of README.md on sockets: a server of lines on TCP, and a client
+// that half-closes and reads the answer.
 
 #include <iostream>
 #include <memory>
@@ -21,13 +21,14 @@
 #include "flow/flow.h"
 #include "flow/socket.h"
 
-// Sends each line back in capitals, until there are no more.
+// Sends each line back in capitals until there are no more lines.
 absl::Status Shout(std::unique_ptr<flow::Flow> client) {
   auto channel = flow::MakeChannel(std::move(client));
   while (true) {
     channel->SetReadDeadline(absl::Now() + absl::Minutes(1));
     absl::StatusOr<std::string> line = channel->ReadLine(/*max_bytes=*/4096);
-    // To return without Close() aborts: nobody takes what was sent for all.
+    // Returning without Close() aborts, so the client cannot mistake what was
+    // sent for the whole answer.
     if (!line.ok()) return line.status();
     if (line->empty()) break;  // end-of-file
     absl::Status status = channel->Write(absl::AsciiStrToUpper(*line));

@@ -4,27 +4,37 @@
 #include "flow/channel.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
-#include <vector>
 
+#include "absl/base/thread_annotations.h"
+#include "absl/container/inlined_vector.h"
+#include "absl/log/absl_check.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/cord.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
+#include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "absl/types/span.h"
 #include "flow/flow.h"
-#include "flow/forwarding_flow.h"
+#include "flow/internal/byte_queue.h"
 #include "flow/internal/compact.h"
+#include "flow/internal/monotonic_deadline.h"
+#include "flow/outgoing.h"
+#include "flow/transport.h"
 
 namespace flow {
 namespace {
+
+using internal::MonotonicDeadline;
 
 // Where the first '\n' of `cord` between `from` and `to` is; `to` if there is
 // none.
@@ -46,20 +56,128 @@ size_t FindNewline(const absl::Cord& cord, size_t from, size_t to) {
 
 }  // namespace
 
-Channel::Channel(std::unique_ptr<Flow> inner, const ChannelOptions& options)
-    : ForwardingFlow(std::move(inner)),
-      max_buffered_read_(std::max(options.max_buffered_read, size_t{1})),
-      max_buffered_write_(options.max_buffered_write) {}
+// Only the read under way touches what is buffered for reading; only the write
+// under way, and the end that follows it, what is buffered for writing.
+class Channel::Buffers final : public ForwardingTransport {
+ public:
+  Buffers(std::unique_ptr<Transport> inner, const ChannelOptions& options)
+      : ForwardingTransport(std::move(inner)),
+        max_buffered_read_(std::max(options.max_buffered_read, size_t{1})),
+        max_buffered_write_(options.max_buffered_write) {}
 
-Channel::~Channel() { Destroy(); }
+  // --- For reads of a channel
+
+  size_t max_buffered_read() const { return max_buffered_read_; }
+  const internal::ByteQueue& buffered() const { return buffered_; }
+
+  // Reads more, so that up to `limit` bytes are buffered, or as many as may be
+  // ahead. Returns whether there was more. An error passes, in `*passes`, if
+  // something is buffered that comes before it.
+  absl::StatusOr<bool> Fill(size_t limit, bool* passes);
+
+  // Returns where the first '\n' is in the first `size` bytes that are
+  // buffered, or `size`. Each byte is looked at once.
+  size_t Scan(size_t size);
+
+  // Removes the first `n` bytes from what is buffered and returns them.
+  absl::Cord Take(size_t n);
+
+  // --- For writes of a channel
+
+  // Buffers `buffer`, or hands it on with all that is buffered.
+  absl::Status WriteBuffered(Buffer buffer, size_t* accepted);
+  absl::Status FlushPending();
+
+  // --- The transport
+
+  absl::StatusOr<absl::Cord> Read(size_t max_bytes) override;
+  absl::Status Write(Outgoing& data) override;
+  absl::Status EndWrite(const absl::Status& outcome,
+                        absl::Time deadline) override;
+  void RefuseRead() override;
+  absl::Status AwaitRemoteEnd(absl::Time deadline) override;
+  absl::Status Free() override;
+  void SetWriteDeadline(absl::Time deadline) override;
+  int64_t BytesInTransit() const override;
+  std::string Describe() const override {
+    return absl::StrCat("channel on ", ForwardingTransport::Describe());
+  }
+
+ private:
+  // Read() of the transport underneath, until that has ended. From then on
+  // returns how: nothing, or the error.
+  absl::StatusOr<absl::Cord> ReadInner(size_t max_bytes);
+  void NoteReadEnd(const absl::Status& end);
+
+  void DropPending(size_t n);
+  // Gives the transport underneath the earlier of both deadlines.
+  void SetInnerDeadline() ABSL_LOCKS_EXCLUDED(deadline_mu_);
+  MonotonicDeadline EarlierDeadline() ABSL_LOCKS_EXCLUDED(deadline_mu_) {
+    absl::MutexLock lock(&deadline_mu_);
+    return std::min(write_deadline_, end_deadline_);
+  }
+
+  const size_t max_buffered_read_;
+  const size_t max_buffered_write_;
+
+  internal::ByteQueue buffered_;
+  size_t scanned_ = 0;  // so many bytes of it are known not to be '\n'
+
+  // How the inbound direction underneath has ended, which the Flow learns only
+  // when what is buffered was read. Ok: end-of-file. Written once, before
+  // `read_has_ended_`.
+  std::optional<absl::Status> read_end_;
+  std::atomic<bool> read_has_ended_{false};
+  std::atomic<bool> end_is_awaited_{false};
+  std::atomic<bool> refused_{false};
+
+  // Accepted and not handed on.
+  internal::ByteQueue pending_;
+  std::atomic<size_t> pending_size_{0};
+
+  absl::Mutex deadline_mu_;
+  MonotonicDeadline write_deadline_ ABSL_GUARDED_BY(deadline_mu_);
+  MonotonicDeadline end_deadline_ ABSL_GUARDED_BY(deadline_mu_);
+};
 
 // --- Reading
 
-absl::StatusOr<bool> Channel::Fill(size_t limit, bool* passes) {
+absl::StatusOr<absl::Cord> Channel::Buffers::ReadInner(size_t max_bytes) {
+  if (read_end_.has_value()) {
+    if (!read_end_->ok()) return *read_end_;
+    return absl::Cord();
+  }
+  absl::StatusOr<absl::Cord> data = ForwardingTransport::Read(max_bytes);
+  if (data.ok() ? data->empty() : !absl::IsDeadlineExceeded(data.status())) {
+    NoteReadEnd(data.status());
+  }
+  return data;
+}
+
+void Channel::Buffers::NoteReadEnd(const absl::Status& end) {
+  // After a refusal this is no end of the remote, which may be waited for.
+  if (refused_) return;
+  read_end_ = end;
+  read_has_ended_ = true;
+  // As the Flow would do it if it knew of the error.
+  if (!end.ok() && end_is_awaited_) RefuseRead();
+}
+
+void Channel::Buffers::RefuseRead() {
+  if (!refused_.exchange(true)) ForwardingTransport::RefuseRead();
+}
+
+absl::Status Channel::Buffers::AwaitRemoteEnd(absl::Time deadline) {
+  end_is_awaited_ = true;
+  if (read_has_ended_) return *read_end_;
+  return ForwardingTransport::AwaitRemoteEnd(deadline);
+}
+
+absl::StatusOr<bool> Channel::Buffers::Fill(size_t limit, bool* passes) {
   absl::StatusOr<absl::Cord> data =
-      inner().Read(std::max(limit, max_buffered_read_) - buffered_.size());
+      ReadInner(std::max(limit, max_buffered_read_) - buffered_.size());
   if (!data.ok()) {
-    // The error of the inner flow stays there, until its turn has come.
+    // Its turn comes after what is buffered.
     *passes = !buffered_.empty();
     return std::move(data).status();
   }
@@ -68,13 +186,20 @@ absl::StatusOr<bool> Channel::Fill(size_t limit, bool* passes) {
   return true;
 }
 
-absl::Cord Channel::Take(size_t n) {
+size_t Channel::Buffers::Scan(size_t size) {
+  if (scanned_ < size) {
+    scanned_ = FindNewline(buffered_.cord(), scanned_, size);
+  }
+  return std::min(scanned_, size);
+}
+
+absl::Cord Channel::Buffers::Take(size_t n) {
   scanned_ -= std::min(scanned_, n);
   return buffered_.Take(n);
 }
 
-absl::StatusOr<absl::Cord> Channel::DoRead(size_t max_bytes) {
-  if (buffered_.empty()) return ForwardingFlow::DoRead(max_bytes);
+absl::StatusOr<absl::Cord> Channel::Buffers::Read(size_t max_bytes) {
+  if (buffered_.empty()) return ReadInner(max_bytes);
   return internal::Compact(Take(std::min(max_bytes, buffered_.size())));
 }
 
@@ -82,17 +207,17 @@ absl::StatusOr<absl::Cord> Channel::ReadExactly(size_t n) {
   if (n == 0) return absl::Cord();
   absl::StatusOr<absl::Cord> data =
       ReadWith(n, [&](bool* passes) -> absl::StatusOr<absl::Cord> {
-        while (buffered_.size() < n) {
-          absl::StatusOr<bool> more = Fill(n, passes);
+        while (buffers_.buffered().size() < n) {
+          absl::StatusOr<bool> more = buffers_.Fill(n, passes);
           if (!more.ok()) return std::move(more).status();
           if (*more) continue;
-          if (buffered_.empty()) return absl::Cord();
+          const size_t size = buffers_.buffered().size();
+          if (size == 0) return absl::Cord();
           *passes = true;
           return absl::OutOfRangeError(absl::StrCat("the stream ended after ",
-                                                    buffered_.size(), " of ", n,
-                                                    " bytes"));
+                                                    size, " of ", n, " bytes"));
         }
-        return internal::Compact(Take(n));
+        return internal::Compact(buffers_.Take(n));
       });
   // Whoever counts on `n` bytes must not be given none.
   if (data.ok() && data->empty()) {
@@ -106,21 +231,20 @@ absl::StatusOr<std::string> Channel::ReadLine(size_t max_bytes) {
   absl::StatusOr<absl::Cord> line =
       ReadWith(max_bytes, [&](bool* passes) -> absl::StatusOr<absl::Cord> {
         while (true) {
-          const size_t end = std::min(buffered_.size(), max_bytes);
-          if (scanned_ < end) {
-            scanned_ = FindNewline(buffered_.cord(), scanned_, end);
-            if (scanned_ < end) return Take(scanned_ + 1);
-          }
-          if (scanned_ >= max_bytes) {
+          const size_t size = buffers_.buffered().size();
+          const size_t end = std::min(size, max_bytes);
+          const size_t newline = buffers_.Scan(end);
+          if (newline < end) return buffers_.Take(newline + 1);
+          if (end == max_bytes) {
             *passes = true;
             return absl::ResourceExhaustedError(
                 absl::StrCat("no end of line in ", max_bytes, " bytes"));
           }
-          const size_t size = buffered_.size();
-          const size_t step = std::min(max_buffered_read_, max_bytes - size);
-          absl::StatusOr<bool> more = Fill(size + step, passes);
+          const size_t step =
+              std::min(buffers_.max_buffered_read(), max_bytes - size);
+          absl::StatusOr<bool> more = buffers_.Fill(size + step, passes);
           if (!more.ok()) return std::move(more).status();
-          if (!*more) return Take(size);
+          if (!*more) return buffers_.Take(size);
         }
       });
   if (!line.ok()) return std::move(line).status();
@@ -130,109 +254,162 @@ absl::StatusOr<std::string> Channel::ReadLine(size_t max_bytes) {
 absl::StatusOr<absl::Cord> Channel::Peek(size_t n) {
   if (n == 0) return absl::Cord();
   return ReadWith(n, [&](bool* passes) -> absl::StatusOr<absl::Cord> {
-    while (buffered_.size() < n) {
-      absl::StatusOr<bool> more = Fill(n, passes);
+    while (buffers_.buffered().size() < n) {
+      absl::StatusOr<bool> more = buffers_.Fill(n, passes);
       if (!more.ok()) return std::move(more).status();
       if (!*more) break;
     }
+    const internal::ByteQueue& buffered = buffers_.buffered();
     // Nothing is the end, and stays.
-    *passes = !buffered_.empty();
-    return internal::Compact(buffered_.cord().Subcord(0, n));
+    *passes = !buffered.empty();
+    return internal::Compact(buffered.cord().Subcord(0, n));
   });
 }
 
 // --- Writing
 
-bool Channel::Fits(size_t size) const {
-  return size < max_buffered_write_ &&
-         pending_.size() < max_buffered_write_ - size;
-}
-
-absl::Status Channel::WriteBuffered(absl::string_view buffer) {
+absl::Status Channel::WriteBuffered(Buffer buffer) {
   return WriteWith(buffer.size(), [&](size_t* accepted) {
-    if (!Fits(buffer.size())) return DoForwardWrite(Outgoing(buffer), accepted);
-    pending_.Append(buffer);
-    return absl::OkStatus();
-  });
-}
-
-absl::Status Channel::WriteBuffered(const absl::Cord& buffer) {
-  return WriteWith(buffer.size(), [&](size_t* accepted) {
-    if (!Fits(buffer.size())) return DoForwardWrite(Outgoing(buffer), accepted);
-    pending_.Append(absl::Cord(buffer));
-    return absl::OkStatus();
+    return buffers_.WriteBuffered(buffer, accepted);
   });
 }
 
 absl::Status Channel::Flush() {
-  return WriteWith(0, [&](size_t*) { return FlushPending(); });
+  return WriteWith(0, [&](size_t*) { return buffers_.FlushPending(); });
 }
 
-absl::Status Channel::FlushPending() {
-  if (pending_.empty()) return absl::OkStatus();
-  size_t taken = 0;
-  absl::Status status =
-      ForwardingFlow::DoForwardWrite(Outgoing(pending_.cord()), &taken);
-  pending_.Take(taken);
-  return status;
-}
-
-absl::Status Channel::DoForwardWrite(const Outgoing& data, size_t* accepted) {
-  if (pending_.empty()) return ForwardingFlow::DoForwardWrite(data, accepted);
-  size_t taken = 0;
-  absl::Status status;
-  if (data.borrowed()) {
-    std::vector<absl::string_view> views(pending_.cord().chunk_begin(),
-                                         pending_.cord().chunk_end());
-    data.AppendTo(&views);
-    status = ForwardingFlow::DoForwardWrite(
-        Outgoing(absl::MakeConstSpan(views)), &taken);
+absl::Status Channel::Buffers::WriteBuffered(Buffer buffer, size_t* accepted) {
+  const size_t size = buffer.size();
+  if (size == 0) return absl::OkStatus();
+  if (size >= max_buffered_write_ ||
+      pending_.size() >= max_buffered_write_ - size) {
+    Outgoing data(buffer);
+    absl::Status status = Write(data);
+    *accepted = data.accepted();
+    return status;
+  }
+  if (buffer.is_borrowed()) {
+    pending_.Append(buffer.bytes());
   } else {
-    absl::Cord all = pending_.cord();
-    data.AppendTo(&all);
-    status = ForwardingFlow::DoForwardWrite(Outgoing(all), &taken);
+    pending_.Append(buffer.TakeCord());
   }
-  const size_t flushed = std::min(taken, pending_.size());
-  pending_.Take(flushed);
-  *accepted = taken - flushed;
+  pending_size_.store(pending_.size(), std::memory_order_relaxed);
+  return absl::OkStatus();
+}
+
+void Channel::Buffers::DropPending(size_t n) {
+  pending_.Take(n);
+  pending_size_.store(pending_.size(), std::memory_order_relaxed);
+}
+
+absl::Status Channel::Buffers::FlushPending() {
+  if (pending_.empty()) return absl::OkStatus();
+  Outgoing data{Buffer(pending_.cord())};
+  absl::Status status = ForwardingTransport::Write(data);
+  // A claim that is too large has broken the direction.
+  DropPending(status.ok() ? data.size()
+                          : std::min(data.accepted(), data.size()));
   return status;
 }
 
-absl::Status Channel::DoEndWrite(const absl::Status& outcome) {
-  if (!outcome.ok() || pending_.empty()) {
-    return ForwardingFlow::DoEndWrite(outcome);
+absl::Status Channel::Buffers::Write(Outgoing& data) {
+  if (pending_.empty()) return ForwardingTransport::Write(data);
+  absl::InlinedVector<Buffer, 16> all;
+  if (data.is_borrowed()) {
+    for (absl::string_view piece : pending_.cord().Chunks()) {
+      all.push_back(piece);
+    }
+  } else {
+    all.push_back(pending_.cord());
   }
-  absl::Status flushed;
-  bool goes_on;
-  do {
-    LimitEndByClose();
-    const size_t size = pending_.size();
-    const int64_t in_transit = inner().bytes_in_transit();
+  for (size_t i = 0; i < data.count(); ++i) all.push_back(data[i]);
+  Outgoing whole{absl::Span<const Buffer>(all)};
+  absl::Status status = ForwardingTransport::Write(whole);
+  const size_t taken = status.ok() ? whole.size() : whole.accepted();
+  const size_t flushed = std::min(taken, pending_.size());
+  DropPending(flushed);
+  data.Accept(taken - flushed);
+  return status;
+}
+
+absl::Status Channel::Buffers::EndWrite(const absl::Status& outcome,
+                                        absl::Time deadline) {
+  absl::Status flushed = outcome;
+  if (outcome.ok() && !pending_.empty()) {
+    {
+      absl::MutexLock lock(&deadline_mu_);
+      end_deadline_ = MonotonicDeadline(deadline);
+    }
+    SetInnerDeadline();
     flushed = FlushPending();
-    // A patient one, and bytes have arrived since.
-    goes_on =
-        absl::IsDeadlineExceeded(flushed) &&
-        CloseIdleTimeout() < absl::InfiniteDuration() &&
-        (pending_.size() < size || inner().bytes_in_transit() < in_transit);
-  } while (goes_on);
-  absl::Status ended = ForwardingFlow::DoEndWrite(flushed);
+    if (absl::IsDeadlineExceeded(flushed)) {
+      absl::MutexLock lock(&deadline_mu_);
+      // Close() has no more time, or is patient and calls again.
+      if (end_deadline_.has_passed()) return flushed;
+      flushed = absl::AbortedError(
+          "the write deadline passed before all was flushed");
+    }
+  }
+  // What is left is not on its way any more.
+  if (!flushed.ok()) DropPending(pending_.size());
+  absl::Status ended = ForwardingTransport::EndWrite(flushed, deadline);
   return flushed.ok() ? ended : flushed;
 }
 
-absl::Status Channel::DoFree() {
+void Channel::Buffers::SetWriteDeadline(absl::Time deadline) {
+  {
+    absl::MutexLock lock(&deadline_mu_);
+    write_deadline_ = MonotonicDeadline(deadline);
+  }
+  SetInnerDeadline();
+}
+
+// Without the lock, because this can run a user's function, which may call the
+// flow. So another thread can come in between; then this is not the last word.
+void Channel::Buffers::SetInnerDeadline() {
+  MonotonicDeadline earlier = EarlierDeadline();
+  MonotonicDeadline given;
+  do {
+    given = earlier;
+    ForwardingTransport::SetWriteDeadline(given.ToTime());
+    earlier = EarlierDeadline();
+  } while (!(given == earlier));
+}
+
+int64_t Channel::Buffers::BytesInTransit() const {
+  return static_cast<int64_t>(pending_size_.load(std::memory_order_relaxed)) +
+         ForwardingTransport::BytesInTransit();
+}
+
+absl::Status Channel::Buffers::Free() {
   buffered_.TakeAll();
-  pending_.TakeAll();
-  return ForwardingFlow::DoFree();
+  DropPending(pending_.size());
+  absl::Status status = ForwardingTransport::Free();
+  // An error that no read has come to.
+  if (status.ok() && read_end_.has_value()) status = *read_end_;
+  return status;
 }
 
-std::string Channel::DoDescribe() const {
-  // Not the inner flow's state, whose errors have it.
-  return "channel";
-}
+// --- Making
 
-std::unique_ptr<Channel> MakeChannel(std::unique_ptr<Flow> inner,
+Channel::Channel(std::unique_ptr<Flow> flow, TransportDecorator decorate,
+                 Buffers* const* buffers)
+    : Flow(std::move(flow), decorate), buffers_(**buffers) {}
+
+Channel::~Channel() = default;
+
+std::unique_ptr<Channel> MakeChannel(std::unique_ptr<Flow> flow,
                                      ChannelOptions options) {
-  return std::unique_ptr<Channel>(new Channel(std::move(inner), options));
+  ABSL_CHECK(flow != nullptr) << "a channel on no flow";
+  Channel::Buffers* buffers = nullptr;
+  const auto decorate = [&](std::unique_ptr<Transport> underneath) {
+    auto made =
+        std::make_unique<Channel::Buffers>(std::move(underneath), options);
+    buffers = made.get();
+    return made;
+  };
+  return std::unique_ptr<Channel>(
+      new Channel(std::move(flow), decorate, &buffers));
 }
 
 }  // namespace flow

@@ -1,8 +1,8 @@
 // Copyright 2026 The flow authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// A channel is a flow like any other: the conformance suite, also on what has
-// looked ahead. And a small protocol that meets a fault at every operation.
+// A channel is a flow like any other: the conformance suite. And a small
+// protocol that meets a fault at every operation.
 
 #include <cstddef>
 #include <functional>
@@ -19,7 +19,6 @@
 #include "flow/channel.h"
 #include "flow/copy.h"
 #include "flow/flow.h"
-#include "flow/forwarding_flow.h"
 #include "flow/pipe.h"
 #include "flow/testing/conformance.h"
 #include "flow/testing/fault_flow.h"
@@ -61,26 +60,8 @@ std::unique_ptr<Flow> OnPieces(std::unique_ptr<Flow> inner) {
   return MakeChannel(MakeFaultFlow(std::move(inner), std::move(pieces)));
 }
 
-// Looks ahead before each Read, so that all of them are of buffered bytes.
-class PeekingFlow final : public ForwardingFlow {
- public:
-  explicit PeekingFlow(std::unique_ptr<Channel> inner)
-      : ForwardingFlow(std::move(inner)) {}
-  ~PeekingFlow() override { Destroy(); }
-
- private:
-  absl::StatusOr<absl::Cord> DoRead(size_t max_bytes) override {
-    absl::StatusOr<absl::Cord> ahead = static_cast<Channel&>(inner()).Peek(1);
-    if (!ahead.ok() || ahead->empty()) return ahead;
-    return ForwardingFlow::DoRead(max_bytes);
-  }
-  std::string DoDescribe() const override { return "peeking flow"; }
-};
-
-std::unique_ptr<Flow> Peeking(std::unique_ptr<Flow> inner) {
-  ChannelOptions options;
-  options.max_buffered_read = 100;
-  return std::make_unique<PeekingFlow>(MakeChannel(std::move(inner), options));
+std::unique_ptr<Flow> OnAChannel(std::unique_ptr<Flow> inner) {
+  return MakeChannel(MakeChannel(std::move(inner)));
 }
 
 using Wrap = std::function<std::unique_ptr<Flow>(std::unique_ptr<Flow>)>;
@@ -103,7 +84,7 @@ INSTANTIATE_TEST_SUITE_P(
     ::testing::Values(Channels("rendezvous", 0, OnTop),
                       Channels("capacity_4096", kCapacity, OnTop),
                       Channels("in_pieces", kCapacity, OnPieces),
-                      Channels("peeking", kCapacity, Peeking)),
+                      Channels("on_a_channel", kCapacity, OnAChannel)),
     ConformanceName);
 
 // --- A protocol with faults

@@ -81,7 +81,7 @@ TEST(CloseAfterReadTest, ARefusalEndsTheWait) {
 
 TEST(CloseAfterReadTest, AReadErrorEndsTheWaitAndIsTheResult) {
   HookFlow flow;
-  flow.read = [](size_t) { return absl::DataLossError("torn"); };
+  flow.hooks.read = [](size_t) { return absl::DataLossError("torn"); };
   EXPECT_THAT(flow.Read(), StatusIs(absl::StatusCode::kDataLoss));
   EXPECT_THAT(flow.CloseAfterRead(), StatusIs(absl::StatusCode::kDataLoss));
 }
@@ -123,9 +123,9 @@ TEST(CloseAfterReadTest, AnAbortOrACloseEndsTheWait) {
 
 TEST(CloseAfterReadTest, InsideAHookAbortsAsCloseDoes) {
   HookFlow flow;
-  flow.read = [&](size_t) -> absl::StatusOr<absl::Cord> {
+  flow.hooks.read = [&](size_t) -> absl::StatusOr<absl::Cord> {
     EXPECT_THAT(flow.CloseAfterRead(),
-                StatusIs(absl::StatusCode::kFailedPrecondition));
+                StatusIs(absl::StatusCode::kInvalidArgument));
     return absl::Cord();
   };
   EXPECT_FALSE(flow.Read().ok());
@@ -133,7 +133,7 @@ TEST(CloseAfterReadTest, InsideAHookAbortsAsCloseDoes) {
 
 TEST(CloseAfterReadTest, OfAClosedFlowIsItsResult) {
   HookFlow flow;
-  flow.free = [] { return absl::DataLossError("not flushed"); };
+  flow.hooks.free = [] { return absl::DataLossError("not flushed"); };
   const absl::Status closed = flow.Close();
   EXPECT_THAT(closed, StatusIs(absl::StatusCode::kDataLoss));
   EXPECT_EQ(flow.CloseAfterRead(), closed);

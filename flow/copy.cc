@@ -56,7 +56,7 @@ std::string CopyStatistics::ToString() const {
 CopyResult Copy(Flow& source, Flow& sink, const CopyOptions& options) {
   CopyResult result;
   CopyStatistics& statistics = result.statistics;
-  // Not the wall clock, which can be set meanwhile.
+  // Not the wall clock, which can be set while this runs.
   const auto start = std::chrono::steady_clock::now();
   const size_t max_read = std::max(options.max_read, size_t{1});
   const auto goes_on = [&options](const absl::Status& status) {
@@ -117,7 +117,7 @@ absl::Status ReadAll(Flow& flow, size_t limit, absl::Cord* all) {
   internal::ByteQueue read;
   read.Append(std::exchange(*all, absl::Cord()));
   while (read.size() <= limit) {
-    // At the limit one byte more is asked for, to tell whether it is the end.
+    // At the limit it asks for one byte more, to see whether this is the end.
     absl::StatusOr<absl::Cord> data =
         flow.Read(std::max(limit - read.size(), size_t{1}));
     if (!data.ok() || data->empty()) {
@@ -128,8 +128,8 @@ absl::Status ReadAll(Flow& flow, size_t limit, absl::Cord* all) {
   }
   *all = read.TakeAll();
   return absl::ResourceExhaustedError(
-      absl::StrCat(flow.DebugString(), ": ReadAll with a limit of ", limit,
-                   " bytes, and there are more"));
+      absl::StrCat(flow.DebugString(), ": ReadAll of more than the limit of ",
+                   limit, " bytes"));
 }
 
 absl::StatusOr<absl::Cord> ReadAll(Flow& flow, size_t limit) {

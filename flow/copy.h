@@ -5,15 +5,15 @@
 //
 // Copy() moves bytes from one flow to another, in one direction, until the
 // source ends or either of them fails, and says in every case how far it came.
-// ReadAll() makes one Cord of what a flow still has.
+// ReadAll() returns what a flow still has as one Cord.
 //
-// When not to use it: to connect two flows both ways, as a relay does; that is
-// proxy.h.
+// When not to use it: to connect two flows both ways, as a relay does; proxy.h
+// does that.
 //
-// Thread safety: Copy() is the one reader of `source` and the one writer of
-// `sink` while it runs, and ReadAll() the one reader of its flow. To watch it
-// from another thread, look at `sink.bytes_written()`, which grows write by
-// write; to stop it, Abort() either flow.
+// Thread safety: while it runs, Copy() is the one reader of `source` and the
+// one writer of `sink`, and ReadAll() is the one reader of its flow. To watch
+// it from another thread, look at `sink.bytes_written()`, which grows write by
+// write. To stop it, Abort() either flow.
 
 #ifndef FLOW_COPY_H_
 #define FLOW_COPY_H_
@@ -38,22 +38,22 @@ struct CopyOptions {
   // what is left over when the sink fails. 0 counts as 1.
   size_t max_read = size_t{256} << 10;
 
-  // Where to stop although the source has not ended, in bytes. At 0 (or less)
-  // there is nothing to do: neither flow is touched.
+  // Where to stop even if the source has not ended, in bytes. At 0 (or less)
+  // there is nothing to do, and neither flow is touched.
   int64_t max_bytes = std::numeric_limits<int64_t>::max();
 
   // Whether a source that ends before `max_bytes` is an error (kOutOfRange).
-  // For what has a length, as a body whose header told it; set `max_bytes` to
-  // that (without, it is kInvalidArgument).
+  // For data whose length is known, such as a body after a header: set
+  // `max_bytes` to that length. Without `max_bytes` this is kInvalidArgument.
   bool exactly = false;
 
-  // Called after each write that has accepted something, also if it failed,
-  // with how many bytes that were.
+  // Called after each write that has accepted something, even if it failed,
+  // with the number of bytes accepted.
   std::function<void(int64_t bytes)> on_write;
 
   // Called when the deadline of either flow has passed, after on_write() for
-  // what the late write has accepted. Returns whether to go on, where the copy
-  // was; set a new deadline before. Without it the copy ends.
+  // what the late write has accepted. Returns whether to go on where the copy
+  // was; set a new deadline first. Without this function the copy ends.
   std::function<bool()> on_deadline;
 };
 
@@ -61,12 +61,12 @@ struct CopyOptions {
 struct CopyStatistics {
   int64_t bytes = 0;        // accepted by the sink
   int64_t reads = 0;        // Reads that returned data
-  int64_t writes = 0;       // writes, also one that failed
+  int64_t writes = 0;       // writes, including one that failed
   absl::Duration duration;  // of Copy() itself, not of a Close() after it
 
   // CopyStatistics::BytesPerSecond()
   //
-  // Returns the rate; 0 if no time has passed that a clock could see.
+  // Returns the rate, or 0 if too little time has passed for the clock.
   double BytesPerSecond() const;
 
   // CopyStatistics::ToString()
@@ -80,24 +80,24 @@ struct CopyStatistics {
 struct CopyResult {
   enum class Side { kNone, kSource, kSink };
 
-  // Ok: the source has come to its end (or to `max_bytes`) and the sink has
-  // accepted all of it. Otherwise the error of the side that failed; that of
-  // the source is kOutOfRange if it has ended too early (`exactly`), and the
-  // sink has accepted all that it had.
+  // Ok: the source has come to its end (or to `max_bytes`), and the sink has
+  // accepted all of it. Otherwise this is the error of the side that failed. A
+  // source that ended too early (see `exactly`) is kOutOfRange; the sink has
+  // accepted all that it had.
   absl::Status status;
   Side failed = Side::kNone;
 
-  // What was read and not accepted by the sink: nothing, unless that failed.
+  // What was read and not accepted by the sink. Empty unless the sink failed.
   absl::Cord unwritten;
 
-  // Counted also when it failed.
+  // Right even if the copy failed.
   CopyStatistics statistics;
 };
 
 // Copy()
 //
 // Reads from `source` and writes to `sink` until end-of-file. Shuts neither
-// down and closes neither; what follows is the caller's decision:
+// down and closes neither; the caller decides what follows:
 //
 //   flow::CopyResult result = flow::Copy(*source, *sink);
 //   if (result.status.ok()) {
@@ -107,30 +107,31 @@ struct CopyResult {
 //   }
 //
 // Data is moved, not copied: the sink is given the Cords that the source
-// returned. A deadline of either flow that passes ends the copy with
-// kDeadlineExceeded, unless `on_deadline` wants it to go on; it can be resumed
-// after writing `unwritten`.
+// returned. If a deadline of either flow passes, the copy ends with
+// kDeadlineExceeded, unless `on_deadline` says to go on. To resume it, write
+// `unwritten` first.
 CopyResult Copy(Flow& source, Flow& sink, const CopyOptions& options = {});
 
 // ReadAll()
 //
-// Reads `flow` up to its end-of-file. If there are more than `limit` bytes,
-// that is kResourceExhausted: a limit keeps a remote from filling your memory.
-// What is held is at most about twice `limit`, in however small pieces the
+// Reads `flow` up to its end-of-file. More than `limit` bytes are
+// kResourceExhausted: the limit keeps a remote from filling your memory. About
+// twice `limit` is the most memory that is held, in however small pieces the
 // bytes come.
 //
 // The first form returns all of it, or the error; what was read before an error
-// is gone. The second form appends it to `*all`, also before an error, so that
-// a call after kDeadlineExceeded goes on:
+// is lost. The second form appends what was read to `*all`, even before an
+// error, so that a call after kDeadlineExceeded goes on:
 //
 //   absl::Cord answer;
 //   absl::Status status = flow::ReadAll(*server, /*limit=*/1 << 20, &answer);
 //   if (!status.ok()) LOG(ERROR) << status << " after " << answer.size();
 //
-// There, `limit` bounds `all->size()`, with what it held before. Beyond it one
-// byte is read, to tell whether it is the end; that byte is kept, too, so
-// `*all` has `limit` + 1 bytes after kResourceExhausted, and no byte of the
-// flow is lost. (If it had more than `limit` bytes before, nothing is read.)
+// In the second form `limit` bounds `all->size()`, including what it held
+// before. One byte beyond it is read, to see whether the stream ends there.
+// That byte is kept, so `*all` has `limit` + 1 bytes after kResourceExhausted,
+// and no byte of the flow is lost. If `*all` held more than `limit` bytes
+// before, nothing is read.
 //
 // Precondition: `all` is not null.
 absl::StatusOr<absl::Cord> ReadAll(Flow& flow, size_t limit);

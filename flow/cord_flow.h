@@ -3,17 +3,17 @@
 //
 // File: cord_flow.h
 //
-// Cords as the two ends of a function flow: nothing is copied on the way in or
-// out, as Cords share their memory.
+// Flows between Cords: a flow that reads from Cords and appends to a Cord.
+// Nothing is copied on the way in or out, because Cords share their memory.
 //
 //   absl::Cord out;
 //   std::unique_ptr<flow::Flow> flow = flow::MakeCordFlow(request, &out);
 //
-// When not to use it: to let two ends talk to each other; that is pipe.h. To
-// get a flow as one Cord: ReadAll() in copy.h.
+// When not to use it: to let two ends talk to each other; use pipe.h for that.
+// To read a flow into one Cord, use ReadAll() in copy.h.
 //
-// Thread safety: as flow.h says. The Cord that an Output appends to must not be
-// used by others while a write is under way.
+// Thread safety: as flow.h says. While a write is under way, do not use the
+// Cord that an Output appends to.
 
 #ifndef FLOW_CORD_FLOW_H_
 #define FLOW_CORD_FLOW_H_
@@ -31,13 +31,13 @@ namespace flow {
 // InputCord(), InputCords()
 //
 // Return an Input that yields `data`, then end-of-file. Each non-empty Cord is
-// one Read (if it is within the limit of that); empty ones are skipped.
+// one Read (if it is within the limit of that Read); empty ones are skipped.
 Input InputCord(absl::Cord data);
 Input InputCords(std::vector<absl::Cord> data);
 
 // OutputCord()
 //
-// Returns an Output that appends to `*sink` without a bound.
+// Returns an Output that appends to `*sink` without a limit.
 //
 // Precondition: `sink` is not null, and lives until the flow is closed or
 // destroyed.

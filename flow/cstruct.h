@@ -3,29 +3,31 @@
 //
 // File: cstruct.h
 //
-// `flow::Cstruct` is a window on shared, bounded memory: shared ownership of a
-// block of bytes, an offset and a length. It is made for taking packets and
-// records apart (and putting them together) in place: cut windows out of one
-// block, and read and write integers of a given width and byte order in them.
-// The idea is that of OCaml's ocaml-cstruct.
+// `flow::Cstruct` is a window onto shared, bounded memory: shared ownership of
+// a block of bytes, an offset and a length. Use it to take packets and records
+// apart (and put them together) in place: cut windows out of one block, and
+// read and write integers of a given width and byte order in them. The idea
+// comes from OCaml's ocaml-cstruct.
 //
-// A Cstruct is a value and cheap to copy. Copies and windows share the memory:
-// what is written through one is seen through all. As with absl::Span<char>,
-// `const` is about the window and not about the bytes. A window never grows.
+// A Cstruct is a value, and cheap to copy. Copies and windows share the memory:
+// what you write through one, you see through all. As with absl::Span<char>,
+// `const` applies to the window and not to the bytes. A window never grows.
 //
 // When not to use it: for bytes that do not change, use absl::Cord; for bytes
-// of one owner, std::string; for a parameter that is only borrowed, absl::Span
-// or absl::string_view.
+// with one owner, std::string; for a borrowed parameter, absl::Span or
+// absl::string_view.
 //
-// Bounds. There is no undefined behavior, but two ways to answer:
+// Bounds. There is no undefined behavior. What happens out of bounds depends on
+// the function:
 //
-//  * What makes a window or moves many bytes (Sub, Shift, Split, Blit) takes
-//    numbers that may come from outside, such as out of a packet. Out of bounds
-//    is kOutOfRange, with the numbers in the message, and nothing is changed.
-//  * Typed access and operator[] are like an index into an array: out of bounds
-//    is a bug of the caller, and ends the program in every build mode, with a
-//    message that has the numbers. Check size() once, or cut a window of the
-//    right size, and then access it.
+//  * Functions that make a window or move many bytes (Sub, Shift, Split, Blit)
+//    take numbers that may come from outside, such as from a packet. Out of
+//    bounds is kOutOfRange, with the numbers in the message, and changes
+//    nothing.
+//  * Typed access and operator[] are like an index into an array. Out of bounds
+//    is a bug of the caller, and ends the program in every build mode, with the
+//    numbers in the message. Check size() once, or cut a window of the right
+//    size, and then access it.
 //
 //   absl::StatusOr<flow::Cstruct> Payload(const flow::Cstruct& packet) {
 //     absl::StatusOr<flow::Cstruct> header = packet.Sub(0, 4);
@@ -36,10 +38,10 @@
 //   // BUG: the length comes from outside; a short packet ends the program.
 //   uint32_t checksum = packet.GetUint32Be(packet.GetUint16Be(2));
 //
-// Thread safety: the reference count is synchronized, the bytes are not.
-// Different Cstruct objects, also if they share memory, may be copied, cut and
-// destroyed on different threads. Writing bytes while another thread reads or
-// writes the same bytes is a data race, whichever windows the two use. A single
+// Thread safety: the reference count is synchronized, but the bytes are not.
+// You may copy, cut and destroy different Cstruct objects on different threads,
+// even if they share memory. Writing bytes while another thread reads or writes
+// the same bytes is a data race, whichever windows the two use. A single
 // Cstruct object is thread-compatible.
 
 #ifndef FLOW_CSTRUCT_H_
@@ -65,7 +67,7 @@ namespace flow {
 
 class Cstruct final {
  public:
-  // An empty window on no memory. A moved-from Cstruct is one, too.
+  // Makes an empty window onto no memory, as a moved-from Cstruct is.
   Cstruct() = default;
 
   Cstruct(const Cstruct& other) noexcept;
@@ -85,26 +87,26 @@ class Cstruct final {
 
   // Cstruct::Create(), Cstruct::CopyOf(), Cstruct::Concat()
   //
-  // Allocate new memory: `size` zero bytes, a copy of `bytes`, a copy of all
-  // `parts` one after the other.
+  // Allocate new memory: `size` zero bytes, a copy of `bytes`, or a copy of all
+  // `parts`, one after the other.
   static Cstruct Create(size_t size);
   static Cstruct CopyOf(absl::string_view bytes);
   static Cstruct Concat(absl::Span<const Cstruct> parts);
 
   // Cstruct::Adopt()
   //
-  // Takes over the memory of `bytes`. It is not copied, but for a string so
+  // Takes over the memory of `bytes` without a copy, unless the string is so
   // short that it holds its bytes inside itself.
   static Cstruct Adopt(std::string bytes);
 
   // Cstruct::Wrap()
   //
   // Wraps memory of the caller. `release` (which may be null) is called once,
-  // when the last window and the last Cord that shares it are gone, by the
-  // thread that drops the last one. It must not throw.
+  // when the last window and the last Cord that shares the memory are gone, by
+  // the thread that drops the last one. It must not throw.
   //
-  // Precondition: until then `memory` is valid, and once a Cord shares it (see
-  // ToCord) nobody writes to it, not behind the windows' back either.
+  // Precondition: until then `memory` is valid. Once a Cord shares it (see
+  // ToCord), nobody writes to it, neither through a window nor directly.
   static Cstruct Wrap(absl::Span<char> memory,
                       absl::AnyInvocable<void()> release);
 
@@ -113,8 +115,8 @@ class Cstruct final {
 
   // Cstruct::data(), Cstruct::span(), Cstruct::view()
   //
-  // Lend the bytes of the window. What is lent is valid as long as any window
-  // on the same memory exists; an empty window may lend a null pointer.
+  // Lend the bytes of the window. They are valid as long as any window onto the
+  // same memory exists. An empty window may lend a null pointer.
   //
   //   // BUG: the only window is gone at the semicolon.
   //   absl::string_view name = flow::Cstruct::CopyOf(field).view();
@@ -128,15 +130,16 @@ class Cstruct final {
 
   // Cstruct::IsSoleOwner()
   //
-  // Returns whether no other Cstruct shares the memory (an empty window on no
-  // memory shares none). If so, what other threads did through windows that are
-  // gone has happened before, and it stays so until this one is copied or cut.
+  // Returns whether no other Cstruct shares the memory (an empty window onto no
+  // memory shares none). If so, everything that other threads did through
+  // windows that are gone happened before this call. It stays true until you
+  // copy or cut this window.
   bool IsSoleOwner() const;
 
   // Cstruct::Sub()
   //
   // Returns the window of `length` bytes that begins `offset` bytes into this
-  // one, or kOutOfRange if it would reach over the end.
+  // one, or kOutOfRange if it would reach past the end.
   absl::StatusOr<Cstruct> Sub(size_t offset, size_t length) const;
 
   // Cstruct::Shift()
@@ -146,14 +149,15 @@ class Cstruct final {
 
   // Cstruct::Split()
   //
-  // Returns the first `n` bytes and the rest, or kOutOfRange if too few.
+  // Returns the first `n` bytes and the rest, or kOutOfRange if there are
+  // fewer.
   absl::StatusOr<std::pair<Cstruct, Cstruct>> Split(size_t n) const;
 
   // Cstruct::Blit()
   //
   // Copies all of `source` into this window, from `offset` on. The two may
-  // overlap (as with memmove). If `source` does not fit: kOutOfRange, and no
-  // byte is copied. To copy a part, cut it with Sub() first.
+  // overlap (as with memmove). If `source` does not fit, that is kOutOfRange,
+  // and nothing is copied. To copy a part, cut it with Sub() first.
   absl::Status Blit(size_t offset, const Cstruct& source) const;
   absl::Status Blit(size_t offset, absl::string_view source) const;
 
@@ -171,8 +175,8 @@ class Cstruct final {
 
   // Cstruct::GetUint16Be(), Cstruct::SetUint16Be(), ...
   //
-  // Get and set the integer of that width in little-endian (Le) or big-endian
-  // (Be) order at offset `at`, aligned or not. Out of bounds ends the program.
+  // Get or set the integer of that width, in little-endian (Le) or big-endian
+  // (Be) order, at offset `at`, aligned or not. Out of bounds ends the program.
   uint8_t GetUint8(size_t at) const { return Get<uint8_t, kLe>(at); }
   uint16_t GetUint16Le(size_t at) const { return Get<uint16_t, kLe>(at); }
   uint16_t GetUint16Be(size_t at) const { return Get<uint16_t, kBe>(at); }
@@ -195,12 +199,12 @@ class Cstruct final {
 
   // Cstruct::ToCord()
   //
-  // Returns the bytes as a Cord, which never changes. On an lvalue: always a
-  // copy. On an rvalue, which is empty afterwards: the Cord shares the memory
-  // if this is the sole owner and the window is larger than 511 bytes (so that
-  // a small window does not pin a large block); otherwise a copy.
+  // Returns the bytes as a Cord, which never changes. On an lvalue it is always
+  // a copy. An rvalue is empty afterwards; the Cord shares the memory if this
+  // is the sole owner and the window is larger than 511 bytes (so that a small
+  // window does not pin a large block), and is a copy otherwise.
   //
-  //   // BUG: writes through a pointer kept from before change the Cord.
+  //   // BUG: a write through a pointer that you kept changes the Cord.
   //   char* bytes = block.data();
   //   absl::Cord cord = std::move(block).ToCord();
   //   bytes[0] = 0;
@@ -209,16 +213,16 @@ class Cstruct final {
 
   // Cstruct::HexDump()
   //
-  // Returns the window for people to read, 16 bytes a line:
+  // Returns the window in a form for people, 16 bytes a line:
   //
   //   00000000  68 65 6c 6c 6f 0a 00 ff  01                       |hello....|
   std::string HexDump() const;
 
   // Cstruct::Compare()
   //
-  // Returns a number below, equal to or above 0 as this window's bytes come
+  // Returns a number below, equal to or above 0 if this window's bytes come
   // before, equal or come after those of `other`. The order is that of
-  // absl::string_view: bytes are unsigned, a prefix comes first.
+  // absl::string_view: bytes are unsigned, and a prefix comes first.
   int Compare(const Cstruct& other) const {
     return view().compare(other.view());
   }
@@ -272,7 +276,8 @@ class Cstruct final {
     std::memcpy(At(at, sizeof(T)), bytes, sizeof(T));
   }
 
-  // Folds, as GCC makes one instruction of them but not of a loop over 8 bytes.
+  // Uses folds, because GCC compiles them, but not a loop over 8 bytes, to one
+  // instruction.
   template <typename T, ByteOrder kOrder, size_t... kI>
   static T Join(const unsigned char* bytes, std::index_sequence<kI...>) {
     return static_cast<T>((... | (T{bytes[kI]} << BitsBelow<T, kOrder>(kI))));
@@ -283,7 +288,8 @@ class Cstruct final {
                static_cast<unsigned char>(value >> BitsBelow<T, kOrder>(kI))));
   }
 
-  // How many bits of a T are less significant than its `i`-th byte in memory.
+  // Returns how many bits of a T are less significant than its `i`-th byte in
+  // memory.
   template <typename T, ByteOrder kOrder>
   static constexpr size_t BitsBelow(size_t i) {
     return 8 * (kOrder == kLe ? i : sizeof(T) - 1 - i);

@@ -3,15 +3,15 @@
 //
 // File: cstruct_flow.h
 //
-// Cstructs (windows on shared, bounded memory) as the two ends of a function
-// flow.
+// Flows between Cstructs (windows onto shared, bounded memory): a flow that
+// reads the bytes of some, and fills the memory of others.
 //
-// When not to use it: memory that nobody else writes to is better kept in a
-// Cord (cord_flow.h), which is always shared and never copied.
+// When not to use it: for memory that nobody else writes to. Keep it in a Cord
+// (cord_flow.h), which is always shared and never copied.
 //
-// Thread safety: as flow.h says. The bytes of a Cstruct are not synchronized:
-// nobody may read what an Output writes to, or write what an Input reads from,
-// while a call on the flow is under way.
+// Thread safety: as flow.h says. The bytes of a Cstruct are not synchronized.
+// While a call on the flow is under way, do not read what an Output writes to,
+// or write what an Input reads from.
 
 #ifndef FLOW_CSTRUCT_FLOW_H_
 #define FLOW_CSTRUCT_FLOW_H_
@@ -28,12 +28,12 @@ namespace flow {
 // InputCstruct(), InputCstructs()
 //
 // Return an Input that yields the bytes of `data`, then end-of-file. Each
-// non-empty window is one Read (if it is within the limit of that); empty ones
-// are skipped.
+// non-empty window is one Read (if it is within the limit of that Read); empty
+// ones are skipped.
 //
-// A Cord that was read never changes, but the memory of a Cstruct can. So it is
-// shared with the reader only if nobody else owns it (and it has more than 511
-// bytes), and copied otherwise. To have it shared, move your last window in:
+// A Cord that you have read never changes, but the memory of a Cstruct can. So
+// the reader shares that memory only if nobody else owns it (and it has more
+// than 511 bytes). Otherwise it is copied. To share it, move your last window:
 //
 //   options.input = flow::InputCstruct(std::move(frame));
 Input InputCstruct(Cstruct data);
@@ -41,15 +41,16 @@ Input InputCstructs(std::vector<Cstruct> data);
 
 // OutputCstruct(), OutputCstructs()
 //
-// Return an Output that fills the memory of `memory`, or of each in turn, from
-// the front. It takes what fits, and is Closed when all is full: a write that
-// is too long is accepted in part, and bytes_written() tells how much.
+// Return an Output that fills `memory` from the front, or each of several
+// windows in turn. It takes what fits, and is Closed when all is full: a write
+// that is too long is accepted in part, and bytes_written() tells how much.
 Output OutputCstruct(Cstruct memory);
 Output OutputCstructs(std::vector<Cstruct> memory);
 
 // MakeCstructFlow()
 //
-// Returns a flow that reads `input` and writes to `output`, as above.
+// Returns a flow that reads `input` and writes to `output`, with the adapters
+// above.
 std::unique_ptr<Flow> MakeCstructFlow(Cstruct input, Cstruct output);
 std::unique_ptr<Flow> MakeCstructFlow(std::vector<Cstruct> input,
                                       std::vector<Cstruct> output);

@@ -3,7 +3,7 @@
 //
 // File: dial_canceller.h
 //
-// DialCanceller ends a Dial() (socket.h) that waits, from another thread:
+// DialCanceller ends a waiting Dial() (socket.h) from another thread:
 //
 //   flow::DialCanceller canceller;
 //   std::thread dialer(
@@ -12,7 +12,7 @@
 //   canceller.Cancel();
 //   dialer.join();
 //
-// When not to use it: for a limit of time; that is the deadline of Dial().
+// When not to use it: for a time limit, which is the deadline of Dial().
 //
 // Thread safety: everything may be called from any thread.
 
@@ -33,8 +33,9 @@ class DialCanceller {
   // DialCanceller::Cancel()
   //
   // Makes each Dial() that was given this return kCancelled soon (within 50 ms
-  // on an idle machine), and at once if it is called later. One that has a
-  // connection already returns that. May be called by a signal handler.
+  // on an idle machine), and one that is called later return it at once. A
+  // Dial() that already has a connection returns that. A signal handler may
+  // call this.
   void Cancel() { cancelled_.store(true); }
 
   bool cancelled() const { return cancelled_.load(); }

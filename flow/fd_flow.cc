@@ -23,11 +23,11 @@
 #include "absl/strings/string_view.h"
 #include "flow/flow.h"
 #include "flow/internal/close_fd.h"
-#include "flow/internal/descriptor_flow.h"
+#include "flow/internal/descriptor_transport.h"
 #include "flow/internal/fd_error.h"
 #include "flow/internal/packet_pipe.h"
 #include "flow/internal/socket_address.h"
-#include "flow/internal/socket_flow.h"
+#include "flow/internal/socket_transport.h"
 
 namespace flow {
 namespace {
@@ -42,7 +42,7 @@ struct Kind {
 
 absl::Status NotAStream(int fd, absl::string_view what) {
   return absl::InvalidArgumentError(
-      absl::StrCat("MakeFdFlow: descriptor ", fd, " is ", what));
+      absl::StrCat("descriptor ", fd, " is ", what));
 }
 
 // An int that a socket tells of itself; -1 if it does not.
@@ -62,7 +62,7 @@ absl::StatusOr<Kind> KindOf(int fd) {
   struct stat info;
   if (::fstat(fd, &info) != 0) {
     return absl::InvalidArgumentError(absl::StrCat(
-        "MakeFdFlow: descriptor ", fd,
+        "descriptor ", fd,
         errno == EBADF ? " is not open" : " cannot be examined by fstat"));
   }
   const int flags = ::fcntl(fd, F_GETFL);
@@ -94,11 +94,11 @@ absl::StatusOr<Kind> KindOf(int fd) {
     case S_IFSOCK:
       break;
     default:  // epoll, eventfd, timerfd and their kin
-      return NotAStream(fd, "neither a file nor a pipe, terminal or socket");
+      return NotAStream(fd, "not a file, pipe, terminal or socket");
   }
   if (SocketOption(fd, SO_TYPE) != SOCK_STREAM ||
       SocketOption(fd, SO_PROTOCOL) == IPPROTO_SCTP) {
-    return NotAStream(fd, "a socket that is no stream (SOCK_STREAM)");
+    return NotAStream(fd, "a socket that is not a stream (SOCK_STREAM)");
   }
   if (SocketOption(fd, SO_ACCEPTCONN) == 1) {
     return NotAStream(fd, "a socket that listens");
@@ -112,7 +112,7 @@ absl::StatusOr<Kind> KindOf(int fd) {
   }
   // The kernel reports an error once, so it must be reported here.
   if (const int error = SocketOption(fd, SO_ERROR); error > 0) {
-    return internal::FdError(error, absl::StrCat("MakeFdFlow: socket ", fd));
+    return internal::FdError(error, absl::StrCat("socket ", fd));
   }
   return NotAStream(fd, "a socket that is not connected");
 }
@@ -127,19 +127,13 @@ bool AreOneSocket(int a, int b) {
 }
 
 absl::StatusOr<std::unique_ptr<Flow>> MakeSocket(int fd, std::string name) {
-  if (name.empty()) name = internal::NameOfSocket(fd);
-  return internal::MakeSocketFlow(fd, std::move(name));
+  const internal::SocketAddress remote = internal::RemoteAddressOf(fd);
+  if (name.empty()) name = internal::NameOfConnection(fd, remote);
+  return MakeFlow(internal::MakeSocketTransport(fd, std::move(name), remote));
 }
 
-}  // namespace
-
-absl::StatusOr<std::unique_ptr<Flow>> MakeFdFlow(int fd,
+absl::StatusOr<std::unique_ptr<Flow>> MakeFlowOf(int read_fd, int write_fd,
                                                  FdFlowOptions options) {
-  return MakeFdPairFlow(fd, fd, std::move(options));
-}
-
-absl::StatusOr<std::unique_ptr<Flow>> MakeFdPairFlow(int read_fd, int write_fd,
-                                                     FdFlowOptions options) {
   // A flow closes them itself, later.
   auto close_both = absl::MakeCleanup([read_fd, write_fd] {
     internal::CloseFd(read_fd).IgnoreError();
@@ -170,8 +164,28 @@ absl::StatusOr<std::unique_ptr<Flow>> MakeFdPairFlow(int read_fd, int write_fd,
     }
   }
   std::move(close_both).Cancel();
-  return internal::MakeDescriptorFlow(read_fd, write_fd,
-                                      std::move(options.name));
+  return MakeFlow(internal::MakeDescriptorTransport(read_fd, write_fd,
+                                                    std::move(options.name)));
+}
+
+absl::StatusOr<std::unique_ptr<Flow>> InContext(
+    absl::string_view function, absl::StatusOr<std::unique_ptr<Flow>> flow) {
+  if (flow.ok()) return flow;
+  return absl::Status(flow.status().code(),
+                      absl::StrCat(function, ": ", flow.status().message()));
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Flow>> MakeFdFlow(int fd,
+                                                 FdFlowOptions options) {
+  return InContext("MakeFdFlow", MakeFlowOf(fd, fd, std::move(options)));
+}
+
+absl::StatusOr<std::unique_ptr<Flow>> MakeFdPairFlow(int read_fd, int write_fd,
+                                                     FdFlowOptions options) {
+  return InContext("MakeFdPairFlow",
+                   MakeFlowOf(read_fd, write_fd, std::move(options)));
 }
 
 }  // namespace flow

@@ -9,6 +9,7 @@
 //   int fds[2];
 //   PCHECK(socketpair(AF_UNIX, SOCK_STREAM, 0, fds) == 0);
 //   absl::StatusOr<std::unique_ptr<Flow>> flow = MakeFdFlow(fds[0]);
+//   if (flow.ok()) (*flow)->Write("hello").IgnoreError();
 //
 // To connect and to accept, see socket.h.
 //
@@ -39,12 +40,12 @@ struct FdFlowOptions {
 
 // MakeFdFlow()
 //
-// Returns a flow that reads from and writes to `fd`. It owns the descriptor,
-// also if this fails. What a descriptor is not open for is as in a flow without
-// that direction: Read is end-of-file, a write is Closed.
+// Returns a flow that reads from and writes to `fd`. It takes ownership of the
+// descriptor, and closes it if this fails. If a descriptor is not open for
+// reading, Read is end-of-file; if not for writing, a write is Closed.
 //
-// kInvalidArgument: a descriptor is not open, or is not a stream of bytes.
-// kUnavailable: a connection that was reset before.
+//  * kInvalidArgument: a descriptor is not open, or is not a stream of bytes.
+//  * kUnavailable: the connection was reset before.
 //
 //   taken                      refused
 //   sockets of SOCK_STREAM     those that listen or are not connected; of other
@@ -54,48 +55,53 @@ struct FdFlowOptions {
 //   pseudo-terminals
 //   files, block devices       with O_DIRECT; message queues
 //   other devices              tun and tap, which have packets
-//                              directories, O_PATH, and what is no file:
+//                              directories, O_PATH, and what is not a file:
 //                              eventfd, epoll, inotify, ...
 //
-// Some devices hand out records (/dev/input, hidraw, /dev/kmsg). Who reads them
-// asks for as much as the largest one has.
+// Some devices hand out records (/dev/input, hidraw, /dev/kmsg). To read one,
+// ask for at least as many bytes as the largest record has.
 //
-// The numbers 0, 1 and 2 stay taken when a flow closes them: by /dev/null.
+// When a flow closes descriptor 0, 1 or 2, /dev/null takes its place, so that
+// no other file gets that number.
 //
-// The flags of the open file are never changed (O_NONBLOCK would be seen by
-// everyone who shares it, such as the user's shell); they may be anything.
+// The flags of the open file may be anything, and are never changed: everyone
+// who shares it, such as the user's shell, would see O_NONBLOCK.
 //
 // What the kernel can do decides what the flow can do (docs/semantics.md,
 // "Descriptors and sockets"):
 //
-//  * TCP: all of the contract, but after Shutdown(kRead) the remote's writes do
-//    not fail at once. Close() then waits until the remote has ended,
-//    discarding what still comes; if it goes on sending after it was sent
-//    everything, it gets a reset. An Abort() arrives as a reset, too: the
-//    remote gets kUnavailable, possibly before it has read all that was
-//    accepted. But what had ended in good order drains, whatever happens then.
+//  * TCP keeps all of the contract, except that after Shutdown(kRead) the
+//    remote's writes do not fail at once. Close() then waits until the remote
+//    has ended, and discards what still comes. A remote that has been sent
+//    everything and goes on sending gets a reset. An Abort() arrives as a
+//    reset, too: the remote gets kUnavailable, possibly before it has read all
+//    that was accepted. What had ended in good order drains nevertheless.
 //  * Unix sockets cannot carry an abort: the remote may see end-of-file on a
 //    stream that was cut. (It gets kUnavailable if data that it had sent was
 //    left unread.)
-//  * Pipes, FIFOs, terminals, files, and two different descriptors: there is no
-//    remote end that Close() could wait for, and none that learns of an abort.
-//    Shutdown() closes a descriptor that serves that direction only, so the
-//    reader of a pipe sees end-of-file, and its writer is Closed. One that is
-//    open for both stays open until Close().
-//    FIFOs and terminals that cannot be opened once more, such as another
-//    user's, may wait beyond a deadline if somebody else uses them, too.
-//  * Regular files never make a call wait; deadlines do not apply to them. A
-//    write that a file has no room for, or may not have (RLIMIT_FSIZE), is
-//    kResourceExhausted.
+//  * Pipes, FIFOs, terminals, files, and two different descriptors have no
+//    remote end that Close() could wait for or that could learn of an abort.
+//    Shutdown() closes a descriptor that serves that direction only: the reader
+//    of a pipe sees end-of-file, and the writer is Closed. A descriptor that is
+//    open for both directions stays open until Close().
+//    A call on a FIFO or terminal that cannot be opened a second time, such as
+//    another user's, may wait beyond a deadline if somebody else uses it, too.
+//  * Regular files never make a call wait, so deadlines do not apply to them. A
+//    write is kResourceExhausted if there is no room for it, or if the file may
+//    not grow (RLIMIT_FSIZE).
+//
+// local_address() and remote_address() are those of the connection, and peer()
+// tells who made the other end of a Unix socket (docs/semantics.md, "Addresses
+// and peers").
 absl::StatusOr<std::unique_ptr<Flow>> MakeFdFlow(int fd,
                                                  FdFlowOptions options = {});
 
 // MakeFdPairFlow()
 //
-// As MakeFdFlow(), for a flow that reads from `read_fd` and writes to
-// `write_fd`, as with the two pipes of a child process. It owns both, also if
-// this fails: each is closed exactly once, the same one given twice as well.
-// Two that refer to the same socket, as standard input and output may, are one.
+// Like MakeFdFlow(), for a flow that reads from `read_fd` and writes to
+// `write_fd`, such as the two pipes of a child process. It takes ownership of
+// both, and closes them if this fails. The same descriptor may be given twice.
+// Two that refer to one socket, as standard input and output may, count as one.
 absl::StatusOr<std::unique_ptr<Flow>> MakeFdPairFlow(
     int read_fd, int write_fd, FdFlowOptions options = {});
 

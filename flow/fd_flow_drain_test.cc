@@ -1,9 +1,9 @@
 // Copyright 2026 The flow authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// The tail of a stream, and who is told. What had ended in good order drains,
-// whatever happens to its writer; and who sends what nobody will read is told
-// soon, without losing what it was sent.
+// The tail of a stream, and who learns of it. What had ended in good order
+// drains, whatever happens to its writer. An end that sends what nobody will
+// read is told soon, and loses nothing that it was sent.
 
 #include <linux/tcp.h>
 #include <netinet/in.h>
@@ -98,7 +98,7 @@ TEST(DrainTest, WhatHasEndedDrainsWhenCloseIsLate) {
 TEST(DrainTest, WhatHasEndedDrainsAfterAnAbort) {
   for (const auto& make : {RawUnix, +[] { return RawTcp(); }}) {
     ExpectTheTailArrives(make(), [](std::unique_ptr<Flow> flow) {
-      flow->Abort(absl::DataLossError("not needed any more"));
+      flow->Abort(absl::DataLossError("not needed anymore"));
     });
   }
 }
@@ -310,6 +310,21 @@ TEST(RefusedSenderTest, IsTold) {
   });
   // Without a deadline, so it was not that.
   EXPECT_THAT(flow->Close(), IsOk());
+  sender.join();
+  ::close(tcp.right);
+}
+
+// It waits a moment at a time, and the grace of the sender goes on meanwhile.
+TEST(RefusedSenderTest, IsToldByAPatientCloseToo) {
+  const RawPair tcp = RawTcp();
+  auto flow = FlowOf(tcp.left);
+  EXPECT_THAT(flow->Shutdown(ShutdownMode::kRead), IsOk());
+  std::thread sender([&] {
+    while (::send(tcp.right, "x", 1, MSG_NOSIGNAL) > 0) {
+      absl::SleepFor(absl::Milliseconds(30));
+    }
+  });
+  EXPECT_THAT(flow->PatientClose(absl::Seconds(20)), IsOk());
   sender.join();
   ::close(tcp.right);
 }

@@ -366,7 +366,7 @@ TEST(ResetTest, OfAUnixPeerThatLeftDataUnread) {
   EXPECT_THAT(flow->Write("x"), StatusIs(absl::StatusCode::kUnavailable));
 }
 
-// Whoever reads from the socket is told, also if it only discards.
+// Whoever reads from the socket is told, even if it only discards.
 TEST(ResetTest, OfAUnixPeerThatLeftDataUnreadMakesCloseFail) {
   for (const bool refuses : {true, false}) {
     const RawPair unix = RawUnix();

@@ -130,7 +130,7 @@ TEST_P(RivalsTest, AReadIsEndedByAbort) {
 }
 
 TEST_P(RivalsTest, AWriteObeysItsDeadline) {
-  // Who writes to a terminal is read by its master.
+  // What is written to a terminal is read by its master.
   const bool is_terminal = GetParam() == Kind::kTerminal;
   const int write_fd = is_terminal ? pair_.left : pair_.right;
   const int read_fd = is_terminal ? pair_.right : pair_.left;

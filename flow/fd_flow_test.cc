@@ -58,6 +58,7 @@ using ::flow::testing::RawWrite;
 using ::flow::testing::SameData;
 using ::testing::HasSubstr;
 using ::testing::Not;
+using ::testing::StartsWith;
 
 // More than any block, and more than a pipe of the kernel holds.
 constexpr size_t kLarge = size_t{1} << 20;
@@ -76,12 +77,14 @@ std::string NewFile(absl::string_view content) {
 // --- What is a stream
 
 TEST(MakeFdFlowTest, RefusesWhatIsNotOpen) {
-  EXPECT_THAT(MakeFdFlow(-1), StatusIs(absl::StatusCode::kInvalidArgument,
-                                       HasSubstr("not open")));
+  EXPECT_THAT(MakeFdFlow(-1),
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       "MakeFdFlow: descriptor -1 is not open"));
   const RawPair pipe = RawPipe();
   ::close(pipe.right);
   EXPECT_THAT(MakeFdPairFlow(pipe.left, pipe.right),
-              StatusIs(absl::StatusCode::kInvalidArgument));
+              StatusIs(absl::StatusCode::kInvalidArgument,
+                       StartsWith("MakeFdPairFlow: descriptor ")));
 }
 
 // The write end says what it is at once; of the read end, see below.
@@ -99,10 +102,10 @@ TEST(MakeFdFlowTest, RefusesWhatIsNoStreamAndClosesItNevertheless) {
   } kCases[] = {
       {::open("/", O_RDONLY), "a directory"},
       {::open("/dev/null", O_PATH), "as a path only"},
-      {::eventfd(0, 0), "neither a file nor"},
+      {::eventfd(0, 0), "not a file, pipe"},
       {PacketPipeToWrite(), "a pipe of packets"},
-      {::socket(AF_INET, SOCK_DGRAM, 0), "no stream"},
-      {::socket(AF_UNIX, SOCK_SEQPACKET, 0), "no stream"},
+      {::socket(AF_INET, SOCK_DGRAM, 0), "not a stream"},
+      {::socket(AF_UNIX, SOCK_SEQPACKET, 0), "not a stream"},
       {::socket(AF_INET, SOCK_STREAM, 0), "not connected"},
       {::socket(AF_UNIX, SOCK_STREAM, 0), "not connected"},
   };
@@ -242,7 +245,7 @@ TEST(FdFlowTest, ADescriptorIsNotClosedUnderACallThatUsesIt) {
   const RawPair unix = RawUnix();
   auto flow = FlowOf(unix.left);
   std::thread reader([&] { flow->Read().IgnoreError(); });
-  // At any time, also in the middle of a Read.
+  // At any time, in the middle of a Read, too.
   EXPECT_TRUE(IsOpen(unix.left));
   flow->Abort(absl::AbortedError("enough"));
   reader.join();

@@ -119,10 +119,7 @@ struct End {
         flow->SetReadDeadline(absl::InfiniteFuture());
         continue;
       }
-      if (absl::IsFailedPrecondition(data.status()) &&
-          !IsClosed(data.status())) {
-        saw_wrong_status = true;
-      }
+      if (absl::IsInvalidArgument(data.status())) saw_wrong_status = true;
       if (!data.ok()) break;
       if (data->empty()) {
         saw_eof = true;
@@ -168,15 +165,13 @@ struct End {
           break;
         }
       }
-      // What remains is written anew, from bytes_written() on.
+      // What remains is written again, from bytes_written() on.
       if (absl::IsDeadlineExceeded(status)) {
         flow->SetWriteDeadline(absl::InfiniteFuture());
         // If Close() was waiting for this write, it was cut in the middle.
         if (ended) aborted = true;
       } else if (!status.ok()) {
-        if (absl::IsFailedPrecondition(status) && !IsClosed(status)) {
-          saw_wrong_status = true;
-        }
+        if (absl::IsInvalidArgument(status)) saw_wrong_status = true;
         return;
       }
       if (dice.Roll(100) == 0) return;
@@ -204,7 +199,7 @@ struct End {
     flow->Abort(absl::DataLossError("enough"));
   }
 
-  // Also of calls that wait; such as it makes late are tried anew.
+  // Those of calls that wait, too. A call that this makes late is tried again.
   void MoveDeadlines() {
     Dice dice(seed + 5);
     for (int i = dice.Roll(20); i > 0; --i) {
@@ -262,7 +257,7 @@ class FdFlowThreadsTest : public ::testing::TestWithParam<Transport> {
       threads.emplace_back([&end] { end.Read(); });
       threads.emplace_back([&end, calm] {
         end.Write();
-        // Who closes when all is written and read loses nothing.
+        // To close when all is written and read loses nothing.
         if (!calm) return;
         end.ended = true;
         end.flow->Shutdown(ShutdownMode::kWrite).IgnoreError();

@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // "Abort" and "Destruction" of docs/semantics.md, rule by rule, on a flow whose
-// hooks the test writes.
+// transport calls functions of the test.
 
 #include <cstddef>
 #include <memory>
@@ -50,7 +50,7 @@ TEST(AbortTest, EveryLaterOperationReturnsTheReason) {
   EXPECT_EQ(flow.Close(), reason);
   EXPECT_EQ(flow.Read().status(), reason);
   EXPECT_EQ(flow.Write("x"), reason);
-  EXPECT_THAT(flow.log(), ElementsAre("abort PERMISSION_DENIED", "free"));
+  EXPECT_THAT(flow.hooks.log(), ElementsAre("abort PERMISSION_DENIED", "free"));
 }
 
 TEST(AbortTest, AnOkOrDeadlineReasonBecomesAborted) {
@@ -67,12 +67,14 @@ TEST(AbortTest, TheFirstCounts) {
   flow.Abort(absl::AbortedError("first"));
   flow.Abort(absl::AbortedError("second"));
   EXPECT_THAT(flow.Read(), StatusIs(absl::StatusCode::kAborted, "first"));
-  EXPECT_THAT(flow.log(), ElementsAre("abort ABORTED"));
+  EXPECT_THAT(flow.hooks.log(), ElementsAre("abort ABORTED"));
 }
 
 TEST(AbortTest, ADirectionThatBrokeEarlierKeepsItsError) {
   HookFlow flow;
-  flow.write = [](absl::Cord, size_t*) { return absl::DataLossError("x"); };
+  flow.hooks.write = [](absl::Cord, size_t*) {
+    return absl::DataLossError("x");
+  };
   const absl::Status broken = flow.Write("x");
   const absl::Status reason = absl::CancelledError("stop");
   flow.Abort(reason);
@@ -83,7 +85,7 @@ TEST(AbortTest, ADirectionThatBrokeEarlierKeepsItsError) {
 
 TEST(AbortTest, AfterShutdownAndEndOfFileEverythingIsTheReason) {
   HookFlow flow;
-  flow.read = [](size_t) { return absl::Cord(); };
+  flow.hooks.read = [](size_t) { return absl::Cord(); };
   EXPECT_THAT(flow.Read(), IsEof());
   EXPECT_THAT(flow.Shutdown(ShutdownMode::kWrite), IsOk());
   const absl::Status reason = absl::CancelledError("stop");
@@ -95,16 +97,16 @@ TEST(AbortTest, AfterShutdownAndEndOfFileEverythingIsTheReason) {
 TEST(AbortTest, WakesABlockedReadAndWriteAndClose) {
   HookFlow flow;
   Blocker read_blocker, write_blocker;
-  flow.read = [&](size_t) {
+  flow.hooks.read = [&](size_t) {
     read_blocker.Block();
     return absl::Cord("discarded");
   };
-  flow.write = [&](absl::Cord, size_t* accepted) {
+  flow.hooks.write = [&](absl::Cord, size_t* accepted) {
     write_blocker.Block();
     *accepted = 1;
     return absl::UnavailableError("");
   };
-  flow.abort = [&] {
+  flow.hooks.abort = [&] {
     read_blocker.Leave();
     write_blocker.Leave();
   };
@@ -121,13 +123,14 @@ TEST(AbortTest, WakesABlockedReadAndWriteAndClose) {
   closer.join();
   EXPECT_EQ(flow.bytes_read(), 0);
   EXPECT_EQ(flow.bytes_written(), 1);
-  EXPECT_THAT(flow.log(), ElementsAre("abort CANCELLED", "free"));
+  EXPECT_THAT(flow.hooks.log(),
+              ElementsAre("abort CANCELLED", "lose read", "free"));
 }
 
 TEST(AbortTest, UnderACallTheLastCallToReturnFrees) {
   HookFlow flow;
   Blocker blocker;
-  flow.read = [&](size_t) {
+  flow.hooks.read = [&](size_t) {
     blocker.Block();
     return absl::Cord("discarded");
   };
@@ -136,10 +139,11 @@ TEST(AbortTest, UnderACallTheLastCallToReturnFrees) {
   blocker.WaitUntilEntered();
   flow.Abort(absl::OkStatus());
   EXPECT_THAT(flow.Close(), StatusIs(absl::StatusCode::kAborted));
-  EXPECT_THAT(flow.log(), ElementsAre("abort ABORTED"));
+  EXPECT_THAT(flow.hooks.log(), ElementsAre("abort ABORTED"));
   blocker.Leave();
   reader.join();
-  EXPECT_THAT(flow.log(), ElementsAre("abort ABORTED", "free"));
+  EXPECT_THAT(flow.hooks.log(),
+              ElementsAre("abort ABORTED", "lose read", "free"));
 }
 
 TEST(AbortTest, AfterCloseItChangesNothing) {
@@ -148,13 +152,13 @@ TEST(AbortTest, AfterCloseItChangesNothing) {
   flow.Abort(absl::CancelledError("late"));
   EXPECT_THAT(flow.Close(), IsOk());
   EXPECT_THAT(flow.Read().status(), IsClosed());
-  EXPECT_THAT(flow.log(), ElementsAre("end", "await remote end", "free"));
+  EXPECT_THAT(flow.hooks.log(), ElementsAre("end", "await remote end", "free"));
 }
 
 TEST(AbortTest, AWriteThatIsUnderWayReturnsTheReasonAndCountsWhatItTook) {
   HookFlow flow;
   const absl::Status reason = absl::CancelledError("stop");
-  flow.write = [&](absl::Cord, size_t*) {
+  flow.hooks.write = [&](absl::Cord, size_t*) {
     flow.Abort(reason);
     return absl::OkStatus();
   };
@@ -167,7 +171,7 @@ TEST(AbortTest, AWriteThatIsUnderWayReturnsTheReasonAndCountsWhatItTook) {
 TEST(AbortTest, WhileTheEndIsSentIsTheFirstAndOnlyError) {
   HookFlow flow;
   const absl::Status reason = absl::CancelledError("stop");
-  flow.end_write = [&] {
+  flow.hooks.end_write = [&](absl::Time) {
     flow.Abort(reason);
     return absl::DataLossError("second");
   };
@@ -182,7 +186,9 @@ TEST(DestructionTest, WithoutCloseAbortsAndFreesAndNeitherFlushesNorWaits) {
   std::vector<std::string> log;
   {
     HookFlow flow;
-    flow.also_log = [&](std::string what) { log.push_back(std::move(what)); };
+    flow.hooks.also_log = [&](std::string what) {
+      log.push_back(std::move(what));
+    };
   }
   EXPECT_THAT(log, ElementsAre("abort ABORTED", "free"));
 }
@@ -191,7 +197,9 @@ TEST(DestructionTest, AfterCloseDoesNothingMore) {
   std::vector<std::string> log;
   {
     HookFlow flow;
-    flow.also_log = [&](std::string what) { log.push_back(std::move(what)); };
+    flow.hooks.also_log = [&](std::string what) {
+      log.push_back(std::move(what));
+    };
     EXPECT_THAT(flow.Close(), IsOk());
   }
   EXPECT_THAT(log, ElementsAre("end", "await remote end", "free"));
@@ -202,7 +210,7 @@ TEST(DestructionDeathTest, UnderACallEndsTheProgramWithAWord) {
       {
         auto flow = std::make_unique<HookFlow>();
         HookFlow* raw = flow.get();
-        raw->read = [&](size_t) {
+        raw->hooks.read = [&](size_t) {
           flow.reset();
           return absl::Cord();
         };

@@ -1,13 +1,14 @@
 // Copyright 2026 The flow authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// What the base gives to flows with further ways to read, to write and to end:
-// ReadWith(), WriteWith() and CloseDeadline().
+// What Flow gives to flows with further ways to read and to write: ReadWith()
+// and WriteWith(). And the deadline that a transport gets for its end.
 
 #include <cstddef>
+#include <cstdint>
 #include <limits>
-#include <optional>
 #include <thread>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/status_matchers.h"
@@ -35,7 +36,7 @@ using ::testing::HasSubstr;
 
 using Data = absl::StatusOr<absl::Cord>;
 
-// A hook that returns `data`, as an outcome that stays or one that passes.
+// A function that returns `data`, as an outcome that stays or one that passes.
 auto Returns(Data data, bool passing = false) {
   return [data, passing](bool* passes) {
     EXPECT_FALSE(*passes);
@@ -97,9 +98,9 @@ TEST(ReadWithTest, ASecondReaderOfAnyFormIsRefused) {
                 IsOkAndHolds("x"));
   });
   blocker.WaitUntilEntered();
-  EXPECT_THAT(flow.Read(), StatusIs(absl::StatusCode::kFailedPrecondition));
+  EXPECT_THAT(flow.Read(), StatusIs(absl::StatusCode::kInvalidArgument));
   EXPECT_THAT(flow.ReadWith(1, Returns(absl::Cord("y"), true)),
-              StatusIs(absl::StatusCode::kFailedPrecondition));
+              StatusIs(absl::StatusCode::kInvalidArgument));
   blocker.Leave();
   reader.join();
   EXPECT_THAT(flow.Read(), IsOkAndHolds("data"));
@@ -127,7 +128,7 @@ TEST(ReadWithTest, WhatComesAfterAnAbortOrARefusalIsDiscarded) {
   }
 }
 
-TEST(ReadWithTest, DoesNotReachTheHookAfterTheEnd) {
+TEST(ReadWithTest, DoesNotCallTheFunctionAfterTheEnd) {
   HookFlow flow;
   ASSERT_THAT(flow.Close(), IsOk());
   EXPECT_THAT(flow.ReadWith(1,
@@ -155,7 +156,7 @@ TEST(WriteWithTest, IsCountedAsAWriteOfThatSize) {
   EXPECT_THAT(flow.Write("x"), StatusIs(absl::StatusCode::kDataLoss));
 }
 
-TEST(WriteWithTest, OfNothingReachesTheHookWhileOpen) {
+TEST(WriteWithTest, OfNothingCallsTheFunctionWhileOpen) {
   HookFlow flow;
   int calls = 0;
   const auto hook = [&](size_t*) {
@@ -203,53 +204,100 @@ TEST(WriteWithTest, OfMoreThanACountCanHoldIsInvalid) {
 
 TEST(WriteWithTest, ASecondWriterOfAnyFormIsRefused) {
   HookFlow flow;
-  EXPECT_THAT(
-      flow.WriteWith(0,
-                     [&](size_t*) {
-                       EXPECT_THAT(
-                           flow.Write("x"),
-                           StatusIs(absl::StatusCode::kFailedPrecondition));
-                       return absl::OkStatus();
-                     }),
-      IsOk());
+  EXPECT_THAT(flow.WriteWith(
+                  0,
+                  [&](size_t*) {
+                    EXPECT_THAT(flow.Write("x"),
+                                StatusIs(absl::StatusCode::kInvalidArgument));
+                    return absl::OkStatus();
+                  }),
+              IsOk());
   EXPECT_THAT(flow.Write("x"), IsOk());
 }
 
-// --- CloseDeadline
+// --- The deadline of EndWrite()
 
-TEST(CloseDeadlineTest, IsThatOfTheCloseUnderWay) {
-  HookFlow flow;
+TEST(EndDeadlineTest, IsThatOfTheCloseUnderWay) {
   const absl::Time deadline = absl::FromUnixSeconds(10'000'000'000);
-  std::optional<absl::Time> seen;
-  flow.end_write = [&] {
-    seen = flow.CloseDeadline();
-    return absl::OkStatus();
-  };
-  EXPECT_EQ(flow.CloseDeadline(), absl::InfiniteFuture());
-  EXPECT_THAT(flow.Close(deadline), IsOk());
+  std::vector<absl::Time> seen;
+  HookFlow ended, closed;
+  for (HookFlow* flow : {&ended, &closed}) {
+    flow->hooks.end_write = [&](absl::Time until) {
+      seen.push_back(until);
+      return absl::OkStatus();
+    };
+  }
+  EXPECT_THAT(ended.Shutdown(ShutdownMode::kWrite), IsOk());
+  EXPECT_THAT(ended.Close(deadline), IsOk());
+  EXPECT_THAT(closed.Close(deadline), IsOk());
+  ASSERT_EQ(seen.size(), 2);
+  EXPECT_EQ(seen[0], absl::InfiniteFuture());
   // Of another clock, so it is not the same to the nanosecond.
-  ASSERT_TRUE(seen.has_value());
-  EXPECT_GT(*seen, deadline - absl::Minutes(1));
-  EXPECT_LT(*seen, deadline + absl::Minutes(1));
+  EXPECT_GT(seen[1], deadline - absl::Minutes(1));
+  EXPECT_LT(seen[1], deadline + absl::Minutes(1));
 }
 
-TEST(CloseDeadlineTest, AnEndThatIsLateForItIsACloseThatIsLate) {
+TEST(EndDeadlineTest, APatientCloseAsksAgainAsLongAsBytesArrive) {
   HookFlow flow;
-  flow.end_write = [&] { return absl::DeadlineExceededError("flushing"); };
-  EXPECT_THAT(flow.Close(absl::InfinitePast()),
-              StatusIs(absl::StatusCode::kDeadlineExceeded,
-                       HasSubstr("Close() has waited for")));
-  EXPECT_THAT(flow.log(), ElementsAre("end", "abort ABORTED", "free"));
+  int64_t in_transit = 5;
+  flow.hooks.in_transit = [&] { return in_transit; };
+  flow.hooks.end_write = [&](absl::Time) -> absl::Status {
+    if (--in_transit > 0) return absl::DeadlineExceededError("flushing");
+    return absl::OkStatus();
+  };
+  EXPECT_THAT(flow.PatientClose(absl::Hours(1)), IsOk());
+  EXPECT_EQ(in_transit, 0);
+  EXPECT_THAT(flow.hooks.log(), ElementsAre("end", "end", "end", "end", "end",
+                                            "await remote end", "free"));
+}
+
+TEST(EndDeadlineTest, APatientCloseDoesNotSpinOnAnEndThatCannotWait) {
+  HookFlow flow;
+  int calls = 0;
+  flow.hooks.end_write = [&](absl::Time) {
+    ++calls;
+    return absl::DeadlineExceededError("not yet");
+  };
+  EXPECT_THAT(flow.PatientClose(absl::Milliseconds(50)),
+              StatusIs(absl::StatusCode::kDeadlineExceeded));
+  // About once in 10 ms, or less often.
+  EXPECT_LE(calls, 20);
+}
+
+TEST(EndDeadlineTest, AnAbortEndsAPatientCloseOfAnEndThatCannotWait) {
+  HookFlow flow;
+  flow.hooks.end_write = [&](absl::Time) {
+    flow.Abort(absl::DataLossError("enough"));
+    return absl::DeadlineExceededError("not yet");
+  };
+  EXPECT_THAT(flow.PatientClose(absl::Hours(1)),
+              StatusIs(absl::StatusCode::kDataLoss));
+  EXPECT_THAT(flow.hooks.log(), ElementsAre("end", "abort DATA_LOSS", "free"));
+}
+
+TEST(EndDeadlineTest, AnEndThatIsLateForItIsACloseThatIsLate) {
+  HookFlow flow;
+  flow.hooks.end_write = [&](absl::Time) {
+    return absl::DeadlineExceededError("flushing");
+  };
+  EXPECT_THAT(
+      flow.Close(absl::InfinitePast()),
+      StatusIs(absl::StatusCode::kDeadlineExceeded,
+               HasSubstr("Close() deadline exceeded waiting for a write, or "
+                         "for the end to be sent")));
+  EXPECT_THAT(flow.hooks.log(), ElementsAre("end", "abort ABORTED", "free"));
   EXPECT_THAT(flow.Write("x"), IsClosed());
   EXPECT_THAT(flow.Close(), StatusIs(absl::StatusCode::kDeadlineExceeded));
 }
 
-TEST(CloseDeadlineTest, AnEndThatIsLateForAnythingElseIsBroken) {
+TEST(EndDeadlineTest, AnEndThatIsLateForAnythingElseIsBroken) {
   HookFlow flow;
-  flow.end_write = [&] { return absl::DeadlineExceededError("flushing"); };
+  flow.hooks.end_write = [&](absl::Time) {
+    return absl::DeadlineExceededError("flushing");
+  };
   EXPECT_THAT(flow.Close(absl::FromUnixSeconds(10'000'000'000)),
               StatusIs(absl::StatusCode::kAborted));
-  EXPECT_THAT(flow.log(), ElementsAre("end", "await remote end", "free"));
+  EXPECT_THAT(flow.hooks.log(), ElementsAre("end", "await remote end", "free"));
 }
 
 }  // namespace

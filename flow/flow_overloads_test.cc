@@ -1,12 +1,14 @@
 // Copyright 2026 The flow authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// Which forms of Write() and Writev() compile, and which hook each one reaches.
+// Which forms of Write() and Writev() compile, and what each one hands to the
+// transport.
 
 #include <array>
 #include <cstddef>
 #include <iterator>
 #include <list>
+#include <memory>
 #include <string>
 #include <type_traits>
 #include <utility>
@@ -19,6 +21,8 @@
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
 #include "flow/flow.h"
+#include "flow/outgoing.h"
+#include "flow/transport.h"
 #include "gtest/gtest.h"
 
 namespace flow {
@@ -26,51 +30,56 @@ namespace {
 
 constexpr size_t kLarge = 100000;  // a Cord adopts a string of this size
 
-// Keeps what was written and by which hook.
-class RecordingFlow final : public Flow {
+// Keeps what was written, and how each buffer came.
+class RecordingTransport final : public Transport {
  public:
-  ~RecordingFlow() override { Destroy(); }
-
-  std::string hook;
-  std::string bytes;
-  const void* address = nullptr;
+  std::string how;    // "borrowed" or "owned" of each buffer, and "|"
+  std::string bytes;  // of each buffer, and "|"
+  const void* address = nullptr;  // of the last one
 
  private:
-  absl::StatusOr<absl::Cord> DoRead(size_t) override { return absl::Cord(); }
-  absl::Status DoWrite(absl::Cord buffer, size_t*) override {
-    hook = "Cord";
-    bytes = std::string(buffer);
-    address = buffer.Chunks().begin()->data();
-    return absl::OkStatus();
-  }
-  absl::Status DoWriteBorrowed(absl::string_view buffer, size_t*) override {
-    hook = "string_view";
-    bytes = std::string(buffer);
-    address = buffer.data();
-    return absl::OkStatus();
-  }
-  absl::Status DoWritev(absl::Span<const absl::Cord> buffers,
-                        size_t*) override {
-    hook = "Cords";
+  absl::StatusOr<absl::Cord> Read(size_t) override { return absl::Cord(); }
+  absl::Status Write(Outgoing& data) override {
+    how.clear();
     bytes.clear();
-    for (const absl::Cord& buffer : buffers) bytes += std::string(buffer) + "|";
+    for (size_t i = 0; i < data.count(); ++i) {
+      const Buffer buffer = data[i];
+      how += buffer.is_borrowed() ? "borrowed|" : "owned|";
+      if (buffer.is_borrowed()) {
+        bytes += std::string(buffer.bytes());
+        address = buffer.bytes().data();
+      } else {
+        const absl::Cord cord = buffer.TakeCord();
+        bytes += std::string(cord);
+        if (!cord.empty()) address = cord.Chunks().begin()->data();
+      }
+      bytes += "|";
+    }
     return absl::OkStatus();
   }
-  absl::Status DoWritevBorrowed(absl::Span<const absl::string_view> buffers,
-                                size_t*) override {
-    hook = "string_views";
-    bytes.clear();
-    for (absl::string_view buffer : buffers) bytes += std::string(buffer) + "|";
-    return absl::OkStatus();
-  }
-  std::string DoDescribe() const override { return "recording flow"; }
+  std::string Describe() const override { return "recording flow"; }
 };
+
+// A flow on one.
+class RecordingFlow final : public Flow {
+ public:
+  RecordingFlow() : RecordingFlow(new RecordingTransport) {}
+
+  // What the last write was.
+  RecordingTransport& last;
+
+ private:
+  explicit RecordingFlow(RecordingTransport* transport)
+      : Flow(std::unique_ptr<Transport>(transport)), last(*transport) {}
+};
+
+// --- Write()
 
 TEST(WriteOverloadsTest, ALiteralIsBorrowedWithoutItsNul) {
   RecordingFlow flow;
   ASSERT_TRUE(flow.Write("abc").ok());
-  EXPECT_EQ(flow.hook, "string_view");
-  EXPECT_EQ(flow.bytes, "abc");
+  EXPECT_EQ(flow.last.how, "borrowed|");
+  EXPECT_EQ(flow.last.bytes, "abc|");
   EXPECT_EQ(flow.bytes_written(), 3);
 }
 
@@ -79,13 +88,13 @@ TEST(WriteOverloadsTest, AStringLvalueIsBorrowed) {
   std::string lvalue(kLarge, 'x');
   const std::string constant = "constant";
   ASSERT_TRUE(flow.Write(lvalue).ok());
-  EXPECT_EQ(flow.hook, "string_view");
-  EXPECT_EQ(flow.address, lvalue.data());
+  EXPECT_EQ(flow.last.how, "borrowed|");
+  EXPECT_EQ(flow.last.address, lvalue.data());
   EXPECT_EQ(lvalue.size(), kLarge);
   ASSERT_TRUE(flow.Write(constant).ok());
-  EXPECT_EQ(flow.hook, "string_view");
+  EXPECT_EQ(flow.last.how, "borrowed|");
   ASSERT_TRUE(flow.Write(static_cast<const std::string&&>(constant)).ok());
-  EXPECT_EQ(flow.hook, "string_view");
+  EXPECT_EQ(flow.last.how, "borrowed|");
 }
 
 TEST(WriteOverloadsTest, AStringRvalueIsAdoptedAndNotCopied) {
@@ -93,56 +102,120 @@ TEST(WriteOverloadsTest, AStringRvalueIsAdoptedAndNotCopied) {
   std::string rvalue(kLarge, 'x');
   const void* const before = rvalue.data();
   ASSERT_TRUE(flow.Write(std::move(rvalue)).ok());
-  EXPECT_EQ(flow.hook, "Cord");
-  EXPECT_EQ(flow.address, before);
+  EXPECT_EQ(flow.last.how, "owned|");
+  EXPECT_EQ(flow.last.address, before);
 }
 
-TEST(WriteOverloadsTest, ViewsAndCordsGoTheirOwnWays) {
+TEST(WriteOverloadsTest, ViewsAndPointersAreBorrowed) {
   RecordingFlow flow;
-  ASSERT_TRUE(flow.Write(absl::string_view("abc")).ok());
-  EXPECT_EQ(flow.hook, "string_view");
-  const absl::Cord lvalue("cord");
-  ASSERT_TRUE(flow.Write(lvalue).ok());
-  EXPECT_EQ(flow.hook, "Cord");
+  const absl::string_view view("a\0b", 3);
+  ASSERT_TRUE(flow.Write(view).ok());
+  EXPECT_EQ(flow.last.how, "borrowed|");
+  EXPECT_EQ(flow.last.address, view.data());
+  EXPECT_EQ(flow.bytes_written(), 3);
   const char* const pointer = "pointer";
   ASSERT_TRUE(flow.Write(pointer).ok());
-  EXPECT_EQ(flow.bytes, "pointer");
+  EXPECT_EQ(flow.last.bytes, "pointer|");
+}
+
+TEST(WriteOverloadsTest, BytesAreBorrowedWithTheirNuls) {
+  RecordingFlow flow;
+  const std::string expected("a\0b|", 4);
+  std::vector<char> vector = {'a', '\0', 'b'};
+  const std::array<char, 3> array = {'a', '\0', 'b'};
+  const auto expect_borrowed = [&](const absl::Status& status,
+                                   const void* address) {
+    EXPECT_TRUE(status.ok());
+    EXPECT_EQ(flow.last.how, "borrowed|");
+    EXPECT_EQ(flow.last.bytes, expected);
+    EXPECT_EQ(flow.last.address, address);
+  };
+  expect_borrowed(flow.Write(absl::MakeConstSpan(vector)), vector.data());
+  expect_borrowed(flow.Write(absl::MakeSpan(vector)), vector.data());
+  expect_borrowed(flow.Write(absl::MakeConstSpan(vector.data(), 3)),
+                  vector.data());
+  expect_borrowed(flow.Write(vector), vector.data());
+  expect_borrowed(flow.Write(array), array.data());
+}
+
+TEST(WriteOverloadsTest, ACordIsShared) {
+  RecordingFlow flow;
+  absl::Cord cord(std::string(kLarge, 'x'));
+  const void* const before = cord.Chunks().begin()->data();
+  ASSERT_TRUE(flow.Write(cord).ok());
+  EXPECT_EQ(flow.last.how, "owned|");
+  EXPECT_EQ(flow.last.address, before);
+  EXPECT_EQ(cord.size(), kLarge);
+  ASSERT_TRUE(flow.Write(std::move(cord)).ok());
+  EXPECT_EQ(flow.last.how, "owned|");
+  EXPECT_EQ(flow.last.address, before);
+}
+
+// --- Writev()
+
+TEST(WritevOverloadsTest, AMixtureKeepsWhatEachBufferIs) {
+  RecordingFlow flow;
+  const std::string header = "header";
+  const absl::Cord body("body");
+  const std::vector<char> bytes = {'\0', 'b'};
+  ASSERT_TRUE(flow.Writev({header, body}).ok());
+  EXPECT_EQ(flow.last.how, "borrowed|owned|");
+  EXPECT_EQ(flow.last.bytes, "header|body|");
+  ASSERT_TRUE(flow.Writev({"literal", absl::string_view("view"), header,
+                           std::string("moved"), absl::MakeConstSpan(bytes),
+                           body, absl::Cord("moved too"), ""})
+                  .ok());
+  EXPECT_EQ(flow.last.how,
+            "borrowed|borrowed|borrowed|owned|borrowed|owned|owned|borrowed|");
+  EXPECT_EQ(flow.last.bytes,
+            std::string("literal|view|header|moved|\0b|body|moved too||", 45));
 }
 
 TEST(WritevOverloadsTest, TakesEveryUsualList) {
   RecordingFlow flow;
-  const auto expect = [&](const absl::Status& status, const char* hook) {
+  const auto expect = [&](const absl::Status& status, const char* how) {
     EXPECT_TRUE(status.ok());
-    EXPECT_EQ(flow.hook, hook);
-    EXPECT_EQ(flow.bytes, "ab|cd|");
+    EXPECT_EQ(flow.last.how, how);
+    EXPECT_EQ(flow.last.bytes, "ab|cd|");
   };
+  constexpr char kBorrowed[] = "borrowed|borrowed|";
+  constexpr char kOwned[] = "owned|owned|";
   const std::string ab = "ab";
-  expect(flow.Writev({"ab", "cd"}), "string_views");
-  expect(flow.Writev({ab, "cd"}), "string_views");
+  expect(flow.Writev({"ab", "cd"}), kBorrowed);
+  expect(flow.Writev({ab, "cd"}), kBorrowed);
   expect(flow.Writev({absl::string_view("ab"), absl::string_view("cd")}),
-         "string_views");
-  expect(flow.Writev({absl::Cord("ab"), absl::Cord("cd")}), "Cords");
-  expect(flow.Writev(std::vector<std::string>{"ab", "cd"}), "string_views");
-  expect(flow.Writev(std::list<std::string>{"ab", "cd"}), "string_views");
-  expect(flow.Writev(std::array<std::string, 2>{"ab", "cd"}), "string_views");
-  expect(flow.Writev(std::vector<const char*>{"ab", "cd"}), "string_views");
-  expect(flow.Writev(std::vector<absl::string_view>{"ab", "cd"}),
-         "string_views");
+         kBorrowed);
+  expect(flow.Writev({absl::Cord("ab"), absl::Cord("cd")}), kOwned);
+  expect(flow.Writev({std::string("ab"), std::string("cd")}), kOwned);
+  expect(flow.Writev(std::vector<std::string>{"ab", "cd"}), kBorrowed);
+  expect(flow.Writev(std::list<std::string>{"ab", "cd"}), kBorrowed);
+  expect(flow.Writev(std::array<std::string, 2>{"ab", "cd"}), kBorrowed);
+  expect(flow.Writev(std::vector<const char*>{"ab", "cd"}), kBorrowed);
+  expect(flow.Writev(std::vector<absl::string_view>{"ab", "cd"}), kBorrowed);
   const absl::string_view views[] = {"ab", "cd"};
-  expect(flow.Writev(views), "string_views");
+  expect(flow.Writev(views), kBorrowed);
+  expect(flow.Writev(absl::MakeConstSpan(views)), kBorrowed);
+  const std::vector<std::string> strings = {"ab", "cd"};
+  expect(flow.Writev(absl::MakeConstSpan(strings)), kBorrowed);
   const std::vector<absl::Cord> cords = {absl::Cord("ab"), absl::Cord("cd")};
-  expect(flow.Writev(cords), "Cords");
-  expect(flow.Writev(absl::MakeConstSpan(cords)), "Cords");
+  expect(flow.Writev(cords), kOwned);
+  expect(flow.Writev(absl::MakeConstSpan(cords)), kOwned);
   std::vector<absl::Cord> mutable_cords = cords;
-  expect(flow.Writev(absl::MakeSpan(mutable_cords)), "Cords");
+  expect(flow.Writev(absl::MakeSpan(mutable_cords)), kOwned);
+  const std::vector<Buffer> buffers = {ab, cords[1]};
+  expect(flow.Writev(buffers), "borrowed|owned|");
+  expect(flow.Writev(absl::MakeConstSpan(buffers)), "borrowed|owned|");
 }
 
 TEST(WritevOverloadsTest, TakesNothing) {
   RecordingFlow flow;
   EXPECT_TRUE(flow.Writev({}).ok());
   EXPECT_TRUE(flow.Writev(std::vector<std::string>()).ok());
-  EXPECT_EQ(flow.hook, "");
+  EXPECT_TRUE(flow.Writev({"", absl::Cord()}).ok());
+  EXPECT_EQ(flow.last.how, "");
 }
+
+// --- What does not compile
 
 template <typename T, typename = void>
 struct CanWriteBraced : std::false_type {};
@@ -156,6 +229,13 @@ struct CanWrite : std::false_type {};
 template <typename T>
 struct CanWrite<
     T, std::void_t<decltype(std::declval<Flow&>().Write(std::declval<T>()))>>
+    : std::true_type {};
+
+// A literal 0 is a null pointer, which an int is not.
+template <typename T, typename = void>
+struct CanWriteZero : std::false_type {};
+template <typename T>
+struct CanWriteZero<T, std::void_t<decltype(std::declval<T&>().Write(0))>>
     : std::true_type {};
 
 template <typename T, typename = void>
@@ -221,17 +301,19 @@ TEST(WritevOverloadsTest, TakesRangesOfWhatLasts) {
 
   RecordingFlow flow;
   ASSERT_TRUE(flow.Writev(std::list<absl::string_view>{"ab", "cd"}).ok());
-  EXPECT_EQ(flow.bytes, "ab|cd|");
+  EXPECT_EQ(flow.last.bytes, "ab|cd|");
 }
 
 TEST(WriteOverloadsTest, RejectsWhatIsAMistake) {
   static_assert(CanWrite<const char*>::value, "the test itself works");
   static_assert(!CanWrite<std::nullptr_t>::value, "Write(nullptr)");
-  static_assert(!CanWrite<int>::value, "Write(0)");
+  static_assert(!CanWriteZero<Flow>::value, "Write(0)");
+  static_assert(!CanWrite<int>::value, "Write(number)");
   static_assert(!CanWrite<char>::value, "Write('x')");
   // Since C++20 two literals could be taken for a pair of iterators.
   static_assert(!CanWriteBraced<const char*>::value, "Write({a, b})");
-  static_assert(!CanWrite<std::vector<char>>::value, "Write(vector)");
+  static_assert(!CanWrite<std::vector<int>>::value, "no bytes");
+  static_assert(!CanWrite<std::vector<std::string>>::value, "a list");
   static_assert(!std::is_copy_constructible_v<RecordingFlow>, "copy");
   static_assert(!std::is_move_constructible_v<RecordingFlow>, "move");
 }

@@ -17,17 +17,16 @@
 //   std::unique_ptr<flow::Flow> counter =
 //       flow::MakeFunctionFlow(std::move(options));
 //
-// When not to use it: to connect two threads; that is pipe.h. A function that
-// blocks cannot be interrupted, so deadlines have no effect here unless the
-// function itself returns kDeadlineExceeded, and Abort() and Shutdown() do not
-// wake it.
+// When not to use it: to connect two threads; that is pipe.h. Deadlines,
+// Shutdown() and Abort() do not wake a function that blocks, unless there is an
+// interrupt function, which can; see Interruption.
 //
 // Thread safety: as flow.h says. The input function and the output function may
 // be called at the same time by two threads; neither overlaps itself, and none
 // overlaps the close function. A function may call back into its own flow,
 // except to destroy it: a Read in the input function or a write in the output
-// function is kFailedPrecondition, and Close() in either would wait for itself,
-// so it aborts the flow with kFailedPrecondition instead.
+// function is kInvalidArgument, and Close() in either would wait for itself, so
+// it aborts the flow with kInvalidArgument instead.
 //
 // Functions must not throw; an exception that leaves one ends the program.
 // docs/semantics.md, "Function flows", has the rules.
@@ -44,6 +43,7 @@
 #define FLOW_FUNCTION_FLOW_H_
 
 #include <cstddef>
+#include <functional>
 #include <memory>
 #include <string>
 #include <type_traits>
@@ -54,6 +54,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/cord.h"
+#include "absl/time/time.h"
 #include "absl/types/span.h"
 #include "flow/flow.h"
 
@@ -69,12 +70,19 @@ struct IsNullable<Function,
                   std::void_t<decltype(std::declval<Function&>() == nullptr)>>
     : std::is_constructible<Function, std::nullptr_t> {};
 
+template <typename Function>
+bool IsNull(const Function& function) {
+  if constexpr (IsNullable<const Function>::value) {
+    return function == nullptr;
+  } else {
+    return false;
+  }
+}
+
 // Makes an absl::AnyInvocable of `function` that is null if `function` is.
 template <typename AnyInvocable, typename Function>
 AnyInvocable Erase(Function function) {
-  if constexpr (IsNullable<Function>::value) {
-    if (function == nullptr) return nullptr;
-  }
+  if (IsNull(function)) return nullptr;
   return AnyInvocable(std::move(function));
 }
 
@@ -84,7 +92,7 @@ AnyInvocable Erase(Function function) {
 //
 // A function that is called when something ends: an output, a flow. It takes
 // nothing and returns absl::Status, or nothing, which is then always Ok. A null
-// one is as none.
+// function is the same as none.
 class EndFunction {
  public:
   EndFunction() = default;
@@ -154,25 +162,41 @@ class Input {
   // nothing is copied.
   //
   //   absl::StatusOr<absl::Cord> next();
+  //   absl::StatusOr<absl::Cord> next(size_t max_bytes);  // or this
   //
   // An empty Cord is end-of-file, errors are as above. A buffer longer than a
-  // Read asks for is returned over several, and a part that would keep a much
-  // larger buffer in memory is copied (docs/semantics.md, "Read").
+  // Read asks for, which is `max_bytes`, is returned over several, and a part
+  // that would keep a much larger buffer in memory is copied
+  // (docs/semantics.md, "Read").
   template <typename Next>
   static Input Buffers(Next next) {
-    static_assert(
-        std::is_same_v<std::invoke_result_t<Next&>, absl::StatusOr<absl::Cord>>,
-        "Input::Buffers() takes a function that is called with nothing and "
-        "returns exactly absl::StatusOr<absl::Cord>; give a lambda its return "
-        "type: []() -> absl::StatusOr<absl::Cord> { ... }");
-    return Input(internal::Erase<BuffersFunction>(std::move(next)));
+    if constexpr (std::is_invocable_v<Next&, size_t>) {
+      static_assert(std::is_same_v<std::invoke_result_t<Next&, size_t>,
+                                   absl::StatusOr<absl::Cord>>,
+                    "Input::Buffers() takes a function that returns exactly "
+                    "absl::StatusOr<absl::Cord>; give a lambda its return "
+                    "type: [](size_t max_bytes) -> absl::StatusOr<absl::Cord> "
+                    "{ ... }");
+      return Input(internal::Erase<BuffersFunction>(std::move(next)));
+    } else {
+      static_assert(std::is_same_v<std::invoke_result_t<Next&>,
+                                   absl::StatusOr<absl::Cord>>,
+                    "Input::Buffers() takes a function that is called with "
+                    "nothing (or with a size_t) and returns exactly "
+                    "absl::StatusOr<absl::Cord>; give a lambda its return "
+                    "type: []() -> absl::StatusOr<absl::Cord> { ... }");
+      if (internal::IsNull(next)) return Input(BuffersFunction());
+      return Input(BuffersFunction(
+          [next = std::move(next)](size_t) mutable { return next(); }));
+    }
   }
 
  private:
-  friend class FunctionFlow;
+  friend class FunctionTransport;
   using BytesFunction =
       absl::AnyInvocable<absl::StatusOr<size_t>(absl::Span<char>)>;
-  using BuffersFunction = absl::AnyInvocable<absl::StatusOr<absl::Cord>()>;
+  using BuffersFunction =
+      absl::AnyInvocable<absl::StatusOr<absl::Cord>(size_t)>;
 
   explicit Input(BytesFunction fill) : function_(std::move(fill)) {}
   explicit Input(BuffersFunction next) : function_(std::move(next)) {}
@@ -203,7 +227,8 @@ class Output {
   // `end`, if given, is called once when the direction has ended in good order,
   // after the last `consume`: by Shutdown(kWrite) or Close() (or by the write
   // that was under way then), never after an error or Abort(). Its error (that
-  // of a flush, say) becomes the flow's.
+  // of a flush, say) becomes the flow's. Only after kDeadlineExceeded does
+  // PatientClose() call it again, as long as it waits.
   template <typename Consume>
   static Output Bytes(Consume consume, EndFunction end = nullptr) {
     static_assert(
@@ -238,7 +263,7 @@ class Output {
   }
 
  private:
-  friend class FunctionFlow;
+  friend class FunctionTransport;
   using BytesFunction =
       absl::AnyInvocable<absl::StatusOr<size_t>(absl::Span<const char>)>;
   using BuffersFunction = absl::AnyInvocable<absl::Status(absl::Cord)>;
@@ -250,6 +275,65 @@ class Output {
 
   std::variant<std::monostate, BytesFunction, BuffersFunction> function_;
   EndFunction end_;
+};
+
+// Interruption
+//
+// What the functions of a flow must hear of if they block, and the flow is to
+// keep the whole contract of flow.h. The interrupt function gets it as
+//
+//   void interrupt(const flow::Interruption& interruption);
+//
+// It leaves a mark and wakes the functions. A mark stays, and functions look at
+// it before they wait, since the call that is meant may begin only after it:
+//
+//   options.interrupt = [&](const flow::Interruption& interruption) {
+//     absl::MutexLock lock(&mu);  // wakes Await()
+//     switch (interruption.cause) {
+//       case flow::Interruption::Cause::kReadDeadline:
+//         read_deadline = interruption.deadline;
+//         break;
+//       case flow::Interruption::Cause::kRefuse:
+//       case flow::Interruption::Cause::kAbort:
+//         stopped = true;
+//         break;
+//       default:
+//         break;  // this output does not wait
+//     }
+//   };
+//
+// examples/queue_flow.cc is a complete one, and passes the suite of
+// testing/conformance.h.
+//
+// Thread safety: the interrupt function is called by any thread, also by
+// several at a time, while the other functions run, and must not block. It is
+// called no more once the close function runs.
+struct Interruption {
+  enum class Cause {
+    // From now on, and until it is told again, the input function stops waiting
+    // at `deadline`, which may have passed already: it returns
+    // kDeadlineExceeded, and loses nothing. At first it waits without limit.
+    kReadDeadline,
+    // The same for the output function.
+    kWriteDeadline,
+    // The same for the end function of the output, just before it is called:
+    // `deadline` is that of Close().
+    kEndDeadline,
+    // Nothing is read any more, as after Shutdown(kRead). The input function
+    // returns at once; what it returns is discarded. Comes at most once.
+    kRefuse,
+    // The outbound direction is broken, because of `reason`, so that its end
+    // function will not be called. Comes at most once.
+    kBroken,
+    // The flow was aborted, because of `reason`. Every function returns at
+    // once; what it returns is discarded, except how much it took. Comes at
+    // most once.
+    kAbort,
+  };
+
+  Cause cause;
+  absl::Time deadline = absl::InfiniteFuture();
+  absl::Status reason = absl::OkStatus();
 };
 
 // FunctionFlowOptions
@@ -272,6 +356,9 @@ struct FunctionFlowOptions {
   //
   // After it, the functions themselves are destroyed.
   EndFunction close;
+
+  // Wakes the functions above. None: they do not block, or nothing wakes them.
+  std::function<void(const Interruption&)> interrupt;
 
   // What DebugString() and errors call the flow.
   std::string name;

@@ -137,7 +137,7 @@ TEST(AbortTest, TheOutputIsNotCalledAgainByAWriteThatIsUnderWay) {
         }));
     self = flow.get();
     EXPECT_THAT(flow->Write("abcdef"),
-                StatusIs(close ? absl::StatusCode::kFailedPrecondition
+                StatusIs(close ? absl::StatusCode::kInvalidArgument
                                : absl::StatusCode::kCancelled));
     EXPECT_EQ(calls, 2);
     EXPECT_EQ(flow->bytes_written(), 2);

@@ -3,7 +3,8 @@
 //
 // docs/semantics.md, "Function flows", rule by rule. What the base keeps for
 // every flow is in flow_test.cc, how a function flow ends in
-// function_flow_close_test.cc, what two threads do in
+// function_flow_close_test.cc, what functions do that call their own flow in
+// function_flow_reentrancy_test.cc, what two threads do in
 // function_flow_threads_test.cc.
 
 #include "flow/function_flow.h"
@@ -397,96 +398,7 @@ TEST(WriteByTheBufferTest, AnErrorMeansThatNoneOfThatBufferWasTaken) {
   EXPECT_EQ(flow->bytes_written(), 5);
 }
 
-// --- Functions that call back into their own flow
-
-TEST(ReentrancyTest, AReadInsideTheInputIsRefusedAndTheOuterOneGoesOn) {
-  Flow* self = nullptr;
-  auto flow = FromInput(Input::Buffers([&]() -> absl::StatusOr<absl::Cord> {
-    EXPECT_THAT(self->Read(), StatusIs(absl::StatusCode::kFailedPrecondition));
-    return absl::Cord("outer");
-  }));
-  self = flow.get();
-  EXPECT_THAT(flow->Read(), IsOkAndHolds("outer"));
-  EXPECT_THAT(flow->Read(), IsOkAndHolds("outer"));
-}
-
-TEST(ReentrancyTest, AWriteInsideTheOutputIsRefusedAndTheOuterOneGoesOn) {
-  Flow* self = nullptr;
-  std::string sink;
-  auto flow = FromOutput(Output::Bytes(
-      [&](absl::Span<const char> bytes) -> absl::StatusOr<size_t> {
-        EXPECT_THAT(self->Write("x"),
-                    StatusIs(absl::StatusCode::kFailedPrecondition));
-        sink.append(bytes.data(), bytes.size());
-        return bytes.size();
-      }));
-  self = flow.get();
-  EXPECT_THAT(flow->Write("abc"), IsOk());
-  EXPECT_EQ(sink, "abc");
-}
-
-TEST(ReentrancyTest, AnEchoWritesFromInsideTheInput) {
-  Flow* self = nullptr;
-  std::string sink;
-  FunctionFlowOptions options;
-  options.input = Input::Buffers([&]() -> absl::StatusOr<absl::Cord> {
-    EXPECT_THAT(self->Write("asked;"), IsOk());
-    return absl::Cord("answer");
-  });
-  options.output = Appending(&sink);
-  auto flow = MakeFunctionFlow(std::move(options));
-  self = flow.get();
-  EXPECT_THAT(flow->Read(), IsOkAndHolds("answer"));
-  EXPECT_EQ(sink, "asked;");
-}
-
-TEST(ReentrancyTest, CloseInsideAFunctionAbortsAndTheFunctionsReturnRunsClose) {
-  Flow* self = nullptr;
-  int closes = 0;
-  FunctionFlowOptions options;
-  options.input = Input::Buffers([&]() -> absl::StatusOr<absl::Cord> {
-    EXPECT_THAT(self->Close(), StatusIs(absl::StatusCode::kFailedPrecondition));
-    EXPECT_EQ(closes, 0);
-    return absl::Cord("discarded");
-  });
-  options.close = [&] { ++closes; };
-  auto flow = MakeFunctionFlow(std::move(options));
-  self = flow.get();
-  EXPECT_THAT(flow->Read(), StatusIs(absl::StatusCode::kFailedPrecondition));
-  EXPECT_EQ(closes, 1);
-  EXPECT_THAT(flow->Close(), StatusIs(absl::StatusCode::kFailedPrecondition));
-}
-
-TEST(ReentrancyTest, ShutdownInsideTheOutputEndsAfterThatWrite) {
-  Flow* self = nullptr;
-  std::vector<std::string> log;
-  auto flow = FromOutput(Output::Bytes(
-      [&](absl::Span<const char> bytes) -> absl::StatusOr<size_t> {
-        EXPECT_THAT(self->Shutdown(ShutdownMode::kWrite), IsOk());
-        log.emplace_back(bytes.data(), 1);
-        return size_t{1};
-      },
-      [&] {
-        log.push_back("end");
-        EXPECT_THAT(self->Close(),
-                    StatusIs(absl::StatusCode::kFailedPrecondition));
-        return absl::OkStatus();
-      }));
-  self = flow.get();
-  EXPECT_THAT(flow->Write("abc"), IsOk());
-  EXPECT_THAT(log, ElementsAre("a", "b", "c", "end"));
-}
-
-TEST(ReentrancyTest, AbortInsideAFunctionIsTheOutcomeOfThatCall) {
-  Flow* self = nullptr;
-  auto flow = FromInput(Input::Buffers([&]() -> absl::StatusOr<absl::Cord> {
-    self->Abort(absl::CancelledError("stop"));
-    return absl::Cord("discarded");
-  }));
-  self = flow.get();
-  EXPECT_THAT(flow->Read(), StatusIs(absl::StatusCode::kCancelled, "stop"));
-  EXPECT_EQ(flow->bytes_read(), 0);
-}
+// --- What a function may not do
 
 #if defined(__cpp_exceptions)
 TEST(ThrowingFunctionDeathTest, EndsTheProgram) {

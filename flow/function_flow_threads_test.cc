@@ -112,17 +112,17 @@ TEST(CloseUnderACallTest, CloseInsideAFunctionWhileAnotherThreadCloses) {
     entered.Notify();
     closing.WaitForNotification();
     absl::SleepFor(kShort);  // the other Close() now waits for this function
-    EXPECT_THAT(self->Close(), StatusIs(absl::StatusCode::kFailedPrecondition));
+    EXPECT_THAT(self->Close(), StatusIs(absl::StatusCode::kInvalidArgument));
     return absl::Cord("discarded");
   });
   auto flow = MakeFunctionFlow(std::move(options));
   self = flow.get();
   std::thread reader([&] {
-    EXPECT_THAT(flow->Read(), StatusIs(absl::StatusCode::kFailedPrecondition));
+    EXPECT_THAT(flow->Read(), StatusIs(absl::StatusCode::kInvalidArgument));
   });
   entered.WaitForNotification();
   closing.Notify();
-  EXPECT_THAT(flow->Close(), StatusIs(absl::StatusCode::kFailedPrecondition));
+  EXPECT_THAT(flow->Close(), StatusIs(absl::StatusCode::kInvalidArgument));
   reader.join();
 }
 

@@ -34,7 +34,7 @@ FlowStreambuf::FlowStreambuf(Flow& flow)
 }
 
 FlowStreambuf::~FlowStreambuf() {
-  // What a forked child has a copy of, its parent sends.
+  // In a forked child this is a copy, and the parent sends it.
   if (internal::ForkGeneration() == fork_generation_) FlowStreambuf::sync();
 }
 
@@ -57,7 +57,7 @@ absl::Status FlowStreambuf::status() const {
 
 void FlowStreambuf::SetChunk(absl::string_view chunk) {
   chunk_ = chunk;
-  // Not written to: pbackfail() sees to that.
+  // Never written to; pbackfail() sees to that.
   char* const begin = const_cast<char*>(chunk.data());
   setg(begin, begin, begin + chunk.size());
 }
@@ -120,7 +120,7 @@ std::streamsize FlowStreambuf::showmanyc() {
 absl::Status FlowStreambuf::Flush(absl::string_view more, size_t* accepted) {
   const auto collected = static_cast<size_t>(pptr() - pbase());
   if (collected + more.size() == 0) return absl::OkStatus();
-  // What the flow counts is right also when it fails half-way.
+  // What the flow counts is right even if it fails halfway.
   const int64_t before = flow_.bytes_written();
   absl::Status status =
       flow_.Writev({absl::string_view(pbase(), collected), more});

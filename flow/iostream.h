@@ -12,15 +12,15 @@
 //   while (std::getline(stream, line)) ...
 //   if (stream.bad()) return stream.status();  // the stream did not just end
 //
-// When not to use it: where one has the choice. Read(), Write() and the Channel
-// of channel.h say in each result what went wrong, do not copy, and lose
-// nothing at a deadline.
+// When not to use it: where you have the choice. Read(), Write() and the
+// Channel of channel.h say in each result what went wrong, do not copy, and
+// lose nothing at a deadline.
 //
 // Thread safety: a FlowStreambuf may be read by one thread while another one
-// writes to it, through an istream and an ostream of their own. One stream
+// writes to it, through an istream and an ostream of their own. A stream
 // object, such as a FlowStream, is for one thread at a time, as all of
-// <iostream>. The flow may be used besides only as the rules of flow.h for one
-// reader and one writer permit: Shutdown(), Abort() and deadlines at any time.
+// <iostream> is. The streambuf is the reader and the writer of the flow;
+// Shutdown(), Abort() and deadlines may be called on the flow at any time.
 
 #ifndef FLOW_IOSTREAM_H_
 #define FLOW_IOSTREAM_H_
@@ -45,20 +45,20 @@ namespace flow {
 // Reads straight from the memory of the Cords that the flow returns. Collects
 // up to 4 KiB of what is written; larger pieces are written through, together
 // with what was collected. Flushes when told to (std::flush, sync()), before it
-// would hold more, and on destruction, which cannot report an error: who wants
-// to know whether all was accepted flushes before.
+// would hold more, and on destruction. That cannot report an error, so flush
+// first if you want to know whether all was accepted.
 //
-// Nothing here shuts the flow down or closes it. To end what is written, flush,
+// It never shuts the flow down or closes it. To end what is written, flush,
 // then call Shutdown(ShutdownMode::kWrite) or Close() on the flow.
 //
 // Errors: a streambuf can only say "no more", which looks like an end-of-file.
 // status() tells them apart. After kDeadlineExceeded the flow still works: set
-// a new deadline, clear() the stream and go on; of what was written nothing is
-// lost or repeated, while a half-extracted value is where the stream library
-// has put it.
+// a new deadline, clear() the stream and go on. Nothing that was written is
+// lost or repeated. A value that was extracted halfway is where the stream
+// library has put it.
 //
-// There is at least one character to put back, if one was read since. It must
-// be the one that was read, as the memory is shared.
+// At least one character can be put back after one was read. It must be the one
+// that was read, because the memory is shared.
 class FlowStreambuf final : public std::streambuf {
  public:
   // `flow` is borrowed, and must outlive the streambuf.
@@ -71,10 +71,10 @@ class FlowStreambuf final : public std::streambuf {
   // FlowStreambuf::read_status(), FlowStreambuf::write_status(),
   // FlowStreambuf::status()
   //
-  // Return the outcome of the last call of the flow that read or wrote, and the
-  // one of these that is an error. Ok at end-of-file, which therefore is one
-  // only if read_status() is Ok. Errors of a flow stay, except
-  // kDeadlineExceeded, which a later call that succeeds replaces.
+  // Return the outcome of the flow's last read, that of its last write, and
+  // whichever of the two is an error. At end-of-file read_status() is Ok, which
+  // tells it from an error. Errors of a flow stay, except kDeadlineExceeded,
+  // which a later call that succeeds replaces.
   absl::Status read_status() const;
   absl::Status write_status() const;
   absl::Status status() const;
@@ -83,8 +83,9 @@ class FlowStreambuf final : public std::streambuf {
   //
   // Sets badbit of `*stream` (a std::istream that reads from here; borrowed)
   // whenever a Read of the flow fails, so that `stream->bad()` tells a stream
-  // that broke from one that ended. nullptr: of none, the default. A FlowStream
-  // does this by itself. (Errors of writes set badbit of an ostream anyway.)
+  // that broke from one that ended. With nullptr, the default, sets none. A
+  // FlowStream does this by itself. (A write that fails sets the badbit of its
+  // ostream anyway.)
   void ReportReadErrorsTo(std::ios* stream) { report_to_ = stream; }
 
  private:
@@ -125,11 +126,10 @@ class FlowStreambuf final : public std::streambuf {
 
 // FlowStream
 //
-// A std::iostream on a FlowStreambuf of its own, with all that is said there.
-// bad() is true after an error of the flow in either direction, and eof()
-// without bad() is a true end-of-file. As one object has one state, clear() it
-// to write on after an end-of-file. It is not tied: flush before you wait for
-// an answer.
+// A std::iostream on a FlowStreambuf of its own; see there. bad() is true after
+// an error of the flow in either direction, and eof() without bad() is a true
+// end-of-file. One object has one state, so clear() it to write on after an
+// end-of-file. It is not tied: flush before you wait for an answer.
 class FlowStream final : public std::iostream {
  public:
   // `flow` is borrowed, and must outlive the stream.
@@ -137,7 +137,7 @@ class FlowStream final : public std::iostream {
 
   // FlowStream::status()
   //
-  // As FlowStreambuf::status().
+  // Returns FlowStreambuf::status().
   absl::Status status() const { return buffer_.status(); }
 
  private:

@@ -23,12 +23,13 @@
 #include "absl/time/time.h"
 #include "flow/cord_flow.h"
 #include "flow/flow.h"
-#include "flow/forwarding_flow.h"
+#include "flow/outgoing.h"
 #include "flow/pipe.h"
 #include "flow/testing/byte_pattern.h"
 #include "flow/testing/fault_flow.h"
 #include "flow/testing/internal/one_way_flow.h"
 #include "flow/testing/matchers.h"
+#include "flow/transport.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
@@ -56,21 +57,27 @@ std::unique_ptr<Flow> InPieces(std::vector<absl::Cord> pieces) {
 }
 
 // Logs the size of each write that comes through.
-class LoggingFlow final : public ForwardingFlow {
+class LoggingTransport final : public ForwardingTransport {
  public:
-  LoggingFlow(std::unique_ptr<Flow> inner, std::vector<size_t>* log)
-      : ForwardingFlow(std::move(inner)), log_(log) {}
-  ~LoggingFlow() override { Destroy(); }
+  LoggingTransport(std::unique_ptr<Transport> inner, std::vector<size_t>* log)
+      : ForwardingTransport(std::move(inner)), log_(log) {}
+
+  absl::Status Write(Outgoing& data) override {
+    log_->push_back(data.size());
+    return ForwardingTransport::Write(data);
+  }
 
  private:
-  absl::Status DoForwardWrite(const Outgoing& data, size_t* accepted) override {
-    log_->push_back(data.size());
-    return ForwardingFlow::DoForwardWrite(data, accepted);
-  }
-  std::string DoDescribe() const override { return "logging flow"; }
-
   std::vector<size_t>* const log_;
 };
+
+std::unique_ptr<Flow> Logged(std::unique_ptr<Flow> flow,
+                             std::vector<size_t>* log) {
+  return DecorateFlow(
+      std::move(flow), [log](std::unique_ptr<Transport> underneath) {
+        return std::make_unique<LoggingTransport>(std::move(underneath), log);
+      });
+}
 
 // --- Reading
 
@@ -215,8 +222,8 @@ TEST(FlowStreamReadTest, ADeadlineIsAnErrorThatCanBeCleared) {
 TEST(FlowStreamWriteTest, SmallPiecesAreCollectedUntilTheyAreFlushed) {
   std::vector<size_t> log;
   Pipe pipe = MakePipe();
-  LoggingFlow flow(std::move(pipe.left), &log);
-  FlowStream stream(flow);
+  auto flow = Logged(std::move(pipe.left), &log);
+  FlowStream stream(*flow);
   stream << "n = " << 42 << '\n';
   EXPECT_THAT(log, IsEmpty());
   stream << std::flush << std::flush;
@@ -227,8 +234,8 @@ TEST(FlowStreamWriteTest, SmallPiecesAreCollectedUntilTheyAreFlushed) {
 TEST(FlowStreamWriteTest, OneByOneTheyAreWrittenABufferAtATime) {
   std::vector<size_t> log;
   Pipe pipe = MakePipe();
-  LoggingFlow flow(std::move(pipe.left), &log);
-  FlowStream stream(flow);
+  auto flow = Logged(std::move(pipe.left), &log);
+  FlowStream stream(*flow);
   const std::string sent = PatternString(0, 2 * kPutSize + 1);
   for (const char c : sent) stream.put(c);
   EXPECT_THAT(log, ElementsAre(kPutSize, kPutSize));
@@ -239,8 +246,8 @@ TEST(FlowStreamWriteTest, OneByOneTheyAreWrittenABufferAtATime) {
 TEST(FlowStreamWriteTest, ALargePieceIsWrittenThroughWithWhatWasCollected) {
   std::vector<size_t> log;
   Pipe pipe = MakePipe(kNoLimit);
-  LoggingFlow flow(std::move(pipe.left), &log);
-  FlowStream stream(flow);
+  auto flow = Logged(std::move(pipe.left), &log);
+  FlowStream stream(*flow);
   const std::string large = PatternString(0, kLarge);
   stream << "head ";
   stream << large;

@@ -37,8 +37,8 @@ using ::flow::testing::PatternString;
 TEST(PatientCloseTest, WaitsAsLongAsBytesArriveHoweverLongInAll) {
   HookFlow flow;
   int64_t in_transit = 20;
-  flow.in_transit = [&] { return in_transit > 0 ? in_transit-- : 0; };
-  flow.await_remote_end = [&](absl::Time deadline) -> absl::Status {
+  flow.hooks.in_transit = [&] { return in_transit > 0 ? in_transit-- : 0; };
+  flow.hooks.await_remote_end = [&](absl::Time deadline) -> absl::Status {
     if (in_transit == 0) return absl::OkStatus();
     absl::SleepFor(deadline - absl::Now());
     return absl::DeadlineExceededError("not yet");
@@ -50,24 +50,24 @@ TEST(PatientCloseTest, WaitsAsLongAsBytesArriveHoweverLongInAll) {
 
 TEST(PatientCloseTest, GivesUpWhenNothingArrives) {
   HookFlow flow;
-  flow.in_transit = [] { return 7; };
-  flow.await_remote_end = [](absl::Time deadline) {
+  flow.hooks.in_transit = [] { return 7; };
+  flow.hooks.await_remote_end = [](absl::Time deadline) {
     absl::SleepFor(deadline - absl::Now());
     return absl::DeadlineExceededError("not yet");
   };
   EXPECT_THAT(flow.PatientClose(absl::Milliseconds(20)),
               StatusIs(absl::StatusCode::kDeadlineExceeded));
-  EXPECT_THAT(flow.log(), ::testing::Contains("abort ABORTED"));
+  EXPECT_THAT(flow.hooks.log(), ::testing::Contains("abort ABORTED"));
 }
 
 TEST(PatientCloseTest, WaitsForWhatIsInTransitAlsoWhereNobodyEnds) {
   HookFlow flow;
   int64_t in_transit = 5;
-  flow.in_transit = [&] { return in_transit > 0 ? in_transit-- : 0; };
+  flow.hooks.in_transit = [&] { return in_transit > 0 ? in_transit-- : 0; };
   EXPECT_THAT(flow.PatientClose(absl::Milliseconds(500)), IsOk());
   EXPECT_EQ(in_transit, 0);
   HookFlow stuck;
-  stuck.in_transit = [] { return 7; };
+  stuck.hooks.in_transit = [] { return 7; };
   EXPECT_THAT(stuck.PatientClose(absl::Milliseconds(20)),
               StatusIs(absl::StatusCode::kDeadlineExceeded));
 }
@@ -139,10 +139,22 @@ TEST(PatientCloseTest, WithoutATimeoutIsAClose) {
   remote.join();
 }
 
+TEST(PatientCloseTest, AsksAnImpatientEndNowAndThen) {
+  HookFlow flow;
+  int asked = 0;
+  flow.hooks.await_remote_end = [&](absl::Time) {
+    ++asked;
+    return absl::DeadlineExceededError("not yet");
+  };
+  EXPECT_THAT(flow.PatientClose(absl::Milliseconds(100)),
+              StatusIs(absl::StatusCode::kDeadlineExceeded));
+  EXPECT_LE(asked, 12);
+}
+
 TEST(PatientCloseTest, AnAbortEndsTheWait) {
   HookFlow flow;
   absl::Notification looked;
-  flow.in_transit = [&] {
+  flow.hooks.in_transit = [&] {
     if (!looked.HasBeenNotified()) looked.Notify();
     return 7;
   };

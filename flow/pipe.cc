@@ -5,8 +5,10 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <memory>
 #include <string>
 #include <utility>
@@ -29,6 +31,8 @@
 #include "flow/internal/gather.h"
 #include "flow/internal/monotonic_deadline.h"
 #include "flow/internal/pipe_state.h"
+#include "flow/outgoing.h"
+#include "flow/transport.h"
 
 namespace flow {
 namespace {
@@ -111,93 +115,67 @@ class SharedState {
   std::array<Waiting, 6> waiting_;  // by bit
 };
 
-class PipeEnd final : public Flow {
+class PipeTransport final : public Transport {
  public:
-  PipeEnd(std::shared_ptr<SharedState> shared, PipeState::Side side)
+  PipeTransport(std::shared_ptr<SharedState> shared, PipeState::Side side)
       : shared_(std::move(shared)), side_(side) {}
-  ~PipeEnd() override { Destroy(); }
 
- private:
-  absl::StatusOr<absl::Cord> DoRead(size_t max_bytes) override {
+  absl::StatusOr<absl::Cord> Read(size_t max_bytes) override {
     bool is_a_part = false;
-    absl::StatusOr<absl::Cord> result = shared_->Await(
-        PipeState::Reader(side_),
-        [&](PipeState& state, absl::Cord* discarded, PipeState::Wakes* wakes) {
-          auto data = state.Read(side_, max_bytes, discarded, wakes);
-          is_a_part = state.read_a_part(side_);
-          return data;
-        });
-    if (ABSL_PREDICT_TRUE(result.ok())) {
-      returned_ += result->size();
-      if (is_a_part) *result = internal::Compact(*std::move(result));
+    absl::StatusOr<absl::Cord> result = Take(max_bytes, &is_a_part);
+    if (ABSL_PREDICT_FALSE(is_a_part && result.ok())) {
+      *result = internal::Compact(*std::move(result));
     }
     return result;
   }
 
-  absl::Status DoWrite(absl::Cord buffer, size_t* accepted) override {
-    return Put(PipeState::Offer(std::move(buffer), /*copied=*/false), accepted);
-  }
-
-  absl::Status DoWriteBorrowed(absl::string_view buffer,
-                               size_t* accepted) override {
-    if (buffer.size() <= internal::kMaxCopied) {
-      return Put(PipeState::Offer(buffer), accepted);
+  absl::StatusOr<size_t> ReadInto(absl::Span<char> space) override {
+    bool is_a_part = false;  // which will not be kept
+    const absl::StatusOr<absl::Cord> data = Take(space.size(), &is_a_part);
+    if (!data.ok()) return data.status();
+    char* end = space.data();
+    for (absl::string_view piece : data->Chunks()) {
+      std::memcpy(end, piece.data(), piece.size());
+      end += piece.size();
     }
-    return DoWritevBorrowed(absl::MakeConstSpan(&buffer, 1), accepted);
+    return data->size();
   }
 
-  absl::Status DoWritev(absl::Span<const absl::Cord> buffers,
-                        size_t* accepted) override {
-    internal::ByteQueue all;
-    for (const absl::Cord& buffer : buffers) all.Append(absl::Cord(buffer));
-    return DoWrite(all.TakeAll(), accepted);
-  }
-
-  absl::Status DoWritevBorrowed(absl::Span<const absl::string_view> buffers,
-                                size_t* accepted) override {
-    internal::Gatherer gatherer(buffers);
-    if (gatherer.remaining() <= internal::kMaxCopied) {
-      char bytes[internal::kMaxCopied];
-      const size_t size = gatherer.remaining();
-      gatherer.TakeInto(absl::MakeSpan(bytes, size));
-      return Put(PipeState::Offer(absl::string_view(bytes, size)), accepted);
+  absl::Status Write(Outgoing& data) override {
+    if (data.is_one() && !data.is_borrowed()) {
+      return Put(PipeState::Offer(data.TakeCord(), /*copied=*/false), data);
     }
-    // Copied as far as the queue can take it at once, but not by tiny pieces.
-    const size_t piece = std::max(shared_->capacity(), internal::kMaxBlock);
-    while (gatherer.remaining() > 0) {
-      absl::Status status = Put(
-          PipeState::Offer(gatherer.Take(piece), /*copied=*/true), accepted);
+    if (data.is_one() && data.size() <= internal::kMaxCopied) {
+      return Put(PipeState::Offer(data.bytes()), data);
+    }
+    // What is shared is one offer, and so is what is borrowed, as far as they
+    // come in a row.
+    for (size_t i = 0; i < data.count();) {
+      const size_t first = i;
+      const bool is_borrowed = data[i].is_borrowed();
+      while (i < data.count() && data[i].is_borrowed() == is_borrowed) ++i;
+      absl::Status status =
+          is_borrowed ? PutBorrowed(data, first, i) : PutShared(data, first, i);
       if (!status.ok()) return status;
     }
     return absl::OkStatus();
   }
 
-  // Adds to `*accepted`.
-  absl::Status Put(PipeState::Offer offer, size_t* accepted) {
-    absl::Status status = shared_->Await(
-        PipeState::Writer(side_),
-        [&](PipeState& state, absl::Cord*, PipeState::Wakes* wakes) {
-          return state.Write(side_, &offer, wakes);
-        });
-    *accepted += offer.accepted;
-    return status;
-  }
-
-  absl::Status DoEndWrite(const absl::Status& outcome) override {
+  absl::Status EndWrite(const absl::Status& outcome, absl::Time) override {
     return shared_->Do(
         [&](PipeState& state, absl::Cord*, PipeState::Wakes* wakes) {
           return state.EndWrite(side_, outcome, wakes);
         });
   }
 
-  void DoShutdownRead() override {
+  void RefuseRead() override {
     shared_->Do(
         [&](PipeState& state, absl::Cord* discarded, PipeState::Wakes* wakes) {
           state.Refuse(side_, discarded, wakes);
         });
   }
 
-  absl::Status DoAwaitRemoteEnd(absl::Time deadline) override {
+  absl::Status AwaitRemoteEnd(absl::Time deadline) override {
     shared_->SetDeadline(PipeState::Closer(side_), deadline);
     return shared_->Await(
         PipeState::Closer(side_),
@@ -206,44 +184,92 @@ class PipeEnd final : public Flow {
         });
   }
 
-  void DoAbort(const absl::Status& reason) override {
+  void Abort(const absl::Status& reason) override {
     shared_->Do(
         [&](PipeState& state, absl::Cord* discarded, PipeState::Wakes* wakes) {
           state.Abort(side_, reason, discarded, wakes);
         });
   }
 
-  absl::Status DoFree() override {
-    // What a Read brought back too late for its user was lost.
-    const bool saw_all = returned_ == bytes_read();
+  void LoseRead() override { saw_all_ = false; }
+
+  absl::Status Free() override {
     return shared_->Do(
-        [&](PipeState& state, absl::Cord* discarded, PipeState::Wakes*) {
-          return state.Leave(side_, saw_all, discarded);
+        [&](PipeState& state, absl::Cord* discarded, PipeState::Wakes* wakes) {
+          return state.Leave(side_, saw_all_, discarded, wakes);
         });
   }
 
-  void DoSetReadDeadline(absl::Time deadline) override {
+  void SetReadDeadline(absl::Time deadline) override {
     shared_->SetDeadline(PipeState::Reader(side_), deadline);
   }
 
-  void DoSetWriteDeadline(absl::Time deadline) override {
+  void SetWriteDeadline(absl::Time deadline) override {
     shared_->SetDeadline(PipeState::Writer(side_), deadline);
   }
 
-  int64_t DoBytesInTransit() const override {
+  int64_t BytesInTransit() const override {
     return shared_->Do(
         [&](const PipeState& state, absl::Cord*, PipeState::Wakes*) {
           return static_cast<int64_t>(state.queued(side_));
         });
   }
 
-  std::string DoDescribe() const override {
+  std::string Describe() const override {
     return side_ == PipeState::kLeft ? "pipe (left end)" : "pipe (right end)";
+  }
+
+ private:
+  absl::StatusOr<absl::Cord> Take(size_t max_bytes, bool* is_a_part) {
+    return shared_->Await(
+        PipeState::Reader(side_),
+        [&](PipeState& state, absl::Cord* discarded, PipeState::Wakes* wakes) {
+          auto data = state.Read(side_, max_bytes, discarded, wakes);
+          *is_a_part = state.read_a_part(side_);
+          return data;
+        });
+  }
+
+  absl::Status Put(PipeState::Offer offer, Outgoing& data) {
+    absl::Status status = shared_->Await(
+        PipeState::Writer(side_),
+        [&](PipeState& state, absl::Cord*, PipeState::Wakes* wakes) {
+          return state.Write(side_, &offer, wakes);
+        });
+    data.Accept(offer.accepted);
+    return status;
+  }
+
+  // Both put the buffers from `first` to before `end`.
+  absl::Status PutShared(Outgoing& data, size_t first, size_t end) {
+    internal::ByteQueue all;
+    for (size_t i = first; i < end; ++i) all.Append(data[i].TakeCord());
+    if (all.empty()) return absl::OkStatus();
+    return Put(PipeState::Offer(all.TakeAll(), /*copied=*/false), data);
+  }
+
+  absl::Status PutBorrowed(Outgoing& data, size_t first, size_t end) {
+    internal::Gatherer gatherer(data, first, end);
+    if (gatherer.remaining() <= internal::kMaxCopied) {
+      char bytes[internal::kMaxCopied];
+      const size_t size = gatherer.remaining();
+      if (size == 0) return absl::OkStatus();
+      gatherer.TakeInto(absl::MakeSpan(bytes, size));
+      return Put(PipeState::Offer(absl::string_view(bytes, size)), data);
+    }
+    // Copied as far as the queue can take it at once, but not by tiny pieces.
+    const size_t piece = std::max(shared_->capacity(), internal::kMaxBlock);
+    while (gatherer.remaining() > 0) {
+      absl::Status status =
+          Put(PipeState::Offer(gatherer.Take(piece), /*copied=*/true), data);
+      if (!status.ok()) return status;
+    }
+    return absl::OkStatus();
   }
 
   const std::shared_ptr<SharedState> shared_;
   const PipeState::Side side_;
-  int64_t returned_ = 0;  // by DoRead()
+  std::atomic<bool> saw_all_{true};  // no Read() was lost
 };
 
 }  // namespace
@@ -251,8 +277,10 @@ class PipeEnd final : public Flow {
 Pipe MakePipe(size_t capacity) {
   auto shared = std::make_shared<SharedState>(capacity);
   Pipe pipe;
-  pipe.left = std::make_unique<PipeEnd>(shared, PipeState::kLeft);
-  pipe.right = std::make_unique<PipeEnd>(std::move(shared), PipeState::kRight);
+  pipe.left =
+      MakeFlow(std::make_unique<PipeTransport>(shared, PipeState::kLeft));
+  pipe.right = MakeFlow(
+      std::make_unique<PipeTransport>(std::move(shared), PipeState::kRight));
   return pipe;
 }
 

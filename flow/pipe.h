@@ -3,17 +3,17 @@
 //
 // File: pipe.h
 //
-// Two ends connected in memory: what one writes, the other reads. With the
-// whole contract of flow.h: half-close, refusal, abort, deadlines and a Close()
-// that waits for the other end. For tests of protocols, and to connect two
-// threads of one program.
+// A pipe connects two ends in memory: what one end writes, the other one reads.
+// It keeps the whole contract of flow.h: half-close, refusal, abort, deadlines,
+// and a Close() that waits for the other end. Use it to test protocols, and to
+// connect two threads of one program.
 //
 // When not to use it: to hand over messages (a flow keeps no boundaries), or to
-// run both ends on one thread with more in flight than the capacity: a write
-// that is held back waits for a Read, which then never comes.
+// run both ends on one thread with more in flight than the capacity. A write
+// that is held back would wait for a Read that never comes.
 //
-// Thread safety: that of `flow::Flow`, for each end. The two ends may be used
-// and destroyed independently of each other.
+// Thread safety: each end is as thread-safe as any `flow::Flow`. You may use
+// and destroy the two ends independently of each other.
 
 #ifndef FLOW_PIPE_H_
 #define FLOW_PIPE_H_
@@ -27,7 +27,7 @@ namespace flow {
 
 // Pipe
 //
-// The two ends of a pipe. They are alike.
+// The two ends of a pipe. There is no difference between them.
 struct Pipe {
   std::unique_ptr<Flow> left;
   std::unique_ptr<Flow> right;
@@ -38,23 +38,24 @@ struct Pipe {
 // Returns the ends of a new pipe. `capacity` bounds, for each direction, the
 // bytes that are accepted and not read yet:
 //
-//  * A Cord is shared and not copied. As it is memory that exists anyway, it is
-//    accepted whole while less than `capacity` bytes are queued; so is the
-//    concatenation of a list of Cords.
-//  * Borrowed bytes are copied, and accepted up to `capacity` exactly. (To have
-//    a test go through small pieces, write these, or see testing/fault_flow.h.)
+//  * A Cord is shared, not copied. It is memory that exists anyway, so it is
+//    accepted whole while less than `capacity` bytes are queued. The same holds
+//    for a moved string, and for the concatenation of a list of these.
+//  * Borrowed bytes are copied, and accepted up to `capacity` exactly. (To make
+//    a test work in small pieces, write borrowed bytes, or see
+//    testing/fault_flow.h.)
 //  * kNoLimit: a write never waits.
-//  * 0 is a rendezvous: bytes are accepted when a Read takes them, and only
-//    those that it takes. With a deadline in the past a write succeeds only as
-//    far as a Read is waiting already.
+//  * 0 is a rendezvous: only what a Read takes is accepted. With a deadline in
+//    the past, a write succeeds only as far as a Read is already waiting.
 //
 // A Read returns all that is queued, up to its `max_bytes`: small writes arrive
 // together, and a large one may arrive in parts.
 //
-// An Abort() at one end reaches the other one with its reason, after the data
-// that was accepted before. Destroying an end without Close() aborts it; if it
-// had not read all that the other end sent and ended, then the Close() of that
-// end fails, so that lost data is not taken for delivered.
+// An Abort() at one end reaches the other end with its reason, after the data
+// that was accepted before. Destroying an end without Close() aborts it. If it
+// had not read all that the other end sent before ending its direction, the
+// Close() of the other end fails, so that lost data does not count as
+// delivered.
 Pipe MakePipe(size_t capacity = size_t{256} << 10);
 
 }  // namespace flow

@@ -113,7 +113,7 @@ struct End {
           break;
         }
       }
-      // What remains is written anew, from bytes_written() on.
+      // What remains is written again, from bytes_written() on.
       if (absl::IsDeadlineExceeded(status)) {
         flow->SetWriteDeadline(absl::InfiniteFuture());
         // If Close() was waiting for this write, it was cut in the middle.

@@ -26,15 +26,15 @@
 namespace flow {
 namespace {
 
-// Not the wall clock, which can be set meanwhile.
+// Not the wall clock, which can be set while this runs.
 using Clock = std::chrono::steady_clock;
 
-// How long it may take to carry over what a flow has said that can be written
-// no more, and until that has arrived.
+// If a flow can be written no more: how long it may take to carry over what can
+// still be read from it, and until that has arrived.
 constexpr absl::Duration kLastWords = absl::Seconds(2);
 constexpr absl::Duration kLastWordsArrive = absl::Milliseconds(200);
 
-// An idle timeout is looked at so many times while it lasts.
+// How many times an idle timeout is looked at while it lasts.
 constexpr int kLooks = 8;
 
 // What the two directions of one Proxy() share.
@@ -47,7 +47,7 @@ class Session {
 
   ProxyResult Run() {
     ProxyResult result;
-    // Those of a handshake, say, would end it.
+    // The deadlines of a handshake, say, would end it.
     SetDeadlines(a_to_b_, options_.idle_timeout / kLooks);
     SetDeadlines(b_to_a_, options_.idle_timeout / kLooks);
     std::thread back;
@@ -82,7 +82,8 @@ class Session {
     bool over = false;
     // What the sink had on its way when that was last looked at.
     int64_t in_transit = 0;
-    // The last activity, if a deadline found nothing newer for all the timeout.
+    // The last activity, if a deadline found nothing newer for the whole
+    // timeout.
     std::optional<Clock::time_point> idle_since;
   };
 
@@ -135,9 +136,9 @@ class Session {
     return result;
   }
 
-  // The sink of `way` can be written no more: a peer that was not interested in
-  // the rest has reset the connection, say. What it has said before that is
-  // there to be read, and is carried over before both flows are aborted.
+  // The sink of `way` can be written no more. Its peer may have reset the
+  // connection because it did not want the rest. What the peer said before that
+  // can still be read, and is carried over before both flows are aborted.
   void LetOtherFinish(const Way& way, const absl::Status& error) {
     const Way& other = Other(way);
     if (BeginToFinish(other, error)) {
@@ -186,13 +187,13 @@ class Session {
     options_.on_write(way.direction, bytes);
   }
 
-  // Decides what a deadline that has passed means: false if all has been idle,
-  // else there is a new deadline.
+  // Decides what a deadline that has passed means. Returns false if everything
+  // was idle; otherwise has set a new deadline.
   //
   // What a write that is under way has accepted shows only when it returns. So
-  // a direction that finds nothing asks the other one, whose own deadline
-  // passes now, too: only if both found nothing, that is idleness. But a
-  // function that blocks knows no deadline; so it is not waited for twice.
+  // a direction that finds nothing asks the other one, whose deadline passes
+  // now, too. It is idleness only if both found nothing. But a function that
+  // blocks ignores deadlines, so it is not waited for twice.
   bool GoesOn(const Way& way) {
     {
       absl::MutexLock lock(&mu_);
@@ -231,8 +232,8 @@ class Session {
     return true;
   }
 
-  // A sink can take bytes that it has accepted, slowly, and accept no more
-  // meanwhile. That is activity, too, though it is not known when it was.
+  // A sink can deliver bytes that it has accepted, slowly, and accept no more
+  // meanwhile. That is activity, too, though nobody knows when it happened.
   void LookAtTransit(const Way& way) {
     const int64_t in_transit = way.sink.bytes_in_transit();
     absl::MutexLock lock(&mu_);
@@ -241,7 +242,7 @@ class Session {
     if (in_transit < before) last_activity_ = Clock::now();
   }
 
-  // Aborts both flows. Only the first error counts, as others come of it.
+  // Aborts both flows. Only the first error counts, because it causes others.
   void Fail(absl::Status error) {
     {
       absl::MutexLock lock(&mu_);
@@ -251,8 +252,8 @@ class Session {
       error = first_error_;
     }
     if (IsClosed(error)) {
-      // A source that was closed under its reader. To the far end of the sink
-      // that is no order, and Closed would say so.
+      // A source that was closed under its reader. Closed would tell the far
+      // end of the sink that all was in good order.
       error = absl::AbortedError(error.message());
     }
     a_to_b_.source.Abort(error);
@@ -289,7 +290,8 @@ ProxyResult Proxy(Flow& a, Flow& b, const ProxyOptions& options) {
     // Each direction would be the second reader and writer of the other.
     ProxyResult result;
     result.status = absl::InvalidArgumentError(absl::StrCat(
-        a.DebugString(), ": Proxy() of a flow and itself; Copy() sends back"));
+        a.DebugString(),
+        ": Proxy() of a flow with itself; Copy() sends back what comes"));
     result.a_to_b.status = result.status;
     result.b_to_a.status = result.status;
     return result;

@@ -3,8 +3,8 @@
 //
 // File: proxy.h
 //
-// Proxy() connects two flows both ways: what one end reads, the other writes,
-// until both directions are over. It is what stands between a client and a
+// Proxy() connects two flows both ways: it writes to each what it reads from
+// the other, until both directions are over. It stands between a client and a
 // server.
 //
 //   flow::ProxyResult result = flow::Proxy(*client, *server);
@@ -13,12 +13,12 @@
 //   absl::Status closed = client->Close(deadline);
 //   closed.Update(server->Close(deadline));
 //
-// When not to use it: for one direction; that is copy.h. To look at what passes
-// or to change it: put a flow of your own around either one.
+// When not to use it: for one direction; copy.h does that. To look at what
+// passes or to change it, decorate either flow (transport.h).
 //
 // Thread safety: while it runs, Proxy() is the one reader and the one writer of
-// both flows. To stop it from another thread, Abort() both: it notices that of
-// one only when it next reads or writes it.
+// both flows. To stop it from another thread, Abort() both of them: it notices
+// the abort of a flow only when it next reads or writes that flow.
 
 #ifndef FLOW_PROXY_H_
 #define FLOW_PROXY_H_
@@ -44,34 +44,34 @@ struct ProxyOptions {
   // The most that one Read may return, in bytes, as in CopyOptions.
   size_t max_read = size_t{256} << 10;
 
-  // How long no byte may pass, in either direction, before both flows are
-  // aborted. A byte also passes when a sink that accepts no more takes some of
-  // what it has on its way (bytes_in_transit() falls). Where a sink takes a
-  // write bit by bit, the time begins when that write returns. Proxy() takes
-  // the deadlines of both flows over for this: any that were set do not count,
-  // also without an idle timeout, and none is set at the end.
+  // After how long without a byte in either direction both flows are aborted.
+  // It counts as a byte if the remote of a sink takes some of what is on its
+  // way (bytes_in_transit() falls). If a sink accepts a write bit by bit, the
+  // time begins when that write returns.
   //
-  // A flow that knows no deadlines (function_flow.h) makes it take longer: the
-  // other flow is told after at most twice the time, and Proxy() returns only
-  // when the function does.
+  // Proxy() takes over the deadlines of both flows for this, even without an
+  // idle timeout. Deadlines that were set before do not count, and none is set
+  // at the end. A flow that ignores deadlines (function_flow.h) makes it take
+  // longer: the other flow is told after at most twice the time, and Proxy()
+  // returns only when the function does.
   absl::Duration idle_timeout = absl::InfiniteDuration();
 
-  // Called with what a sink has accepted, write by write, on the thread of that
-  // direction. Calls never overlap. It must not throw, nor call either flow,
-  // but for Abort().
+  // Called with the number of bytes that a sink has accepted, write by write,
+  // on the thread of that direction. Calls never overlap. It must not throw,
+  // and must not call either flow, except Abort().
   std::function<void(ProxyDirection direction, int64_t bytes)> on_write;
 };
 
 // ProxyResult
 struct ProxyResult {
-  // Ok: each direction was carried to its end, or was refused by its sink. Else
-  // the first error of either, kDeadlineExceeded if nothing passed for
-  // `idle_timeout`, or kResourceExhausted if there was no thread to be had.
+  // Ok: each direction was carried to its end, or was refused by its sink.
+  // Otherwise the first error of either; kDeadlineExceeded if nothing passed
+  // for `idle_timeout`; or kResourceExhausted if no thread could be started.
   absl::Status status;
 
-  // Each direction, as Copy() would say it: statistics, the side that failed
-  // and why. One that was refused is Closed here, and what it could not write
-  // is in `unwritten`.
+  // Each direction, as Copy() reports it: statistics, the side that failed and
+  // why. A direction that was refused is Closed here, and `unwritten` is what
+  // it could not write.
   CopyResult a_to_b;
   CopyResult b_to_a;
 };
@@ -81,25 +81,25 @@ struct ProxyResult {
 // Copies from `a` to `b` and from `b` to `a` at the same time, one direction on
 // the calling thread and the other on one of its own.
 //
-//  * A source that ends: its end is carried over as Shutdown(kWrite) of the
-//    sink, and the other direction goes on.
-//  * A sink that is Closed (it refuses): its source is refused by
-//    Shutdown(kRead), and the other direction goes on.
-//  * Any other error, also of that Shutdown(), and a source that is Closed: it
-//    aborts both flows. If a sink has failed, what it has said before is
-//    carried over first, as far as it is there and is taken within two seconds;
-//    a server may have answered, and reset the connection since it wants no
-//    more. What else one of them has accepted and the other was not given yet
-//    can be lost.
+//  * A source ends: Proxy() calls Shutdown(kWrite) of its sink, and the other
+//    direction goes on.
+//  * A sink is Closed (it refuses): Proxy() calls Shutdown(kRead) of its
+//    source, and the other direction goes on.
+//  * Any other error, including one of that Shutdown(), or a source that is
+//    Closed: Proxy() aborts both flows. If a sink has failed, what can still be
+//    read from it is carried over first, as far as the other flow takes it
+//    within two seconds: a server may have answered, and then reset the
+//    connection because it wants no more. Other data that one flow has accepted
+//    and Proxy() has not carried over yet can be lost.
 //
-// What happens at one flow is noticed at the next Read or write: a far end that
-// has ended its own direction, and then refuses or aborts the other one, is
-// heard of when there is something to be written to it. An idle timeout bounds
-// that.
+// Proxy() learns what has happened to a flow when it next reads or writes it.
+// If a far end has ended its own direction and then refuses or aborts the other
+// one, Proxy() hears of it when it has something to write there. An idle
+// timeout bounds that.
 //
-// Closes neither; see the example. After an Ok result neither Close() waits for
-// its remote. `a` and `b` being the same flow is kInvalidArgument, and nothing
-// is done: to send back what comes, Copy(flow, flow).
+// Closes neither flow; see the example. After an Ok result neither Close()
+// waits for its remote. One flow as both `a` and `b` is kInvalidArgument, and
+// nothing is done; to send back what comes, use Copy(flow, flow).
 ProxyResult Proxy(Flow& a, Flow& b, const ProxyOptions& options = {});
 
 }  // namespace flow

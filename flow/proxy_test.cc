@@ -2,12 +2,11 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Proxy() between two pipes: a client, and a server that it is connected to
-// through the proxy. proxy_idle_test.cc has what is about time,
-// proxy_fault_test.cc a fault at every operation.
+// through the proxy. proxy_error_test.cc has the ends and errors of other
+// flows, proxy_idle_test.cc what is about time, proxy_fault_test.cc a fault at
+// every operation.
 
 #include "flow/proxy.h"
-
-#include <pthread.h>
 
 #include <cstddef>
 #include <cstdint>
@@ -22,17 +21,11 @@
 #include "absl/strings/cord.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
-#include "absl/synchronization/notification.h"
-#include "absl/time/time.h"
-#include "absl/types/span.h"
 #include "flow/copy.h"
 #include "flow/flow.h"
 #include "flow/pipe.h"
-#include "flow/status.h"
-#include "flow/string_flow.h"
 #include "flow/testing/byte_pattern.h"
 #include "flow/testing/internal/deadlines.h"
-#include "flow/testing/internal/hook_flow.h"
 #include "flow/testing/matchers.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -41,9 +34,7 @@ namespace flow {
 namespace {
 
 using ::absl_testing::IsOk;
-using ::absl_testing::IsOkAndHolds;
 using ::absl_testing::StatusIs;
-using ::flow::testing::HookFlow;
 using ::flow::testing::IsClosed;
 using ::flow::testing::IsEof;
 using ::flow::testing::Patience;
@@ -51,7 +42,6 @@ using ::flow::testing::Pattern;
 using ::flow::testing::PatternString;
 using ::flow::testing::SameData;
 using ::testing::HasSubstr;
-using ::testing::Not;
 using Side = CopyResult::Side;
 
 constexpr size_t kSize = 6000;
@@ -311,7 +301,7 @@ TEST_P(ProxyPipeTest, ADestroyedFarEndNeverLooksLikeItsEnd) {
 
 TEST_P(ProxyPipeTest, AWriteErrorReachesTheFarEndOfTheSource) {
   Relay relay = MakeRelay();
-  // A part is accepted, and the rest of the chain is full but for kNoLimit.
+  // A part is accepted, and the rest of the chain is full, except at kNoLimit.
   std::thread sender([&] {
     absl::Status status;
     while (status.ok()) status = relay.client().Write("12345");
@@ -366,208 +356,6 @@ TEST_P(ProxyPipeTest, OnWriteIsToldEverythingAndNeverTwiceAtTheSameTime) {
   EXPECT_EQ(told[1], relay.Wait().b_to_a.statistics.bytes);
   EXPECT_EQ(told[0] + told[1], 2 * kSize);
 }
-
-// --- What only other flows do
-
-TEST(ProxyTest, AFullOutputRefusesAndWhatItDidNotTakeIsUnwritten) {
-  std::string memory(6, '-');
-  std::string back;
-  auto a = MakeStringFlow("abcdefgh", &back);
-  auto b = MakeStringFlow("answer", absl::MakeSpan(memory));
-  const ProxyResult result = Proxy(*a, *b);
-  EXPECT_THAT(result.status, IsOk());
-  EXPECT_THAT(result.a_to_b.status, IsClosed());
-  EXPECT_EQ(result.a_to_b.statistics.bytes, 6);
-  EXPECT_EQ(result.a_to_b.unwritten, "gh");
-  EXPECT_EQ(memory, "abcdef");
-  EXPECT_THAT(result.b_to_a.status, IsOk());
-  EXPECT_EQ(back, "answer");
-}
-
-TEST(ProxyTest, AnEndThatCannotBeSentAbortsBoth) {
-  Pipe pipe = MakePipe();
-  ASSERT_THAT(pipe.left->Shutdown(ShutdownMode::kWrite), IsOk());
-  HookFlow b;
-  b.read = [&](size_t) -> absl::StatusOr<absl::Cord> {
-    return absl::Cord("flood");  // until it is aborted
-  };
-  b.end_write = [] { return absl::DataLossError("flush"); };
-  std::thread reader([&] {
-    absl::Status end;
-    ReceiveUntil(*pipe.left, &end);
-    EXPECT_THAT(end, StatusIs(absl::StatusCode::kDataLoss, HasSubstr("flush")));
-  });
-  const ProxyResult result = Proxy(*pipe.right, b);
-  reader.join();
-  EXPECT_THAT(result.status,
-              StatusIs(absl::StatusCode::kDataLoss, HasSubstr("flush")));
-  EXPECT_THAT(result.a_to_b.status, StatusIs(absl::StatusCode::kDataLoss));
-  EXPECT_EQ(result.a_to_b.failed, Side::kSink);
-}
-
-TEST(ProxyTest, AnEndThatIsClosedIsARefusal) {
-  std::string back;
-  auto a = MakeStringFlow("", &back);
-  HookFlow b;
-  b.read = [](size_t) { return absl::Cord(); };
-  b.end_write = [] { return ClosedError("gone, and wants no end"); };
-  const ProxyResult result = Proxy(*a, b);
-  EXPECT_THAT(result.status, IsOk());
-  EXPECT_THAT(result.a_to_b.status, IsClosed());
-}
-
-// Such as one that was closed by another thread before all was read: that is
-// neither an end nor a refusal to the far end of the sink.
-TEST(ProxyTest, ASourceThatIsClosedAbortsBothAsAborted) {
-  HookFlow a;
-  a.read = [](size_t) -> absl::StatusOr<absl::Cord> {
-    return ClosedError("closed by somebody");
-  };
-  Pipe pipe = MakePipe();
-  const ProxyResult result = Proxy(a, *pipe.left);
-  EXPECT_THAT(result.status, IsClosed());
-  EXPECT_EQ(result.a_to_b.failed, Side::kSource);
-  EXPECT_THAT(pipe.right->Read(), StatusIs(absl::StatusCode::kAborted,
-                                           HasSubstr("closed by somebody")));
-  EXPECT_THAT(pipe.right->Write("x"), Not(IsClosed()));
-}
-
-TEST(ProxyTest, WhatACloseLeftUnreadIsNoWholeStream) {
-  Pipe near = MakePipe();
-  Pipe far = MakePipe();
-  ASSERT_THAT(near.left->Write("unread"), IsOk());
-  ASSERT_THAT(near.left->Shutdown(ShutdownMode::kWrite), IsOk());
-  ASSERT_THAT(near.right->Close(Patience()), IsOk());
-  EXPECT_THAT(Proxy(*near.right, *far.left).status, IsClosed());
-  EXPECT_THAT(far.right->Read(), StatusIs(absl::StatusCode::kAborted));
-}
-
-// The refusal alone would let the other direction wait for ever.
-TEST(ProxyTest, ASourceThatWasAbortedCannotBeRefused) {
-  Pipe pipe = MakePipe();
-  HookFlow b;
-  b.write = [&](absl::Cord, size_t*) {
-    pipe.right->Abort(absl::CancelledError("stop"));
-    return ClosedError("full");
-  };
-  absl::Notification aborted;
-  b.abort = [&] { aborted.Notify(); };
-  b.read = [&](size_t) {
-    aborted.WaitForNotification();
-    return absl::Cord();
-  };
-  ASSERT_THAT(pipe.left->Write("x"), IsOk());
-  const ProxyResult result = Proxy(*pipe.right, b);
-  EXPECT_THAT(result.status, StatusIs(absl::StatusCode::kCancelled));
-  EXPECT_THAT(result.a_to_b.status, IsClosed());
-}
-
-TEST(ProxyTest, TheFirstErrorIsTheStatusAndEachDirectionKeepsItsOwn) {
-  HookFlow a;
-  HookFlow b;
-  testing::Blocker b_reads;
-  a.read = [&](size_t) -> absl::StatusOr<absl::Cord> {
-    b_reads.WaitUntilEntered();
-    return absl::DataLossError("the first");
-  };
-  b.read = [&](size_t) -> absl::StatusOr<absl::Cord> {
-    b_reads.Block();
-    return absl::UnavailableError("the second");
-  };
-  // Between the two aborts, so that `b` breaks by itself.
-  a.abort = [&] {
-    b_reads.Leave();
-    while (b.DebugString().find("in: broken") == std::string::npos) {
-      std::this_thread::yield();
-    }
-  };
-  const ProxyResult result = Proxy(a, b);
-  EXPECT_THAT(result.status,
-              StatusIs(absl::StatusCode::kDataLoss, HasSubstr("the first")));
-  EXPECT_THAT(result.a_to_b.status, StatusIs(absl::StatusCode::kDataLoss));
-  EXPECT_THAT(result.b_to_a.status, StatusIs(absl::StatusCode::kUnavailable,
-                                             HasSubstr("the second")));
-}
-
-TEST(ProxyTest, DeadlinesThatWereSetBeforeDoNotCount) {
-  for (const absl::Duration timeout :
-       {absl::Hours(1), absl::InfiniteDuration()}) {
-    Pipe near = MakePipe(1);
-    Pipe far = MakePipe(1);
-    for (Flow* flow : {near.right.get(), far.left.get()}) {
-      flow->SetReadDeadline(absl::InfinitePast());
-      flow->SetWriteDeadline(absl::InfinitePast());
-    }
-    std::thread ends([&] {
-      EXPECT_THAT(near.left->Write("there"), IsOk());
-      EXPECT_THAT(far.right->Write("and back"), IsOk());
-      EXPECT_THAT(near.left->Shutdown(ShutdownMode::kWrite), IsOk());
-      EXPECT_THAT(far.right->Shutdown(ShutdownMode::kWrite), IsOk());
-    });
-    std::thread near_reader([&] {
-      EXPECT_THAT(ReadAll(*near.left, 100), IsOkAndHolds("and back"));
-    });
-    std::thread far_reader(
-        [&] { EXPECT_THAT(ReadAll(*far.right, 100), IsOkAndHolds("there")); });
-    ProxyOptions options;
-    options.idle_timeout = timeout;
-    EXPECT_THAT(Proxy(*near.right, *far.left, options).status, IsOk());
-    ends.join();
-    near_reader.join();
-    far_reader.join();
-  }
-}
-
-TEST(ProxyTest, OfAFlowAndItselfIsInvalidAndDoesNothing) {
-  Pipe pipe = MakePipe();
-  const ProxyResult result = Proxy(*pipe.right, *pipe.right);
-  EXPECT_THAT(result.status, StatusIs(absl::StatusCode::kInvalidArgument));
-  // The flow can still be used, and this is what sends back.
-  ASSERT_THAT(pipe.left->Write("echo"), IsOk());
-  ASSERT_THAT(pipe.left->Shutdown(ShutdownMode::kWrite), IsOk());
-  EXPECT_THAT(Copy(*pipe.right, *pipe.right).status, IsOk());
-  EXPECT_THAT(pipe.left->Read(), IsOkAndHolds("echo"));
-}
-
-#ifdef __GLIBC__
-// Gives new threads a stack that no address space holds.
-class NoMoreThreads {
- public:
-  NoMoreThreads() {
-    EXPECT_EQ(pthread_getattr_default_np(&before_), 0);
-    pthread_attr_t attributes;
-    EXPECT_EQ(pthread_attr_init(&attributes), 0);
-    EXPECT_EQ(pthread_attr_setstacksize(&attributes, size_t{1} << 60), 0);
-    EXPECT_EQ(pthread_setattr_default_np(&attributes), 0);
-    pthread_attr_destroy(&attributes);
-  }
-  ~NoMoreThreads() {
-    EXPECT_EQ(pthread_setattr_default_np(&before_), 0);
-    pthread_attr_destroy(&before_);
-  }
-
- private:
-  pthread_attr_t before_;
-};
-
-TEST(ProxyTest, WithoutASecondThreadBothAreAborted) {
-  Pipe near = MakePipe();
-  Pipe far = MakePipe();
-  ProxyOptions options;
-  options.idle_timeout = absl::Hours(1);
-  ProxyResult result;
-  {
-    NoMoreThreads no_more_threads;
-    result = Proxy(*near.right, *far.left, options);
-  }
-  const auto is_exhausted = StatusIs(absl::StatusCode::kResourceExhausted);
-  EXPECT_THAT(result.status, is_exhausted);
-  EXPECT_THAT(result.a_to_b.status, is_exhausted);
-  EXPECT_THAT(result.b_to_a.status, is_exhausted);
-  EXPECT_THAT(near.left->Read(), is_exhausted);
-  EXPECT_THAT(far.right->Read(), is_exhausted);
-}
-#endif  // __GLIBC__
 
 }  // namespace
 }  // namespace flow

@@ -32,7 +32,7 @@
 #include "flow/internal/resolve.h"
 #include "flow/internal/set_socket_options.h"
 #include "flow/internal/socket_address.h"
-#include "flow/internal/socket_flow.h"
+#include "flow/internal/socket_transport.h"
 
 namespace flow {
 namespace {
@@ -57,6 +57,12 @@ absl::Status InContext(absl::string_view function, absl::string_view address,
   return result;
 }
 
+std::unique_ptr<Flow> MakeSocketFlow(OwnedFd fd, const SocketAddress& remote) {
+  std::string name = internal::NameOfConnection(fd.get(), remote);
+  return MakeFlow(
+      internal::MakeSocketTransport(fd.Release(), std::move(name), remote));
+}
+
 absl::StatusOr<std::unique_ptr<Flow>> Connect(absl::string_view address,
                                               const DialLimits& limits,
                                               const SocketOptions& options) {
@@ -76,8 +82,8 @@ absl::StatusOr<std::unique_ptr<Flow>> Connect(absl::string_view address,
   absl::StatusOr<OwnedFd> fd =
       internal::ConnectToOneOf(*addresses, limits, options);
   if (!fd.ok()) return fd.status();
-  std::string flow_name = internal::NameOfSocket(fd->get());
-  return internal::MakeSocketFlow(fd->Release(), std::move(flow_name));
+  const SocketAddress remote = internal::RemoteAddressOf(fd->get());
+  return MakeSocketFlow(*std::move(fd), remote);
 }
 
 class SocketListener final : public Listener {
@@ -94,8 +100,7 @@ class SocketListener final : public Listener {
     if (!connection.ok()) {
       return InContext("Accept", address_, connection.status());
     }
-    return internal::MakeSocketFlow(connection->fd.Release(),
-                                    NameOf(connection->peer));
+    return MakeSocketFlow(std::move(connection->fd), connection->peer);
   }
 
   void Close() override { acceptor_.Close(); }
@@ -103,14 +108,6 @@ class SocketListener final : public Listener {
   std::string address() const override { return address_; }
 
  private:
-  // Who dials a Unix socket has no name, and is called by the one it dialed.
-  std::string NameOf(const SocketAddress& peer) const {
-    if (peer.ToString() != "unix:") return internal::NameOfPeer(peer);
-    std::string name = internal::Escaped(address_);
-    name[name.find(':')] = ' ';
-    return name;
-  }
-
   const std::string address_;
   Acceptor acceptor_;
 };

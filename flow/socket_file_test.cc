@@ -104,7 +104,7 @@ TEST(SocketFileTest, ThatIsNoSocketIsLeftAlone) {
   std::ofstream(path) << "precious";
   EXPECT_THAT(
       Listen(absl::StrCat("unix:", path)),
-      StatusIs(absl::StatusCode::kAlreadyExists, HasSubstr("is no socket")));
+      StatusIs(absl::StatusCode::kAlreadyExists, HasSubstr("is not a socket")));
   EXPECT_TRUE(Exists(path));
 }
 
@@ -256,7 +256,7 @@ TEST(TakeOverTest, WhatCannotBeRemovedIsSaidWithItsCode) {
     const absl::Status status = Listen(absl::StrCat("unix:", path)).status();
     const bool is_said =
         absl::IsPermissionDenied(status) &&
-        absl::StrContains(status.message(), "a file is left there");
+        absl::StrContains(status.message(), "a file was left there");
     if (!is_said) ABSL_LOG(ERROR) << status;
     ::_exit(is_said ? 0 : 1);
   }

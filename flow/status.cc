@@ -4,6 +4,7 @@
 #include "flow/status.h"
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "absl/strings/cord.h"
 #include "absl/strings/string_view.h"
 
@@ -24,6 +25,10 @@ absl::Status ClosedError(absl::string_view what) {
 bool IsClosed(const absl::Status& status) {
   return absl::IsFailedPrecondition(status) &&
          status.GetPayload(kClosedPayload).has_value();
+}
+
+bool IsEof(const absl::StatusOr<absl::Cord>& data) {
+  return data.ok() && data->empty();
 }
 
 }  // namespace flow

@@ -4,6 +4,7 @@
 #include "flow/status.h"
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "absl/strings/cord.h"
 #include "gtest/gtest.h"
 
@@ -27,6 +28,13 @@ TEST(StatusTest, ClosedSurvivesBeingCopiedAndGivenMorePayload) {
   absl::Status copy = ClosedError("x");
   copy.SetPayload("example.com/other", absl::Cord("y"));
   EXPECT_TRUE(IsClosed(copy));
+}
+
+TEST(StatusTest, OnlyAReadOfNothingIsEndOfFile) {
+  EXPECT_TRUE(IsEof(absl::Cord()));
+  EXPECT_FALSE(IsEof(absl::Cord("data")));
+  EXPECT_FALSE(IsEof(absl::OutOfRangeError("the end")));
+  EXPECT_FALSE(IsEof(ClosedError("closed")));
 }
 
 }  // namespace

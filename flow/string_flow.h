@@ -3,24 +3,22 @@
 //
 // File: string_flow.h
 //
-// Strings and spans of bytes as the two ends of a function flow: what a flow
-// reads comes out of strings, what is written to it goes into memory. Made for
-// tests and for code that has the whole of its data at hand.
+// Flows between strings and spans of bytes: a flow that reads from strings, and
+// writes to a string or to memory of yours. For tests, and for code that has
+// all of its data at hand.
 //
 //   std::string out;
 //   std::unique_ptr<flow::Flow> flow = flow::MakeStringFlow("hello", &out);
 //
-// The adapters can also be combined by hand, with each other and with functions
-// of your own, in FunctionFlowOptions.
+// You can also combine the adapters in FunctionFlowOptions, with each other and
+// with functions of your own. For a flow that only reads, set only `input`; for
+// one that only writes, set only `output`.
 //
-// To read only, set nothing but FunctionFlowOptions::input; to write only,
-// nothing but `output`.
+// When not to use it: to let two ends talk to each other; use pipe.h for that.
+// For data that is already in Cords, cord_flow.h copies less.
 //
-// When not to use it: to let two ends talk to each other; that is pipe.h. For
-// data that is already in Cords, cord_flow.h copies less.
-//
-// Thread safety: as flow.h says. The memory that an Output writes to must not
-// be read by others while a write is under way.
+// Thread safety: as flow.h says. While a write is under way, do not read the
+// memory that an Output writes to.
 
 #ifndef FLOW_STRING_FLOW_H_
 #define FLOW_STRING_FLOW_H_
@@ -41,19 +39,19 @@ namespace flow {
 // InputString(), InputStrings()
 //
 // Return an Input that yields `data`, then end-of-file. Each non-empty string
-// is one Read (if it is within the limit of that); empty ones are skipped. A
-// string is adopted, not copied, as absl::Cord(std::string&&) does: unless it
-// is small (up to 511 bytes) or leaves much of its capacity unused.
+// is one Read (if it is within the limit of that Read); empty ones are skipped.
+// A string is adopted, not copied, unless it is small (up to 511 bytes) or
+// leaves much of its capacity unused, as with absl::Cord(std::string&&).
 Input InputString(std::string data);
 Input InputString(std::initializer_list<absl::string_view>) = delete;
 Input InputStrings(std::vector<std::string> data);
 
 // OutputBytes()
 //
-// Returns an Output that fills `memory`, or each of several in turn, from the
-// front. It takes what fits, and is Closed when all is full: a write that is
-// too long is accepted in part, and bytes_written() tells how much. Empty
-// memories are skipped.
+// Return an Output that fills `memory` from the front, or each of several spans
+// in turn. It takes what fits, and is Closed when all is full: a write that is
+// too long is accepted in part, and bytes_written() tells how much. Empty spans
+// are skipped.
 //
 // `memory` must live until the flow is closed or destroyed.
 Output OutputBytes(absl::Span<char> memory);
@@ -61,7 +59,7 @@ Output OutputBytes(std::vector<absl::Span<char>> memory);
 
 // OutputString()
 //
-// Returns an Output that appends to `*sink` without a bound.
+// Returns an Output that appends to `*sink` without a limit.
 //
 // Precondition: `sink` is not null, and lives until the flow is closed or
 // destroyed.
@@ -69,8 +67,8 @@ Output OutputString(std::string* sink);
 
 // MakeStringFlow()
 //
-// Returns a flow that reads `input` and writes to `output`, as the functions
-// above do.
+// Returns a flow that reads `input` and writes to `output`, with the adapters
+// above.
 std::unique_ptr<Flow> MakeStringFlow(std::string input,
                                      absl::Span<char> output);
 std::unique_ptr<Flow> MakeStringFlow(std::vector<std::string> input,
@@ -81,7 +79,7 @@ std::unique_ptr<Flow> MakeStringFlow(std::vector<std::string> input,
 std::unique_ptr<Flow> MakeStringFlow(std::string input,
                                      std::nullptr_t) = delete;
 
-// Lists in braces, which could otherwise be taken for a pair of iterators.
+// For lists in braces, which would otherwise look like a pair of iterators.
 std::unique_ptr<Flow> MakeStringFlow(
     std::initializer_list<absl::string_view> input,
     std::vector<absl::Span<char>> output);

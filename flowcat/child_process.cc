@@ -31,8 +31,8 @@
 #include "absl/time/time.h"
 #include "flow/fd_flow.h"
 #include "flow/flow.h"
-#include "flow/forwarding_flow.h"
 #include "flow/status.h"
+#include "flow/transport.h"
 
 namespace flowcat {
 namespace {
@@ -43,8 +43,8 @@ constexpr absl::Duration kLastGrace = absl::Seconds(2);
 // How often to look whether a process has exited, where nothing tells.
 constexpr absl::Duration kBlindWait = absl::Milliseconds(10);
 
-// A descriptor that is readable when process `pid` has exited; -1 if there is
-// none to be had.
+// A descriptor that is readable once process `pid` has exited; -1 if that
+// fails.
 int PidFd([[maybe_unused]] pid_t pid) {
 #ifdef SYS_pidfd_open
   return static_cast<int>(::syscall(SYS_pidfd_open, pid, 0));
@@ -134,27 +134,24 @@ int Spawn(const std::string& command, int input, int output, pid_t* pid) {
 
 // The pipes of a child. A pipe cannot carry an abort; so that the child does
 // not take what was cut for the whole, it gets SIGTERM before the pipe ends.
-class PipesFlow final : public flow::ForwardingFlow {
+class PipesTransport final : public flow::ForwardingTransport {
  public:
-  PipesFlow(std::unique_ptr<flow::Flow> inner, ChildProcess* child)
-      : ForwardingFlow(std::move(inner)), child_(child) {}
+  PipesTransport(std::unique_ptr<flow::Transport> inner, ChildProcess* child)
+      : ForwardingTransport(std::move(inner)), child_(child) {}
 
-  ~PipesFlow() override { Destroy(); }
-
- private:
-  absl::Status DoEndWrite(const absl::Status& outcome) override {
+  absl::Status EndWrite(const absl::Status& outcome,
+                        absl::Time deadline) override {
     // Closed is the child's own doing.
     if (!outcome.ok() && !flow::IsClosed(outcome)) child_->Terminate();
-    return ForwardingFlow::DoEndWrite(outcome);
+    return ForwardingTransport::EndWrite(outcome, deadline);
   }
 
-  void DoAbort(const absl::Status& reason) override {
+  void Abort(const absl::Status& reason) override {
     child_->Terminate();
-    ForwardingFlow::DoAbort(reason);
+    ForwardingTransport::Abort(reason);
   }
 
-  std::string DoDescribe() const override { return inner().DebugString(); }
-
+ private:
   ChildProcess* const child_;
 };
 
@@ -195,12 +192,15 @@ absl::StatusOr<std::unique_ptr<flow::Flow>> ChildProcess::TakePipes() {
       read_fd < 0 ? write_fd : read_fd, write_fd < 0 ? read_fd : write_fd,
       std::move(options));
   if (!pipes.ok()) return pipes;
-  return std::make_unique<PipesFlow>(*std::move(pipes), this);
+  return flow::DecorateFlow(
+      *std::move(pipes), [this](std::unique_ptr<flow::Transport> underneath) {
+        return std::make_unique<PipesTransport>(std::move(underneath), this);
+      });
 }
 
 void ChildProcess::Signal(int signal) {
   absl::MutexLock lock(&mu_);
-  HasExited();  // for somebody else may have reaped it
+  HasExited();  // other code may have reaped it
   if (!reaped_) ::kill(-pid_, signal);
 }
 
@@ -266,8 +266,8 @@ absl::Status ChildProcess::End(absl::Duration patience) {
   }
   if (!wait_status_.has_value()) {
     return absl::UnavailableError(
-        "its exit status is unknown, as somebody else has waited for it, or "
-        "SIGCHLD is ignored");
+        "its exit status is unknown: something else waited for it, or SIGCHLD "
+        "is ignored");
   }
   if (!in_time) {
     return absl::UnavailableError(absl::StrCat(

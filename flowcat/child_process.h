@@ -29,24 +29,23 @@ namespace flowcat {
 
 // ChildProcess
 //
-// Whoever started it ends it; nothing of it is left then, no zombie either. It
-// takes no thread, and while nobody waits for its end no descriptors but its
-// pipes.
+// A process that its owner ends: the destructor leaves nothing of it, not even
+// a zombie. It takes no thread, and no descriptors except its pipes, unless a
+// thread waits for its end.
 //
-// Its exit status is unknown, which is an error, if somebody else in this
-// process waits for all children, or SIGCHLD is ignored.
+// If other code in this process waits for all children, or SIGCHLD is ignored,
+// its exit status is unknown, which is an error.
 class ChildProcess {
  public:
-  // Which of its standard streams are pipes to this program. The other one is
-  // /dev/null if it is the input, this program's own if it is the output.
+  // Which of its standard streams are pipes to this program. Otherwise its
+  // input is /dev/null, and its output is that of this program.
   enum class Streams { kOutput, kInput, kBoth };
 
   // ChildProcess::Start()
   //
   // Runs `/bin/sh -c COMMAND` in a process group of its own, with no signal
-  // blocked and SIGPIPE, SIGXFSZ and SIGCHLD not ignored, and with no other
-  // descriptor than its standard streams (and those that this program leaves
-  // open on purpose).
+  // blocked and SIGPIPE, SIGXFSZ and SIGCHLD not ignored. It inherits only
+  // its standard streams, and what this program leaves open on purpose.
   static absl::StatusOr<std::unique_ptr<ChildProcess>> Start(
       const std::string& command, Streams streams);
 
@@ -58,28 +57,28 @@ class ChildProcess {
 
   // ChildProcess::TakePipes()
   //
-  // Returns, once, our ends of the pipes as one flow: what it prints is read,
-  // what it reads is written. Aborting the flow, or destroying it before it was
-  // closed, Terminate()s the process before that can see an end-of-file.
-  // Precondition: this outlives the flow.
+  // Returns our ends of the pipes as one flow, which reads what the process
+  // prints and writes what it reads. If the flow is aborted, or destroyed
+  // without Close(), the process is Terminate()d before it can see end-of-file.
+  // Preconditions: called once; this outlives the flow.
   absl::StatusOr<std::unique_ptr<flow::Flow>> TakePipes();
 
   // ChildProcess::Terminate()
   //
-  // Sends SIGTERM to the process group, and has End() not be patient any more.
+  // Sends SIGTERM to the process group, and ends the patience of End().
   void Terminate();
 
   // ChildProcess::End()
   //
-  // Waits until it has exited; after `patience`, Terminate()s it, and kills it
-  // if that does not help. Returns Ok if it has exited with 0, otherwise words
+  // Waits until it exits. After `patience`, Terminate()s it, and kills it if
+  // that does not help. Returns Ok if it exited with 0, and otherwise an error
   // such as `exit status 1`.
   absl::Status End(absl::Duration patience);
 
   // ChildProcess::ended_by_sigpipe()
   //
-  // Returns whether it was because of that signal (or a shell says so) that it
-  // has ended. Precondition: End() was called.
+  // Returns whether that signal ended it, or ended a command of its shell.
+  // Precondition: End() was called.
   bool ended_by_sigpipe() const;
 
  private:
@@ -89,8 +88,8 @@ class ChildProcess {
   // Returns whether it has exited.
   bool HasExited() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
-  // Waits until it has exited, or until Terminate() if that is looked for, and
-  // returns whether either is so; false after `timeout`.
+  // Waits until it has exited or, if `or_terminated`, until Terminate().
+  // Returns false after `timeout`.
   bool AwaitExit(absl::Duration timeout, bool or_terminated);
 
   const pid_t pid_;
@@ -99,9 +98,9 @@ class ChildProcess {
 
   mutable absl::Mutex mu_;
   bool terminated_ ABSL_GUARDED_BY(mu_) = false;
-  // The process number is not ours any more.
+  // The process number is no longer ours.
   bool reaped_ ABSL_GUARDED_BY(mu_) = false;
-  // Of wait(2), once it was reaped; nothing if somebody else has done that.
+  // Of wait(2), once it was reaped; nothing if other code has done that.
   std::optional<int> wait_status_ ABSL_GUARDED_BY(mu_);
   // What wakes the thread in AwaitExit(); -1 if there is none.
   int wake_fd_ ABSL_GUARDED_BY(mu_) = -1;

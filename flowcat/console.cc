@@ -174,7 +174,7 @@ class Console {
     EraseLocked();
     Put(absl::StrCat("flowcat: ", lines,
                      lines == 1 ? " line was" : " lines were",
-                     " left out here, as standard error took none\n"));
+                     " dropped here because standard error took none\n"));
   }
 
   void Put(absl::string_view text) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {

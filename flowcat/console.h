@@ -4,20 +4,19 @@
 // File: console.h
 //
 // What flowcat prints on standard error: whole lines, in order, from any
-// thread, and a line of progress that they do not get mixed up with.
+// thread, and a line of progress that stays apart from them.
 //
 // Standard error can block: a pipe that nobody reads, a terminal that is
-// stopped. So a thread of its own prints, from StartPrinting() on. It is a
-// nuisance to lose a line, and a fault to stop carrying bytes, or not to end,
-// for the sake of one:
+// stopped. So a thread of its own prints, once StartPrinting() was called.
+// Losing a line is a nuisance; not carrying bytes, or not ending, because of a
+// line would be a fault:
 //
-//  * Lines wait for it, up to 64 KiB of them. Whoever prints more waits as long
-//    as some of it is being taken, so whoever only reads slowly gets every
-//    line.
-//  * When nothing was taken for a second, further lines are left out until
-//    something is. How many, a line says then.
+//  * Up to 64 KiB of lines wait for the thread. A caller with more waits while
+//    some of them are being taken, so a slow reader gets every line.
+//  * When nothing was taken for a second, further lines are dropped until
+//    something is. Then a line says how many.
 //
-// An error of standard error itself is nothing that could be told to anybody.
+// An error of standard error itself is ignored: there is nowhere to report it.
 //
 // Thread safety: the functions may be called from any thread. What two of them
 // print is never mixed.
@@ -32,16 +31,16 @@ namespace flowcat {
 
 // StartPrinting()
 //
-// Starts the thread; kResourceExhausted if there is none to be had. Without it
-// a line is printed by whoever calls, who then waits.
+// Starts the thread; kResourceExhausted if that fails. Without it the caller
+// prints, and waits.
 //
 // Precondition: called once.
 absl::Status StartPrinting();
 
 // HurryPrinting()
 //
-// The program has been asked to end: from here on nobody waits to print, and
-// FinishPrinting() does not wait for long. Never blocks.
+// Says that the program was asked to end: from now on no caller waits to print,
+// and FinishPrinting() does not wait for long. Never blocks.
 void HurryPrinting();
 
 // FinishPrinting()
@@ -65,7 +64,7 @@ void PrintMessage(absl::string_view text);
 // erased. A line that is printed meanwhile comes before it. If the terminal is
 // behind, ShowProgress() does nothing.
 //
-// Nothing but spaces and carriage returns is used, so any terminal will do.
+// It uses only spaces and carriage returns, so any terminal will do.
 void ShowProgress(absl::string_view text);
 void EraseProgress();
 

@@ -42,16 +42,16 @@ namespace flowcat {
 struct Endpoint {
   // Endpoint::Abort()
   //
-  // Breaks the flow off. A command is sent SIGTERM first, since its pipe can
-  // only end. From any thread.
+  // Aborts the flow. A command gets SIGTERM first, because its pipe can only
+  // end. From any thread.
   void Abort(const absl::Status& reason);
 
   // Endpoint::Discard()
   //
-  // Breaks it off and frees it; a command has ended then.
+  // Aborts the flow and frees it. When this returns, a command has ended.
   void Discard(const absl::Status& reason);
 
-  // Of exec: only. Declared before the flow, so that it ends after that.
+  // Of exec: only. Declared before the flow, so that it ends after it.
   std::unique_ptr<ChildProcess> child;
 
   std::unique_ptr<flow::Flow> flow;
@@ -64,7 +64,7 @@ struct Endpoint {
 
   bool is_terminal = false;
 
-  // Whether it may have something to say although it is only written to.
+  // Whether it may send something although it is only written.
   bool two_way = false;
 
   // Device and number; of regular files only.
@@ -76,11 +76,11 @@ struct OpenOptions {
   // How long to try to connect.
   absl::Duration connect_timeout = absl::Seconds(10);
 
-  // What interrupts that, and the opening of a FIFO. Null: nothing.
+  // What interrupts that, and the opening of a FIFO. May be null.
   Stop* stop = nullptr;
 
-  // The soft limit of descriptors for a command, if not that of this process:
-  // what uses select(2) does not work with a high one.
+  // The soft limit of descriptors for a command, if not that of this process. A
+  // program that uses select(2) does not work with a high one.
   std::optional<int64_t> descriptors_of_commands;
 };
 
@@ -110,7 +110,7 @@ absl::StatusOr<std::unique_ptr<flow::Listener>> ListenOn(
 
 // AcceptOne()
 //
-// Waits for a connection, and then listens no more.
+// Waits for a connection, then stops listening.
 absl::StatusOr<Endpoint> AcceptOne(std::unique_ptr<flow::Listener> listener,
                                    Stop* stop);
 

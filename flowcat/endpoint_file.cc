@@ -57,15 +57,15 @@ absl::StatusOr<int> OpenPath(const std::string& path, int flags, Stop* stop) {
   return Explained(fd.status(), "open", path);
 }
 
-// What is wanted of a descriptor, and how to call it.
+// What a descriptor is for.
 enum class Access { kRead, kWrite, kBoth };
 
-// Who has opened a descriptor: flowcat for this access alone, and at the
-// beginning of the file, or somebody else in whatever way.
+// Who opened a descriptor: flowcat, for this access alone and at the beginning
+// of the file, or its caller, in any way.
 enum class Origin { kOwn, kInherited };
 
-// Returns in which ways `fd` is open, as O_ACCMODE has it. What is inherited is
-// kept from child processes, which would keep it open.
+// Returns how `fd` is open (O_ACCMODE). Child processes do not get what is
+// inherited, because they would keep it open.
 int AccessMode(int fd, Access access, Origin origin) {
   if (origin == Origin::kOwn) {
     return access == Access::kWrite ? O_WRONLY : O_RDONLY;

@@ -104,8 +104,8 @@ absl::StatusOr<EndpointSpec> Tcp(Kind kind, absl::string_view operand,
                      "the name of a service"));
   }
   if (host == "*" && kind == Kind::kDial) {
-    return absl::InvalidArgumentError(
-        absl::StrCat("'", operand, "': * is every address, for tcp-listen:"));
+    return absl::InvalidArgumentError(absl::StrCat(
+        "'", operand, "': * means every address; only tcp-listen: takes it"));
   }
   return Spec(kind, absl::StrCat("tcp:", rest));
 }
@@ -164,7 +164,7 @@ absl::StatusOr<EndpointSpec> ParseKind(absl::string_view operand,
   if (scheme == "zero") return Zero(rest);
   return absl::InvalidArgumentError(
       absl::StrCat("'", scheme,
-                   ":' is none of tcp:, tcp-listen:, unix:, unix-listen:, "
+                   ":' is not one of tcp:, tcp-listen:, unix:, unix-listen:, "
                    "exec:, fd:, file:, "
                    "null:, string:, zero:; for the file ",
                    operand, " write ./", operand, " or file:", operand));

@@ -94,7 +94,7 @@ TEST(ParseTest, SourcesAreNoSinks) {
 TEST(ParseTest, AnUnknownSchemeIsAnErrorThatListsTheKnownOnes) {
   for (const auto& spec : {ParseSource("foo:bar"), ParseSink("foo:bar")}) {
     EXPECT_THAT(spec, StatusIs(absl::StatusCode::kInvalidArgument,
-                               "'foo:' is none of tcp:, tcp-listen:, unix:, "
+                               "'foo:' is not one of tcp:, tcp-listen:, unix:, "
                                "unix-listen:, exec:, fd:, file:, null:, "
                                "string:, zero:; for the file foo:bar write "
                                "./foo:bar or file:foo:bar"));
@@ -132,7 +132,7 @@ TEST(ParseTest, TcpIsAHostAndAPort) {
     ExpectRefused(operand, "is not tcp:HOST:PORT");
   }
   ExpectRefused("tcp:::1:80", "in brackets");
-  ExpectRefused("tcp:*:80", "for tcp-listen:");
+  ExpectRefused("tcp:*:80", "only tcp-listen: takes it");
 }
 
 TEST(ParseTest, AUrlIsToldWhatToWrite) {

@@ -16,8 +16,9 @@
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "flow/flow.h"
-#include "flow/forwarding_flow.h"
+#include "flow/outgoing.h"
 #include "flow/status.h"
+#include "flow/transport.h"
 
 namespace flowcat {
 namespace {
@@ -34,43 +35,42 @@ absl::string_view Reason(const absl::Status& status) {
   return colon == absl::string_view::npos ? message : message.substr(colon + 2);
 }
 
-class ExplainedFlow final : public flow::ForwardingFlow {
+class ExplainedTransport final : public flow::ForwardingTransport {
  public:
-  ExplainedFlow(std::unique_ptr<flow::Flow> inner, std::string read_name,
-                std::string write_name)
-      : ForwardingFlow(std::move(inner)),
+  ExplainedTransport(std::unique_ptr<flow::Transport> inner,
+                     std::string read_name, std::string write_name)
+      : ForwardingTransport(std::move(inner)),
         read_name_(std::move(read_name)),
         write_name_(std::move(write_name)) {}
 
-  ~ExplainedFlow() override { Destroy(); }
-
- private:
-  absl::StatusOr<absl::Cord> DoRead(size_t max_bytes) override {
-    absl::StatusOr<absl::Cord> data = ForwardingFlow::DoRead(max_bytes);
+  absl::StatusOr<absl::Cord> Read(size_t max_bytes) override {
+    absl::StatusOr<absl::Cord> data = ForwardingTransport::Read(max_bytes);
     if (data.ok()) return data;
     return Explained(data.status(), "read", read_name_);
   }
 
-  absl::Status DoForwardWrite(const Outgoing& data, size_t* accepted) override {
-    return Explained(ForwardingFlow::DoForwardWrite(data, accepted), "write",
+  absl::Status Write(flow::Outgoing& data) override {
+    return Explained(ForwardingTransport::Write(data), "write", write_name_);
+  }
+
+  absl::Status EndWrite(const absl::Status& outcome,
+                        absl::Time deadline) override {
+    return Explained(ForwardingTransport::EndWrite(outcome, deadline), "close",
                      write_name_);
   }
 
-  absl::Status DoEndWrite(const absl::Status& outcome) override {
-    return Explained(ForwardingFlow::DoEndWrite(outcome), "close", write_name_);
-  }
-
-  absl::Status DoAwaitRemoteEnd(absl::Time deadline) override {
-    return Explained(ForwardingFlow::DoAwaitRemoteEnd(deadline), "close",
+  absl::Status AwaitRemoteEnd(absl::Time deadline) override {
+    return Explained(ForwardingTransport::AwaitRemoteEnd(deadline), "close",
                      write_name_);
   }
 
-  absl::Status DoFree() override {
-    return Explained(ForwardingFlow::DoFree(), "close", write_name_);
+  absl::Status Free() override {
+    return Explained(ForwardingTransport::Free(), "close", write_name_);
   }
 
-  std::string DoDescribe() const override { return write_name_; }
+  std::string Describe() const override { return write_name_; }
 
+ private:
   const std::string read_name_;
   const std::string write_name_;
 };
@@ -80,8 +80,11 @@ class ExplainedFlow final : public flow::ForwardingFlow {
 std::unique_ptr<flow::Flow> MakeExplainedFlow(std::unique_ptr<flow::Flow> inner,
                                               std::string read_name,
                                               std::string write_name) {
-  return std::make_unique<ExplainedFlow>(std::move(inner), std::move(read_name),
-                                         std::move(write_name));
+  return flow::DecorateFlow(
+      std::move(inner), [&](std::unique_ptr<flow::Transport> underneath) {
+        return std::make_unique<ExplainedTransport>(
+            std::move(underneath), std::move(read_name), std::move(write_name));
+      });
 }
 
 absl::Status Explained(absl::Status status, absl::string_view tried,

@@ -4,8 +4,8 @@
 // File: explained_flow.h
 //
 // Errors of a flow in words for the user of a program: `cannot read FILE:
-// Input/output error`, instead of the state of the flow for programmers. They
-// travel with the error, through whatever else has to do with it.
+// Input/output error`, instead of the state of the flow for programmers. The
+// words travel with the error, in a payload.
 //
 // Thread safety: that of `flow::Flow`.
 
@@ -24,8 +24,7 @@ namespace flowcat {
 // MakeExplainedFlow()
 //
 // Returns a flow that does what `inner` does, and whose errors CauseOf() can
-// put in words. It calls what it reads from and what it writes to by these
-// names.
+// put in words. `read_name` is what it reads, `write_name` what it writes.
 std::unique_ptr<flow::Flow> MakeExplainedFlow(std::unique_ptr<flow::Flow> inner,
                                               std::string read_name,
                                               std::string write_name);
@@ -33,7 +32,7 @@ std::unique_ptr<flow::Flow> MakeExplainedFlow(std::unique_ptr<flow::Flow> inner,
 // Explained()
 //
 // Returns `status` with `cannot TRIED NAME: ` and the last part of its message
-// as its cause. Ok, and one that has a cause already, stay as they are.
+// as its cause. Ok, and an error that has a cause already, stay as they are.
 absl::Status Explained(absl::Status status, absl::string_view tried,
                        absl::string_view name);
 

@@ -63,7 +63,7 @@ int Main(int argc, char** argv) {
   // like any other.
   std::signal(SIGPIPE, SIG_IGN);
   std::signal(SIGXFSZ, SIG_IGN);
-  // Who ignores it gets no exit codes of commands.
+  // A process that ignores it gets no exit codes of commands.
   std::signal(SIGCHLD, SIG_DFL);
   absl::StatusOr<CommandLine> command_line = ParseCommandLine(argc, argv);
   if (!command_line.ok()) {
@@ -84,7 +84,7 @@ int Main(int argc, char** argv) {
     PrintMessage(absl::StrCat("cannot start: ", status.message()));
     return kFailure;
   }
-  // Before all else that a request does, some of which prints.
+  // Comes before everything else that a request does, some of which prints.
   Stop::Callback hurry(**stop, [](const absl::Status&) { HurryPrinting(); });
   const int exit_code = RunFlowcat(*std::move(command_line), **stop);
   FinishPrinting();

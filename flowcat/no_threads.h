@@ -3,7 +3,7 @@
 //
 // File: no_threads.h
 //
-// A machine on which no thread is to be had, for a test.
+// A machine on which no thread can be started, for a test.
 //
 // Thread safety: no thread may be started while one is made or destroyed.
 

@@ -22,31 +22,31 @@
 
 namespace flowcat {
 
-// At most 23 lines of 80 columns, for a prompt must fit under it.
+// At most 23 lines of 80 columns, so that a prompt fits under it.
 const absl::string_view kHelp =
     R"(Usage: flowcat [OPTION]... A B
-Carries bytes between A and B: both ways if both have two, else from A to B.
+Relays bytes between A and B: both ways if both allow it, else from A to B.
 
-  tcp:HOST:PORT, tcp-listen:[HOST:]PORT    connects, waits for a connection
-  unix:PATH, unix-listen:PATH              the same with a Unix socket
+  tcp:HOST:PORT, tcp-listen:[HOST:]PORT    connect, or wait for a connection
+  unix:PATH, unix-listen:PATH              the same on a Unix socket
   exec:COMMAND, fd:N, -                    a command, a descriptor, stdin/stdout
-  PATH, file:PATH, null:                   a file, nothing; as A read, as B
-                                           written (a file is emptied first)
-  string:TEXT, zero:SIZE                   only as A; SIZE as in 4096, 1MB, 1KiB
+  PATH, file:PATH, null:                   a file, or nothing; read as A,
+                                           written as B (and emptied first)
+  string:TEXT, zero:SIZE                   only as A; SIZE like 4096, 1MB, 1KiB
 
-  -u, --one-way            only from A to B
+  -u, --one-way            copy from A to B only
   -k, --keep-listening     serve each connection to A with a B of its own
-      --max-connections=N  so many at once (100)
-      --connect-timeout=D  10s by default; D as in 10, 500ms, 1m30s
-      --idle-timeout=D     end with an error when no byte has passed for D
-  -s, --stats[=json]       print statistics at the end, also after a failure
-  -p, --progress           show how far it is, also where there is no terminal
-  -q, --quiet              print no messages but errors
+      --max-connections=N  serve at most N at once (default 100)
+      --connect-timeout=D  give up connecting after D (default 10s)
+      --idle-timeout=D     fail if no byte passes for D; like 10, 500ms, 1m30s
+  -s, --stats[=json]       print statistics at the end, even after a failure
+  -p, --progress           show progress, even without a terminal
+  -q, --quiet              print only errors
   -t, --trace              print each operation
-  -h, --help, --version    print this text, the version
+  -h, --help, --version    print this text, or the version
 
-Exit status: 0 all was relayed; 1 not, and a line on standard error says why;
-2 bad usage; 128+n ended by signal n. The whole story: docs/flowcat.md
+Exit status: 0 if all was relayed; 1 if not, and a line on standard error says
+why; 2 for bad usage; 128+n after signal n. Everything else: docs/flowcat.md
 )";
 
 namespace {
@@ -107,7 +107,7 @@ absl::StatusOr<absl::Duration> ParseTimeout(absl::string_view option,
   if (duration > absl::ZeroDuration()) return duration;
   return absl::InvalidArgumentError(
       absl::StrCat(option, ": '", text,
-                   "' is no duration; write one like 10, 500ms, 1m30s"));
+                   "' is not a duration; write one like 10, 500ms, or 1m30s"));
 }
 
 absl::Status SetStats(const char* format, CommandLine* result) {
@@ -187,10 +187,10 @@ absl::Status CheckKeepListening(const CommandLine& result) {
     case Kind::kNull:
       return absl::OkStatus();
     default:
-      return absl::InvalidArgumentError(absl::StrCat(
-          "with -k, B must be tcp:, unix:, exec: or null:, which there can be "
-          "many of, not ",
-          result.b.operand));
+      return absl::InvalidArgumentError(
+          absl::StrCat("with -k, B must be tcp:, unix:, exec: or null:, one "
+                       "for each connection, not ",
+                       result.b.operand));
   }
 }
 

@@ -33,7 +33,7 @@ using FlowcatOutputTest = FlowcatProcessFixture;
 
 constexpr absl::string_view kTime = "[0-9]+[.][0-9]{6} ";
 
-// Lines as they are but for the time at their beginning.
+// Lines as they are, except for the time at their beginning.
 std::vector<::testing::Matcher<std::string>> Timed(
     const std::vector<std::string>& lines) {
   std::vector<::testing::Matcher<std::string>> matchers;

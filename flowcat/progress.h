@@ -33,9 +33,9 @@ std::string FormatProgress(int64_t bytes, std::optional<int64_t> size,
 // ProgressLine
 //
 // Shows a text on standard error, from a thread of its own: on a terminal five
-// times a second in one place, but not during the first second, and the
-// destructor erases it. Elsewhere it is a new line each second. If there is no
-// thread to be had, it says so and shows nothing.
+// times a second in one place after the first second, until the destructor
+// erases it. Elsewhere it is a new line each second. If the thread cannot be
+// started, it says so and shows nothing.
 class ProgressLine {
  public:
   // Called on that thread with the time since the constructor.

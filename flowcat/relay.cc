@@ -32,7 +32,7 @@ constexpr int kLooks = 8;
 
 absl::Status Idle(absl::Duration timeout) {
   return absl::UnavailableError(
-      absl::StrCat("no byte has passed for ", absl::FormatDuration(timeout)));
+      absl::StrCat("no bytes passed for ", absl::FormatDuration(timeout)));
 }
 
 flow::ProxyResult CopyOneWay(Endpoint& a, Endpoint& b,
@@ -97,7 +97,7 @@ absl::Status CloseFlow(Endpoint& end, const RelayOptions& options) {
   if (options.both_ways && flow::IsClosed(status)) return absl::OkStatus();
   if (absl::IsDeadlineExceeded(status)) {
     return absl::UnavailableError(
-        absl::StrCat(end.name, " has not ended, and taken nothing, for ",
+        absl::StrCat(end.name, " took nothing and did not end for ",
                      absl::FormatDuration(options.idle_timeout)));
   }
   return status;

@@ -3,8 +3,8 @@
 //
 // File: relay.h
 //
-// What flowcat is for: carries bytes between two endpoints until they have
-// ended, closes both, and says in words what went wrong if anything did.
+// What flowcat is for: carries bytes between two endpoints until both have
+// ended, closes them, and says in words what went wrong, if anything did.
 //
 // Thread safety: Relay() may run for several pairs at once.
 
@@ -25,7 +25,7 @@ namespace flowcat {
 
 // Traffic
 //
-// Bytes that sinks have accepted so far, for somebody who watches.
+// Bytes that sinks have accepted so far, for a display of progress.
 struct Traffic {
   std::atomic<int64_t> a_to_b{0};
   std::atomic<int64_t> b_to_a{0};
@@ -36,11 +36,11 @@ struct RelayOptions {
   // Whether bytes go from B to A, too.
   bool both_ways = false;
 
-  // How long no byte may pass before that is an error. Counts also while both
-  // ends are closed, and for a command to exit.
+  // The relay fails after this time without a byte. Also limits the wait for
+  // both ends to close and for a command to exit.
   absl::Duration idle_timeout = absl::InfiniteDuration();
 
-  // Told each operation, after `A ` or `B `. Null: nobody.
+  // Called with each operation, after `A ` or `B `. May be null.
   Trace trace;
 
   // Counts what passes, unless it is null.
@@ -59,10 +59,10 @@ struct RelayResult {
 
 // Relay()
 //
-// Carries bytes from `a` to `b`, and back if both ways are wanted, with the
-// ends of both directions. Then closes both, and waits until they have taken
-// everything and ended, too, however slow they are. After an error, or a
-// request to `stop`, aborts both.
+// Carries bytes from `a` to `b`, and back if `both_ways`, with the ends of both
+// directions. Then closes both, and waits until they have taken everything and
+// ended, however slow they are. After an error, or a request to `stop`, aborts
+// both.
 //
 // A command (exec:) that does not exit with 0 is an error.
 RelayResult Relay(Endpoint a, Endpoint b, const RelayOptions& options,

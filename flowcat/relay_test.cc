@@ -188,7 +188,7 @@ TEST_F(FlowcatRelayTest, ARelayIsGivenUpWhenItIsIdle) {
               StatusIs(absl::StatusCode::kUnavailable));
   EXPECT_EQ(between.flowcat->Wait(), 1);
   EXPECT_THAT(between.flowcat->err(),
-              HasSubstr("no byte has passed for 300ms; bytes from A to B: 1, "
+              HasSubstr("no bytes passed for 300ms; bytes from A to B: 1, "
                         "from B to A: 0\n"));
 }
 
@@ -197,14 +197,14 @@ TEST_F(FlowcatRelayTest, ACopyIsGivenUpWhenItIsIdle) {
   EXPECT_THAT(flowcat.streams().Write("text"), IsOk());
   EXPECT_EQ(flowcat.Wait(), 1);
   EXPECT_EQ(flowcat.err(),
-            "flowcat: no byte has passed for 200ms; bytes kept in out: 4\n");
+            "flowcat: no bytes passed for 200ms; bytes kept in out: 4\n");
   EXPECT_EQ(FileContent("out"), "text");
 }
 
 TEST_F(FlowcatRelayTest, ASinkThatTakesNothingIsIdleToo) {
   EXPECT_THAT(ErrorOf("mkfifo f; flowcat --idle-timeout=200ms zero:1GiB f & "
                       "exec 3<f; wait $!"),
-              MatchesRegex("no byte has passed for 200ms; bytes written: "
+              MatchesRegex("no bytes passed for 200ms; bytes written: "
                            "[0-9]+"));
 }
 

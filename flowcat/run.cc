@@ -175,7 +175,7 @@ class Run {
     if (!stop_.reason().ok()) {
       status = absl::CancelledError(
           absl::StrCat(stop_.reason().message(),
-                       "; connections broken off: ", broken_off_.load()));
+                       "; connections cut off: ", broken_off_.load()));
     }
     return status;
   }

@@ -3,7 +3,7 @@
 //
 // File: serve.h
 //
-// Serves each connection of a listener on a thread, up to so many at once.
+// Serves each connection of a listener on a thread, up to a limit at once.
 //
 // Thread safety: that of a function.
 
@@ -24,8 +24,7 @@ namespace flowcat {
 
 // ServeOptions
 struct ServeOptions {
-  // Called for each connection, with its number from 1 on, on a thread of its
-  // own.
+  // Called for each connection on a thread of its own, with its number, from 1.
   std::function<void(int64_t number, std::unique_ptr<flow::Flow> connection)>
       serve;
 
@@ -35,8 +34,8 @@ struct ServeOptions {
                      const absl::Status& why)>
       refuse;
 
-  // Called with one line when the machine is short of something, once until
-  // that is over.
+  // Called with a line when the machine runs short of something, and not again
+  // before that is over.
   std::function<void(absl::string_view)> on_shortage;
 
   // The most connections at once; at least 1. Others wait to be accepted.

@@ -166,7 +166,7 @@ TEST_F(FlowcatServeTest, AnIdleConnectionIsEndedAndOthersGoOn) {
   const auto idle = DialOrDie(address);
   EXPECT_THAT(ReadToEnd(*idle), StatusIs(absl::StatusCode::kUnavailable));
   EXPECT_THAT(flowcat.AwaitLine("connection 1 "),
-              HasSubstr("no byte has passed for 300ms"));
+              HasSubstr("no bytes passed for 300ms"));
   const auto client = DialOrDie(address);
   ExpectEcho(*client, "still there");
 }

@@ -100,7 +100,7 @@ TEST(ServeTest, WithoutAThreadOneConnectionIsRefusedAndOthersAreServed) {
   EXPECT_THAT(Serve(listener, options, stop), IsOk());
   EXPECT_THAT(served, ElementsAre(1, 3));
   EXPECT_THAT(refused,
-              ElementsAre("2: no thread is to be had (Resource temporarily "
+              ElementsAre("2: no thread available (Resource temporarily "
                           "unavailable)"));
 }
 

@@ -171,7 +171,7 @@ TEST_F(FlowcatSignalTest, AServerEndsInOrderWithConnectionsOrWithout) {
   {
     FlowcatProcess flowcat({"-k", "--stats=json", kUnix, "exec:cat"});
     flowcat.AwaitListening();
-    ExpectEndedBy(flowcat, SIGTERM, "SIGTERM; connections broken off: 0\n");
+    ExpectEndedBy(flowcat, SIGTERM, "SIGTERM; connections cut off: 0\n");
     EXPECT_FALSE(Exists("s"));
   }
   constexpr int kClients = 3;
@@ -183,7 +183,7 @@ TEST_F(FlowcatSignalTest, AServerEndsInOrderWithConnectionsOrWithout) {
     EXPECT_THAT(clients.back()->Write("x"), IsOk());
     EXPECT_EQ(ReadSize(*clients.back(), 1), "x");
   }
-  ExpectEndedBy(flowcat, SIGINT, "SIGINT; connections broken off: 3\n");
+  ExpectEndedBy(flowcat, SIGINT, "SIGINT; connections cut off: 3\n");
   for (auto& client : clients) {
     EXPECT_THAT(ReadToEnd(*client), StatusIs(absl::StatusCode::kUnavailable));
   }

@@ -26,7 +26,7 @@ namespace flowcat {
 //
 // Of all relays together. A value.
 struct Totals {
-  int64_t connections = 0;  // that were begun
+  int64_t connections = 0;  // that began
   int64_t failed = 0;
   flow::CopyStatistics a_to_b;
   flow::CopyStatistics b_to_a;
@@ -39,19 +39,19 @@ class Statistics {
  public:
   // Statistics::Begin()
   //
-  // Counts one that is begun.
+  // Counts one that begins.
   void Begin();
 
   // Statistics::End()
   //
-  // Adds what has become of it.
+  // Adds its result.
   void End(const RelayResult& result);
 
   Totals totals() const;
 
   // Statistics::open()
   //
-  // Returns how many are begun and not ended.
+  // Returns how many have begun and not ended.
   int64_t open() const;
 
  private:

@@ -98,7 +98,7 @@ Stop::Callback::~Callback() {
 
 absl::Status NoThread(const std::system_error& error) {
   return absl::ResourceExhaustedError(
-      absl::StrCat("no thread is to be had (", error.what(), ")"));
+      absl::StrCat("no thread available (", error.what(), ")"));
 }
 
 absl::StatusOr<Stop*> StopOnSignals() {

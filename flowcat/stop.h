@@ -3,8 +3,8 @@
 //
 // File: stop.h
 //
-// How a signal ends whatever flowcat waits for: a request that anybody can make
-// and everybody who may wait for long has said how to be woken by.
+// How a signal ends whatever flowcat waits for. Any code can request a stop,
+// and code that may wait for long says beforehand how to wake it.
 //
 //   Stop& stop = StopOnSignals();
 //   Stop::Callback wake(stop, [&](const absl::Status& reason) {
@@ -43,8 +43,8 @@ class Stop {
 
   // Stop::Request()
   //
-  // Asks everybody to stop because of `signal`, and calls all callbacks, on
-  // this thread. The first request counts.
+  // Requests a stop because of `signal`, and calls all callbacks on this
+  // thread. Only the first request counts.
   void Request(int signal);
 
   // Stop::signal()
@@ -65,9 +65,10 @@ class Stop {
 
   // Stop::Callback
   //
-  // Has `function` called once with the reason, when there is a request; in the
-  // constructor if there is one already. The destructor waits for a call that
-  // is under way. `function` may not block, nor make or destroy Callbacks.
+  // Calls `function` once with the reason, when a stop is requested, or in the
+  // constructor if it was already. The destructor waits for a call that is
+  // under way. `function` must not block, and must not make or destroy
+  // Callbacks.
   class Callback {
    public:
     using Function = std::function<void(const absl::Status& reason)>;
@@ -97,11 +98,11 @@ class Stop {
 // StopOnSignals()
 //
 // From here on, the first SIGINT, SIGTERM or SIGHUP is a request to the result.
-// The second one ends the process at once, as it would have without this, also
-// while the callbacks of the first are under way and one of them blocks. Those
-// that are ignored stay so. What is returned is never destroyed.
+// The second one ends the process at once, as it would have without this, even
+// while a callback of the first one blocks. Signals that are ignored stay
+// ignored. The result is never destroyed.
 //
-// kResourceExhausted: there is no thread to be had; nothing has changed.
+// kResourceExhausted: no thread could be started; nothing has changed.
 //
 // Precondition: called once, before any other thread is started.
 absl::StatusOr<Stop*> StopOnSignals();
@@ -114,11 +115,11 @@ absl::Status NoThread(const std::system_error& error);
 
 // UnlessStopped()
 //
-// Returns what `function` does; or the reason of a request that comes first.
-// Then `function` is left alone on its thread, and what it returns is dropped:
-// for what cannot be interrupted, such as opening a FIFO.
+// Returns what `function` returns, or the reason of a request that comes first.
+// Then `function` goes on alone on its thread, and its result is dropped. For
+// what cannot be interrupted, such as opening a FIFO.
 //
-// kResourceExhausted: there is no thread to be had for it.
+// kResourceExhausted: no thread could be started for it.
 template <typename T>
 absl::StatusOr<T> UnlessStopped(Stop& stop,
                                 std::function<absl::StatusOr<T>()> function) {

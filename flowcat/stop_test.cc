@@ -95,7 +95,7 @@ TEST(UnlessStoppedTest, WithoutAThreadItIsAnError) {
   EXPECT_THAT(
       UnlessStopped<int>(stop, []() -> absl::StatusOr<int> { return 17; }),
       StatusIs(absl::StatusCode::kResourceExhausted,
-               "no thread is to be had (Resource temporarily unavailable)"));
+               "no thread available (Resource temporarily unavailable)"));
 }
 
 // Its own process, as signals stay blocked.

@@ -88,7 +88,7 @@ TEST_F(FlowcatTailTest, WhoTakesNothingForTheIdleTimeoutIsAnError) {
   const int client = DialRaw(flowcat.AwaitListening());
   EXPECT_EQ(flowcat.Wait(), 1);
   EXPECT_THAT(flowcat.err(),
-              HasSubstr("has not ended, and taken nothing, for 500ms"));
+              HasSubstr("took nothing and did not end for 500ms"));
   // And what had been sent is there.
   EXPECT_EQ(ReadSlowly(client), 10000);
   ::close(client);

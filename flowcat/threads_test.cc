@@ -1,7 +1,7 @@
 // Copyright 2026 The flow authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// flowcat where not every thread and process is to be had that it wants.
+// flowcat where it cannot get every thread and process that it wants.
 
 #include <unistd.h>
 
@@ -149,7 +149,7 @@ TEST_F(FlowcatThreadsTest, WithoutAnyThreadItSaysSo) {
     FlowcatProcess flowcat({"string:x", "null:"}, options);
     EXPECT_EQ(flowcat.Wait(), 1);
     EXPECT_EQ(flowcat.err(),
-              "flowcat: cannot start: no thread is to be had (Resource "
+              "flowcat: cannot start: no thread available (Resource "
               "temporarily unavailable)\n");
   }
 }

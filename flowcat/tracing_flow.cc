@@ -8,13 +8,17 @@
 #include <string>
 #include <utility>
 
+#include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/cord.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
 #include "flow/flow.h"
-#include "flow/forwarding_flow.h"
+#include "flow/outgoing.h"
+#include "flow/transport.h"
 #include "flowcat/explained_flow.h"
 
 namespace flowcat {
@@ -24,18 +28,15 @@ std::string Bytes(size_t size) {
   return absl::StrCat(size, size == 1 ? " byte" : " bytes");
 }
 
-class TracingFlow final : public flow::ForwardingFlow {
+class TracingTransport final : public flow::ForwardingTransport {
  public:
-  TracingFlow(std::unique_ptr<flow::Flow> inner, Trace trace)
-      : ForwardingFlow(std::move(inner)), trace_(std::move(trace)) {}
+  TracingTransport(std::unique_ptr<flow::Transport> inner, Trace trace)
+      : ForwardingTransport(std::move(inner)), trace_(std::move(trace)) {}
 
-  ~TracingFlow() override { Destroy(); }
-
- private:
-  absl::StatusOr<absl::Cord> DoRead(size_t max_bytes) override {
-    absl::StatusOr<absl::Cord> data = ForwardingFlow::DoRead(max_bytes);
-    if (!data.ok()) {
-      Say("read", data.status());
+  absl::StatusOr<absl::Cord> Read(size_t max_bytes) override {
+    absl::StatusOr<absl::Cord> data = ForwardingTransport::Read(max_bytes);
+    if (const absl::Status status = Outcome(data.status()); !status.ok()) {
+      Say("read", status);
     } else if (data->empty()) {
       trace_("end-of-file");
     } else {
@@ -44,41 +45,55 @@ class TracingFlow final : public flow::ForwardingFlow {
     return data;
   }
 
-  absl::Status DoForwardWrite(const Outgoing& data, size_t* accepted) override {
-    absl::Status status = ForwardingFlow::DoForwardWrite(data, accepted);
+  absl::Status Write(flow::Outgoing& data) override {
+    absl::Status status = ForwardingTransport::Write(data);
     if (status.ok()) {
       trace_(absl::StrCat("write ", Bytes(data.size())));
     } else {
-      Say(absl::StrCat("write ", *accepted, " of ", Bytes(data.size())),
-          status);
+      Say(absl::StrCat("write ", data.accepted(), " of ", Bytes(data.size())),
+          Outcome(status));
     }
     return status;
   }
 
-  absl::Status DoEndWrite(const absl::Status& outcome) override {
-    absl::Status status = ForwardingFlow::DoEndWrite(outcome);
-    // What broke it has been said.
-    if (outcome.ok()) Say("shutdown write", status);
+  absl::Status EndWrite(const absl::Status& outcome,
+                        absl::Time deadline) override {
+    absl::Status status = ForwardingTransport::EndWrite(outcome, deadline);
+    // What broke the direction was said before, and what is late goes on or
+    // is aborted.
+    if (outcome.ok() && !absl::IsDeadlineExceeded(status)) {
+      Say("shutdown write", status);
+    }
     return status;
   }
 
-  void DoShutdownRead() override {
-    ForwardingFlow::DoShutdownRead();
+  void RefuseRead() override {
+    ForwardingTransport::RefuseRead();
     trace_("shutdown read");
   }
 
-  void DoAbort(const absl::Status& reason) override {
+  void Abort(const absl::Status& reason) override {
     Say("abort", reason);
-    ForwardingFlow::DoAbort(reason);
+    {
+      absl::MutexLock lock(&mu_);
+      abort_reason_ = reason;
+    }
+    ForwardingTransport::Abort(reason);
   }
 
-  absl::Status DoFree() override {
-    absl::Status status = ForwardingFlow::DoFree();
+  absl::Status Free() override {
+    absl::Status status = ForwardingTransport::Free();
     Say("close", status);
     return status;
   }
 
-  std::string DoDescribe() const override { return inner().DebugString(); }
+ private:
+  // What a call returns in the end: after an abort, the reason, whatever the
+  // transport underneath says.
+  absl::Status Outcome(const absl::Status& status) {
+    absl::MutexLock lock(&mu_);
+    return abort_reason_.ok() ? status : abort_reason_;
+  }
 
   void Say(absl::string_view operation, const absl::Status& status) {
     trace_(status.ok() ? std::string(operation)
@@ -86,13 +101,19 @@ class TracingFlow final : public flow::ForwardingFlow {
   }
 
   const Trace trace_;
+  absl::Mutex mu_;
+  absl::Status abort_reason_ ABSL_GUARDED_BY(mu_);
 };
 
 }  // namespace
 
 std::unique_ptr<flow::Flow> MakeTracingFlow(std::unique_ptr<flow::Flow> inner,
                                             Trace trace) {
-  return std::make_unique<TracingFlow>(std::move(inner), std::move(trace));
+  return flow::DecorateFlow(std::move(inner),
+                            [&](std::unique_ptr<flow::Transport> underneath) {
+                              return std::make_unique<TracingTransport>(
+                                  std::move(underneath), std::move(trace));
+                            });
 }
 
 }  // namespace flowcat

@@ -3,7 +3,7 @@
 //
 // File: tracing_flow.h
 //
-// A flow that says what is done with it, one line for each operation.
+// A flow that reports what is done with it, a line for each operation.
 //
 // Thread safety: that of `flow::Flow`. Lines come from the thread that does the
 // operation.
@@ -22,14 +22,14 @@ namespace flowcat {
 // Trace
 //
 // Takes a line: `read 4096 bytes`, `write 4096 bytes`, `end-of-file`,
-// `shutdown write`, `shutdown read`, `close`, `abort: REASON`; what has failed
-// ends with a colon and why. It may be called from several threads at once, and
-// may not call the flow.
+// `shutdown write`, `shutdown read`, `close`, `abort: REASON`. An operation
+// that failed ends with a colon and the reason. It may be called from several
+// threads at once, and must not call the flow.
 using Trace = std::function<void(absl::string_view line)>;
 
 // MakeTracingFlow()
 //
-// Returns a flow that does what `inner` does and tells `trace`.
+// Returns a flow that does what `inner` does and reports it to `trace`.
 std::unique_ptr<flow::Flow> MakeTracingFlow(std::unique_ptr<flow::Flow> inner,
                                             Trace trace);
 

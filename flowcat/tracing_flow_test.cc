@@ -11,10 +11,13 @@
 
 #include "absl/status/status.h"
 #include "absl/status/status_matchers.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/cord.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "flow/flow.h"
+#include "flow/function_flow.h"
 #include "flow/pipe.h"
 #include "flow/status.h"
 #include "flow/testing/conformance.h"
@@ -83,6 +86,22 @@ TEST_F(TracingFlowTest, ErrorsAreTold) {
   EXPECT_THAT(lines_,
               ElementsAre(StartsWith("read: "),
                           StartsWith("write 0 of 3 bytes: "), "abort: enough"));
+}
+
+// What interrupts a call can make it return anything.
+TEST(TracedAbortTest, AReadThatItEndsIsNoEndOfFile) {
+  std::vector<std::string> lines;
+  std::unique_ptr<flow::Flow> flow;
+  flow::FunctionFlowOptions options;
+  options.input = flow::Input::Buffers([&]() -> absl::StatusOr<absl::Cord> {
+    flow->Abort(absl::AbortedError("enough"));
+    return absl::Cord();
+  });
+  flow = MakeTracingFlow(
+      flow::MakeFunctionFlow(std::move(options)),
+      [&](absl::string_view line) { lines.emplace_back(line); });
+  EXPECT_THAT(flow->Read(), StatusIs(absl::StatusCode::kAborted));
+  EXPECT_THAT(lines, ElementsAre("abort: enough", "read: enough", "close"));
 }
 
 TEST_F(TracingFlowTest, RefusingIsTold) {

@@ -41,7 +41,7 @@ TEST_F(FlowcatUsageTest, AnUnknownOptionIsNamed) {
 TEST_F(FlowcatUsageTest, AnUnknownEndpointIsAnErrorBeforeAnythingIsOpened) {
   WriteFile("in", "x");
   EXPECT_THAT(UsageErrorOf("flowcat in foo:bar"),
-              AllOf(StartsWith("'foo:' is none of "),
+              AllOf(StartsWith("'foo:' is not one of "),
                     EndsWith("write ./foo:bar or file:foo:bar")));
   WriteFile("out", "old");
   EXPECT_THAT(UsageErrorOf("flowcat foo:bar out"), StartsWith("'foo:'"));
@@ -98,8 +98,8 @@ TEST_F(FlowcatUsageTest, ABadValueIsNamed) {
     EXPECT_EQ(
         UsageErrorOf(absl::StrCat("flowcat --idle-timeout '", value, "' a b")),
         absl::StrCat("--idle-timeout: '", value,
-                     "' is no duration; write one like 10, 500ms, "
-                     "1m30s"));
+                     "' is not a duration; write one like 10, 500ms, "
+                     "or 1m30s"));
   }
   for (const char* value : {"", "x", "0", "-1", "10001", "1.5"}) {
     EXPECT_EQ(UsageErrorOf(
@@ -126,7 +126,7 @@ TEST_F(FlowcatUsageTest, KeepListeningNeedsAListenerAndABOfItsOwn) {
   for (const char* b : {"-", "out", "fd:0", "tcp-listen:1", "unix-listen:s"}) {
     EXPECT_EQ(UsageErrorOf(absl::StrCat("flowcat -k unix-listen:s ", b)),
               absl::StrCat("with -k, B must be tcp:, unix:, exec: or null:, "
-                           "which there can be many of, not ",
+                           "one for each connection, not ",
                            b));
   }
 }

@@ -172,7 +172,7 @@ check_planted() {
   finds READS_GO_ON FreedAfterEveryHook $writes $reads
   finds CLOSE_DOES_NOT_WAIT CloseWaitsForTheRemote $writes $reads
   finds JOINER_HAS_ITS_OWN_RESULT ClosesAgree $writes+HASTY_CLOSER $reads
-  finds FREE_KEEPS_QUIET CloseOkMeansWhole CLOSER+ENDER+REFUSER READER+CLOSER+ABORTER
+  finds FREE_KEEPS_QUIET LostDataIsNoSuccess $writes DESTROYER BYTES=1
   finds LOST_WAKE_UP EveryWaitIsDocumented $writes $reads
   finds READ_WAKES_NO_WRITER EveryWaitIsDocumented $writes $reads
   finds MOVE_WAKES_NO_WRITER EveryWaitIsDocumented $writes CLOSER+REFUSER

@@ -2,7 +2,7 @@
 # Copyright 2026 The flow authors
 # SPDX-License-Identifier: Apache-2.0
 #
-# Makes docs/pipe_states.svg anew: the states of the two directions of a pipe and
+# Makes docs/pipe_states.svg again: the states of the two directions of a pipe and
 # what moves them, found by trying every operation in every state.
 #
 # `dot` is PATH's, or comes with the package graphviz of the private Debian root.

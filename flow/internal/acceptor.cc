@@ -35,24 +35,25 @@
 namespace flow::internal {
 namespace {
 
-absl::Status NotListening() { return ClosedError("not listening any more"); }
+absl::Status NotListening() { return ClosedError("not listening anymore"); }
 
 // `passed_over`: the error of those who did.
 absl::Status NobodyCame(int passed_over = 0) {
-  constexpr absl::string_view kText = "nobody came until the deadline";
+  constexpr absl::string_view kText = "no connection before the deadline";
   if (passed_over == 0) return absl::DeadlineExceededError(kText);
-  return absl::DeadlineExceededError(absl::StrCat(
-      kText,
-      " but who is gone again: ", FdError(passed_over, "accept4").message()));
+  return absl::DeadlineExceededError(
+      absl::StrCat(kText, "; the last one to come was already gone: ",
+                   FdError(passed_over, "accept4").message()));
 }
 
-// How long an Accept() without descriptors or memory looks for them. So who
-// asks again and again does not keep a processor busy.
+// How long an Accept() without descriptors or memory looks for them, so that a
+// caller that asks again and again does not keep a processor busy.
 constexpr absl::Duration kShortageWait = absl::Milliseconds(100);
 constexpr absl::Duration kShortageStep = absl::Milliseconds(10);
 
-// What is passed over can come again and again, as a filter can forbid the call
-// altogether (EPERM). Beyond so many in a row it is tried ever more rarely.
+// What is passed over can come again and again, for example if a filter forbids
+// the call (EPERM). After so many in a row, tries become less and less
+// frequent.
 constexpr int kPassedOverAtOnce = 16;
 constexpr absl::Duration kPauseStep = absl::Milliseconds(1);
 constexpr absl::Duration kLongestPause = absl::Milliseconds(100);
@@ -68,8 +69,8 @@ Kind KindOf(int error) {
     case ENOBUFS:
     case ENOMEM:
       return Kind::kShortage;
-    // These are the connection's, and not the listener's ("Error handling" in
-    // accept(2)).
+    // These are errors of the connection, not of the listener ("Error handling"
+    // in accept(2)).
     case ECONNABORTED:
     case ECONNRESET:
     case EHOSTDOWN:
@@ -89,8 +90,8 @@ Kind KindOf(int error) {
   }
 }
 
-// Whether `fd` was reset before it was accepted, and nothing is there to be
-// read.
+// Returns whether `fd` was reset before it was accepted and has nothing left to
+// be read.
 bool IsGone(int fd) {
   SocketAddress peer;
   char byte;
@@ -135,7 +136,7 @@ void Acceptor::Close() {
   absl::MutexLock lock(&mu_);
   if (!is_closed_) {
     is_closed_ = true;
-    // Readable from here on; nobody reads it.
+    // Readable from here on, because nobody reads it.
     const uint64_t one = 1;
     [[maybe_unused]] const auto n = ::write(closed_.get(), &one, sizeof(one));
   }
@@ -162,7 +163,7 @@ absl::StatusOr<Acceptor::Connection> Acceptor::AcceptOne(
         [[fallthrough]];
       case Kind::kPassedOver:
         if (++passed_over > kPassedOverAtOnce) {
-          // Who is gone makes room for the next one, and so costs no time.
+          // A connection that is gone makes room for the next one: no pause.
           const absl::Duration pause =
               kind == Kind::kAccepted
                   ? absl::ZeroDuration()
@@ -173,7 +174,7 @@ absl::StatusOr<Acceptor::Connection> Acceptor::AcceptOne(
         }
         break;
       case Kind::kNobody:
-      case Kind::kShortage:  // The kernel says so also if nobody is there.
+      case Kind::kShortage:  // The kernel says so even if nobody is there.
         status = AwaitSomebody(deadline, looks);
         break;
       case Kind::kOther:

@@ -31,12 +31,12 @@ namespace flow::internal {
 // Acceptor
 //
 // Of the threads that wait, one looks at the sockets, and the others wait for
-// its place. So a connection wakes one thread that takes it, and one that looks
-// from then on, and not all that wait.
+// its place. So a connection wakes only the thread that takes it and the one
+// that looks from then on.
 //
-// In a process that was forked since it was made, Close() and destruction only
-// close descriptors. There, one thread at a time may Accept(); it shares
-// nothing with the other process but the sockets.
+// In a process that was forked since this was made, Close() and destruction
+// only close descriptors. One thread at a time may Accept() there; it shares
+// only the sockets with the other process.
 class Acceptor {
  public:
   // `closed` is an eventfd(2) of 0.
@@ -48,10 +48,10 @@ class Acceptor {
     SocketAddress peer;
   };
 
-  // As Listener::Accept(); errors do not name the address.
+  // See Listener::Accept(). Errors do not name the address.
   absl::StatusOr<Connection> Accept(const MonotonicDeadline& deadline);
 
-  // As Listener::Close().
+  // See Listener::Close().
   void Close();
 
  private:
@@ -59,11 +59,11 @@ class Acceptor {
 
   absl::StatusOr<Connection> AcceptOne(const MonotonicDeadline& deadline,
                                        bool& looks);
-  // As accept4(2) on the next socket that has somebody; returns errno, or 0.
+  // Accepts from the next socket that has a connection. Returns errno, or 0.
   int TakeNext(Connection& connection);
-  // Waits until somebody is there, and first for the place of who looks.
+  // Waits for the place of the one that looks, and then for a connection.
   absl::Status AwaitSomebody(const MonotonicDeadline& deadline, bool& looks);
-  // Waits, because only time helps. Returns Closed if that is over.
+  // Waits because only time helps. Returns Closed after Close().
   absl::Status Pause(const MonotonicDeadline& until);
   bool MayLook() const ABSL_SHARED_LOCKS_REQUIRED(mu_) {
     return is_closed_ || !somebody_looks_;
@@ -71,7 +71,7 @@ class Acceptor {
 
   const uint32_t generation_;
   const OwnedFd closed_;  // readable once Close() was called
-  // Emptied when nobody is in AcceptOne() and nobody will be.
+  // Emptied when nobody is in AcceptOne(), nor ever will be.
   std::vector<ListeningSocket> sockets_;
   std::atomic<size_t> next_{0};  // which socket has its turn
 

@@ -3,8 +3,8 @@
 //
 // File: internal/bind_error.h
 //
-// What an errno of bind(2) or listen(2) means to who calls Listen(). Not for
-// users of the library.
+// Tells what an errno of bind(2) or listen(2) means to a caller of Listen().
+// Not for users of the library.
 
 #ifndef FLOW_INTERNAL_BIND_ERROR_H_
 #define FLOW_INTERNAL_BIND_ERROR_H_

@@ -7,7 +7,7 @@
 // SIGPIPE. Unlike ignoring the signal, that changes nothing for others. Not for
 // users of the library.
 //
-// Thread safety: it is its thread's.
+// Thread safety: each belongs to the thread that made it.
 
 #ifndef FLOW_INTERNAL_BLOCKED_SIGNAL_H_
 #define FLOW_INTERNAL_BLOCKED_SIGNAL_H_
@@ -43,8 +43,7 @@ class BlockedSignal {
 
   // BlockedSignal::Consume()
   //
-  // Takes the signal that a call has raised away, and no other. Leaves `errno`
-  // as it is.
+  // Takes away the signal that a call has raised, and no other. Keeps `errno`.
   void Consume() {
     if (was_pending_) return;
     const int error = errno;

@@ -15,18 +15,18 @@
 namespace flow::internal {
 
 // Up to this many bytes, copying is cheaper than sharing, and sharing would pin
-// a block that is mostly empty. It is also where absl::Cord draws the line.
+// a block that is mostly empty. absl::Cord draws the same line.
 inline constexpr size_t kMaxCopied = 511;
 
-// The sizes of blocks that reads use.
+// The smallest and the largest block that reads use.
 inline constexpr size_t kMinBlock = size_t{4} << 10;
 inline constexpr size_t kMaxBlock = size_t{64} << 10;
 
 // BlockSize
 //
-// Chooses the block for the next read by how full the last ones were: a bulk
-// transfer soon reads 64 KiB at a time, and one who waits for small messages
-// does not hold large blocks.
+// Chooses the size of the block for the next read by how full the last ones
+// were. So a bulk transfer soon reads 64 KiB at a time, and a reader of small
+// messages does not hold large blocks.
 class BlockSize {
  public:
   size_t get() const { return size_; }

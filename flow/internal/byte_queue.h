@@ -3,8 +3,8 @@
 //
 // File: internal/byte_queue.h
 //
-// A Cord that is appended to, and taken from at the front. Not for users of the
-// library.
+// A queue of bytes in a Cord: append at the back, take from the front. Not for
+// users of the library.
 //
 // Thread safety: none.
 
@@ -26,10 +26,10 @@ namespace flow::internal {
 
 // ByteQueue
 //
-// Small pieces are copied, others shared. The memory stays in proportion to the
-// bytes: absl::Cord starts a block of up to 4 KiB for each small piece that
-// comes after a shared buffer, and where they alternate nearly all of it stays
-// empty.
+// Copies small pieces and shares others. Its memory stays in proportion to the
+// bytes. A plain absl::Cord starts a block of up to 4 KiB for each small piece
+// that comes after a shared buffer; if the two alternate, nearly all of that
+// stays empty.
 class ByteQueue {
  public:
   bool empty() const { return bytes_.empty(); }
@@ -47,8 +47,7 @@ class ByteQueue {
     }
   }
 
-  // Takes `buffer` away only if it shares it, and else leaves the freeing of it
-  // to the caller.
+  // Takes `buffer` away only if it shares it. Otherwise the caller frees it.
   void Append(absl::Cord&& buffer) {
     if (buffer.size() > kMaxCopied) {
       shares_ = true;
@@ -60,8 +59,8 @@ class ByteQueue {
     bytes_.Append(std::move(buffer));
   }
 
-  // Removes the first `n` bytes and returns them; they may be a part of a
-  // larger buffer (compact.h). Precondition: there are as many.
+  // Removes the first `n` bytes and returns them. They may be a part of a
+  // larger buffer (compact.h). Precondition: there are that many.
   absl::Cord Take(size_t n) {
     copied_ = 0;
     if (n == bytes_.size()) {
@@ -75,8 +74,8 @@ class ByteQueue {
   absl::Cord TakeAll() { return Take(bytes_.size()); }
 
  private:
-  // Appends to the last block, or to a new one of the size of all that was
-  // copied in a row, so that at least half is used of what they are together.
+  // Appends to the last block, or to a new one as large as everything that was
+  // copied in a row. So at least half of these blocks together is used.
   void AppendTail(absl::string_view bytes) {
     while (!bytes.empty()) {
       const size_t wanted = std::max({bytes.size(), copied_, kSmallestTail});
@@ -91,7 +90,7 @@ class ByteQueue {
     }
   }
 
-  // The Cord copies a CordBuffer of less, into a block of its own choice.
+  // A Cord copies a smaller CordBuffer into a block of its own choice.
   static constexpr size_t kSmallestTail = 16;
 
   absl::Cord bytes_;

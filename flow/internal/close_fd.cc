@@ -15,19 +15,20 @@ namespace flow::internal {
 namespace {
 
 absl::Status Close(int fd) {
-  // EINTR: it is closed nevertheless (close(2), on Linux).
+  // After EINTR it is closed nevertheless (close(2), on Linux).
   if (::close(fd) == 0 || errno == EINTR) return absl::OkStatus();
   return FdError(errno, "close");
 }
 
-// Opens what harms nobody who reads or writes it. -1: there is no descriptor.
+// Opens something that can be read or written without harm; -1 if there is no
+// descriptor.
 int OpenNothing() {
   const int null = ::open("/dev/null", O_RDWR | O_CLOEXEC);
   // There may be no /dev.
   return null >= 0 ? null : ::open("/", O_PATH | O_CLOEXEC);
 }
 
-// Closes what was at `to` as well, as dup2(2) does.
+// Like dup2(2), closes what was at `to`.
 bool Duplicate(int from, int to) {
   while (::dup2(from, to) < 0) {
     if (errno != EINTR && errno != EBUSY) return false;
@@ -40,7 +41,8 @@ bool Duplicate(int from, int to) {
 absl::Status CloseFd(int fd) {
   if (fd < 0) return absl::OkStatus();
   if (fd > STDERR_FILENO) return Close(fd);
-  // dup2(2) does not tell what close(2) does, of any duplicate.
+  // dup2(2) does not report the error of the close; close(2) of any duplicate
+  // does.
   const int duplicate = ::fcntl(fd, F_DUPFD_CLOEXEC, 0);
   if (duplicate < 0 && errno == EBADF) return FdError(errno, "close");
   absl::Status status;
@@ -50,7 +52,7 @@ absl::Status CloseFd(int fd) {
   if (nothing >= 0) ::close(nothing);
   if (replaced) return status;
   status.Update(Close(fd));
-  // There was no descriptor but this one, so this is what is opened now.
+  // There was no other descriptor, so the next one to be opened has its number.
   const int opened = OpenNothing();
   if (opened > STDERR_FILENO) ::close(opened);
   if (opened == fd) ::fcntl(fd, F_SETFD, 0);

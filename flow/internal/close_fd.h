@@ -3,8 +3,8 @@
 //
 // File: internal/close_fd.h
 //
-// Closes a descriptor such that nobody writes to standard output, and into a
-// connection that has got its number. Not for users of the library.
+// Closes a descriptor so that no connection gets the number of standard output,
+// and with it what the program prints. Not for users of the library.
 //
 // Thread safety: the function may be called from any thread.
 
@@ -17,13 +17,14 @@ namespace flow::internal {
 
 // CloseFd()
 //
-// As close(2), but the numbers of the standard streams, 0 to 2, stay taken: by
-// /dev/null, or where that cannot be opened by something that can neither be
-// read nor written. Only if there is no descriptor left for a moment, another
-// thread can get the number. A negative `fd` is none, and Ok.
+// Like close(2), but the numbers of the standard streams, 0 to 2, stay taken:
+// by /dev/null or, where that cannot be opened, by something that can be
+// neither read nor written. Another thread can get the number only if no
+// descriptor is left for a moment. A negative `fd` is no descriptor, and the
+// result is Ok.
 //
-// The error is the one that close(2) reports, such as of what a file server
-// could not store. The descriptor is closed nevertheless.
+// An error is that of close(2), such as that of a file server that could not
+// store what was written. The descriptor is closed nevertheless.
 absl::Status CloseFd(int fd);
 
 }  // namespace flow::internal

@@ -15,10 +15,10 @@ namespace flow::internal {
 
 // Compact()
 //
-// Returns the bytes of `part`, copied if they would pin more than twice their
-// size. What is pinned may be more than blocks of ours are: then somebody has
-// handed over a large buffer as a Cord, and wants it shared. Of that, only a
-// part of few bytes is copied.
+// Returns the bytes of `part`, and copies them if they would pin more than
+// twice their size. There is one exception: if they pin more than two blocks of
+// this library, somebody has handed over a large buffer as a Cord and wants it
+// shared. A part of such a buffer is copied only if it is small.
 absl::Cord Compact(absl::Cord part);
 
 }  // namespace flow::internal

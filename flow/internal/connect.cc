@@ -43,11 +43,11 @@ absl::Status ConnectError(int error) {
 }
 
 absl::Status NoAnswer() {
-  return absl::DeadlineExceededError("no answer until the deadline");
+  return absl::DeadlineExceededError("no answer before the deadline");
 }
 
-// A connection that reaches itself: a port that nobody listens on was chosen
-// for this end, too.
+// Returns whether the connection reaches itself: the kernel chose a port for
+// this end that nobody listened on, and it was the one to be dialed.
 bool IsToItself(int fd) {
   SocketAddress local;
   SocketAddress peer;
@@ -56,7 +56,8 @@ bool IsToItself(int fd) {
          local.ToString() == peer.ToString();
 }
 
-// Returns the error of `fd`, which has an answer; 0: it is connected.
+// Returns the error of `fd`, which has its answer; 0 means that it is
+// connected.
 int ErrorOf(int fd) {
   int error = 0;
   socklen_t size = sizeof(error);
@@ -64,8 +65,8 @@ int ErrorOf(int fd) {
   return error == 0 && IsToItself(fd) ? ECONNREFUSED : error;
 }
 
-// Connecting to a Unix socket is done at once, unless too many wait there to be
-// accepted. Then it must be a blocking call that waits: poll(2) does not tell.
+// A Unix socket connects at once, unless too many wait there to be accepted.
+// Then only a blocking call can wait: poll(2) does not tell.
 absl::StatusOr<OwnedFd> ConnectUnix(const SocketAddress& address,
                                     const DialLimits& limits) {
   OwnedFd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
@@ -74,7 +75,7 @@ absl::StatusOr<OwnedFd> ConnectUnix(const SocketAddress& address,
     if (absl::Status s = limits.Cancelled(); !s.ok()) return s;
     const MonotonicDeadline until = limits.NextLook();
     if (!until.is_never()) {
-      // Of 0 it would wait without a limit.
+      // 0 would mean no limit.
       const struct timeval limit =
           absl::ToTimeval(std::max(until.left(), absl::Microseconds(1)));
       ::setsockopt(fd.get(), SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
@@ -105,7 +106,7 @@ std::vector<SocketAddress> FamiliesInTurns(
   return turns;
 }
 
-// The attempts that have no answer yet, and what the others came to.
+// The attempts that have no answer yet, and the outcome of the others.
 class Attempts {
  public:
   // Attempts::Start()
@@ -126,7 +127,7 @@ class Attempts {
       Finish(std::move(fd));
       return is_connected();
     }
-    // EINTR: it goes on nevertheless (connect(2)).
+    // After EINTR it goes on nevertheless (connect(2)).
     if (errno != EINPROGRESS && errno != EINTR) {
       FailToConnect(errno);
       return false;
@@ -160,7 +161,7 @@ class Attempts {
   bool any_waits() const { return !waiting_.empty(); }
   bool is_connected() const { return connected_.get() >= 0; }
   OwnedFd TakeConnected() { return std::move(connected_); }
-  // Why there is no connection; Ok as long as none has failed.
+  // Why there is no connection. Ok as long as no attempt has failed.
   const absl::Status& error() const { return error_; }
 
  private:
@@ -173,7 +174,7 @@ class Attempts {
   }
 
   void FailToConnect(int error) {
-    // This machine has no such addresses, or no way to there.
+    // This machine has no such addresses, or no route to there.
     const bool says_little =
         error == EADDRNOTAVAIL || error == EAFNOSUPPORT || error == ENETUNREACH;
     Fail(ConnectError(error), says_little);

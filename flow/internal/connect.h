@@ -26,15 +26,14 @@ inline constexpr absl::Duration kTriedAlone = absl::Milliseconds(250);
 
 // ConnectToOneOf()
 //
-// Returns a connection to one of `addresses`, one at least, as RFC 8305 wants
-// it: they are tried in their order, but the families take turns; the next one
-// when the last has had no answer for kTriedAlone, or has failed. The first
-// that connects wins, and the others are closed.
+// Returns a connection to one of `addresses`, at least one, as RFC 8305 says.
+// They are tried in their order, except that the families take turns. The next
+// one is tried when the last has failed or has not answered for kTriedAlone.
+// The first that connects wins, and the others are closed.
 //
-// Errors are as Dial() returns them, without the address. If all have failed,
-// the first error is returned that tells most: not one that says that this
-// machine has no such addresses, and rather one that says that it lacks
-// resources.
+// Errors are as Dial() returns them, without the address. If all fail, it is
+// the first of those that tell most: a lack of resources above all, and a lack
+// of such addresses on this machine only if there is no other.
 absl::StatusOr<OwnedFd> ConnectToOneOf(
     absl::Span<const SocketAddress> addresses, const DialLimits& limits,
     const SocketOptions& options);

@@ -36,25 +36,26 @@ namespace {
 // may not have it yet.
 constexpr int kNoSignal = 0x100;
 
-// What there is room for if poll(2) says that there is some. A pipe has a free
-// page then; a terminal has 256 bytes, and may make eight of one (tabs).
+// How many bytes there is room for if poll(2) says that there is some. A pipe
+// has a free page then. A terminal has 256 bytes, and may make eight of one
+// (tabs).
 constexpr size_t kRoomInPipe = PIPE_BUF;
 constexpr size_t kRoomInTerminal = 32;
 
-// Whether a call has failed because the kernel does not know its flags with
-// this descriptor.
+// Returns whether a call has failed because the kernel does not know its flags
+// for this descriptor.
 bool IsUnknown() {
   return errno == EOPNOTSUPP || errno == ENOSYS || errno == EINVAL;
 }
 
-// As a call fails that would have to wait.
+// Fails like a call that would have to wait.
 ssize_t WouldWait() {
   errno = EAGAIN;
   return -1;
 }
 
-// The terminal that `fd` refers to; 0 if it does not say. (/dev/tty and its
-// like are not the same one for everybody.)
+// Returns the terminal that `fd` refers to; 0 if it does not say. (/dev/tty and
+// its like are not the same one for everybody.)
 unsigned int TerminalOf(int fd) {
   unsigned int device = 0;
   return ::ioctl(fd, TIOCGDEV, &device) == 0 ? device : 0;
@@ -68,8 +69,8 @@ Descriptor::Kind Descriptor::KindOf(int fd) {
   switch (info.st_mode & S_IFMT) {
     case S_IFREG:
     case S_IFBLK: {
-      // A real file is ready for everything, says poll(2), and waits for the
-      // disk nevertheless. Some in /proc and /sys wait as devices do.
+      // poll(2) says that a real file is ready for everything, although calls
+      // wait for the disk. Some files in /proc and /sys wait as devices do.
       constexpr short kEverything = POLLIN | POLLOUT | POLLRDNORM | POLLWRNORM;
       struct pollfd polled = {fd, kEverything, 0};
       const bool knows = ::poll(&polled, 1, 0) >= 0;
@@ -99,7 +100,7 @@ Descriptor::Descriptor(int fd, int how)
   readable_ = flags >= 0 && (flags & O_ACCMODE) != O_WRONLY;
   writable_ = flags >= 0 && (flags & O_ACCMODE) != O_RDONLY;
   if (kind_ == Kind::kSocket) {
-    // Urgent data are data; elsewhere they would be lost.
+    // Urgent data are data. Out of band they would be lost.
     const int on = 1;
     ::setsockopt(fd, SOL_SOCKET, SO_OOBINLINE, &on, sizeof(on));
   }
@@ -119,7 +120,7 @@ ssize_t Descriptor::Read(absl::Span<char> space, bool ready) {
   if (kind_ == Kind::kSocket) {
     return ::recv(fd_, space.data(), space.size(), MSG_DONTWAIT);
   }
-  // What comes first could be a packet.
+  // What comes first might be a packet.
   if (!is_stream_ && !ready) return WouldWait();
   if (nowait_) {
     const struct iovec list = {space.data(), space.size()};
@@ -129,8 +130,8 @@ ssize_t Descriptor::Read(absl::Span<char> space, bool ready) {
     nowait_ = false;
     OpenAgain(O_RDONLY);
   }
-  // A terminal is asked first nevertheless: a read in the background, also of
-  // nothing, stops the process.
+  // A terminal is polled first nevertheless: a read in the background stops the
+  // process, even if there is nothing to read.
   const bool waits = again_ < 0 || kind_ != Kind::kPipe;
   if (waits && !ready && Poll(POLLIN) == 0) return WouldWait();
   const ssize_t n =
@@ -140,17 +141,18 @@ ssize_t Descriptor::Read(absl::Span<char> space, bool ready) {
   return n == 0 && !IsAtEnd() ? WouldWait() : n;
 }
 
-// Whether a read of nothing means the end.
+// Returns whether a read of 0 bytes means the end.
 bool Descriptor::IsAtEnd() const {
   if (kind_ == Kind::kPipe) {
-    // Otherwise nobody has come to write yet, since it was opened at first. (If
-    // poll(2) fails, for want of descriptors, that is not to be told.)
+    // Otherwise no writer has come yet since it was first opened. (If poll(2)
+    // fails for lack of descriptors, we cannot tell.)
     struct pollfd polled = {fd_, 0, 0};
     return ::poll(&polled, 1, 0) < 0 || (polled.revents & POLLHUP) != 0;
   }
   struct termios terminal;
   if (kind_ != Kind::kTerminal || ::tcgetattr(fd_, &terminal) != 0) return true;
-  // A terminal can be set such that a read of nothing means that there is none.
+  // A terminal can be set so that a read of 0 bytes means that there is no
+  // data.
   return (terminal.c_lflag & ICANON) != 0 || terminal.c_cc[VMIN] > 0;
 }
 
@@ -160,7 +162,7 @@ ssize_t Descriptor::Write(absl::Span<const struct iovec> list, bool ready) {
   const int count = static_cast<int>(list.size());
   switch (kind_) {
     case Kind::kFile: {
-      // It may grow no more (RLIMIT_FSIZE).
+      // In case the file may not grow (RLIMIT_FSIZE).
       BlockedSignal sigxfsz(SIGXFSZ);
       const ssize_t n = ::writev(fd_, list.data(), count);
       if (n < 0 && errno == EFBIG) sigxfsz.Consume();
@@ -233,10 +235,10 @@ ssize_t Descriptor::WriteUnlessItWaits(absl::Span<const struct iovec> list,
 
 // --- The descriptor
 
-// If that is possible.
+// Leaves `again_` at -1 if that is not possible.
 void Descriptor::OpenAgain(int access) {
   if (kind_ != Kind::kPipe && kind_ != Kind::kTerminal) return;
-  // Of this thread, which need not share its descriptors with all others.
+  // The thread's own: it need not share its descriptors with all others.
   const std::string path = absl::StrCat("/proc/thread-self/fd/", fd_);
   do {
     again_ = ::open(path.c_str(), access | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
@@ -247,7 +249,8 @@ void Descriptor::OpenAgain(int access) {
   }
 }
 
-// Returns what poll(2) says at once. If that fails, who then waits is told.
+// Returns what poll(2) says at once. If it fails, so will the wait that
+// follows, which reports it.
 short Descriptor::Poll(short events) const {
   struct pollfd polled = {fd_, events, 0};
   return ::poll(&polled, 1, 0) > 0 ? polled.revents : short{0};

@@ -22,20 +22,20 @@ namespace flow::internal {
 // Descriptor
 //
 // A descriptor may be shared with other processes, so it is never made
-// non-blocking: O_NONBLOCK is a flag of the open file, which all of them would
-// see. Calls ask not to wait by themselves (RWF_NOWAIT) where the kernel has
-// that, as for pipes. FIFOs and terminals do not have it. They are opened once
-// more, non-blocking, when they are first used; poll(2) would not be enough, as
-// somebody else can take the data or the room that it has told of.
+// non-blocking: O_NONBLOCK is a flag of the open file, and all of them would
+// see it. Instead, each call asks not to wait (RWF_NOWAIT) where the kernel has
+// that, as for pipes. FIFOs and terminals do not have it. They are opened a
+// second time, non-blocking, when they are first used. poll(2) would not be
+// enough, since somebody else can take the data or the room that it reports.
 //
-// What cannot be opened again (a terminal of another user, the master of a
-// pseudo-terminal, without /proc or without a descriptor left) is read and
-// written in the way that poll(2) allows. Then a call can wait if somebody else
+// Some cannot be opened again: a terminal of another user, the master of a
+// pseudo-terminal, or any without /proc or without a descriptor left. They are
+// read and written as poll(2) allows, and then a call can wait if somebody else
 // reads or writes the same.
 class Descriptor {
  public:
-  // `how` it is used: SHUT_RD to read, SHUT_WR to write, as shutdown(2) ends
-  // it. `fd` is -1 if there is none.
+  // `how` says what it is used for: SHUT_RD to read, SHUT_WR to write, which is
+  // how shutdown(2) ends it. `fd` is -1 if there is none.
   Descriptor(int fd, int how);
   Descriptor(const Descriptor&) = delete;
   Descriptor& operator=(const Descriptor&) = delete;
@@ -48,29 +48,29 @@ class Descriptor {
 
   // Descriptor::HoldsPackets()
   //
-  // Whether this is a pipe of packets, of which a Read() could lose a part. To
-  // be asked before each Read(): as long as a pipe is empty, nobody knows.
+  // Returns whether this is a pipe of packets, of which a Read() could lose a
+  // part. Ask before each Read(): as long as a pipe is empty, nobody knows.
   bool HoldsPackets();
 
   // Descriptor::Read(), Descriptor::Write()
   //
-  // As read(2) and writev(2), but they fail with EAGAIN rather than wait, and
+  // Like read(2) and writev(2), but they fail with EAGAIN rather than wait, and
   // raise no signal. If `ready`, poll(2) has just said that they would not
-  // wait. Write() fails with EPIPE if there is no reader any more, whatever
-  // this is; no data of Read() are the end.
+  // wait. Write() fails with EPIPE if there is no reader anymore, whatever kind
+  // of descriptor this is. A Read() of 0 bytes is the end.
   ssize_t Read(absl::Span<char> space, bool ready);
   ssize_t Write(absl::Span<const struct iovec> list, bool ready);
 
   // Descriptor::BytesInTransit()
   //
-  // Returns how much was written and not read, or not sent; 0 if this does not
-  // say, or is closed.
+  // Returns how many bytes were written and not read, or not sent; 0 if this
+  // does not say, or is closed.
   int BytesInTransit() const;
 
   // Descriptor::End()
   //
-  // Close() that also tells whoever shares a socket that this end reads, or
-  // writes, no more.
+  // Closes the descriptor. If it is a socket that others share, they are told,
+  // too, that this end does not read (or write) anymore.
   absl::Status End();
 
   // Descriptor::Close()
@@ -80,7 +80,7 @@ class Descriptor {
 
   // Descriptor::Release()
   //
-  // As Close(), but leaves the descriptor to somebody else.
+  // Like Close(), but leaves the descriptor to somebody else.
   void Release();
 
  private:

@@ -1,7 +1,7 @@
 // Copyright 2026 The flow authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// No call waits, also if poll(2) has just said that it would not and somebody
+// No call waits, even if poll(2) has just said that it would not and somebody
 // else has been quicker since. One that does hangs, and its test with it.
 
 #include "flow/internal/descriptor.h"
@@ -203,7 +203,7 @@ TEST(DescriptorTest, TheMasterOfATerminalEndsWhenTheOtherSideHasClosedIt) {
 
 TEST(DescriptorTest, AWriteDoesNotWaitForRoomThatARivalHasTaken) {
   for (const RawPair pair : {RawPipe(), RawFifo(), RawTerminal(), RawUnix()}) {
-    // Who reads a terminal is its master; of the others it is their left end.
+    // A terminal is read by its master, the others by their left end.
     const bool is_terminal = ::isatty(pair.left) == 1;
     Descriptor out(is_terminal ? pair.left : pair.right, SHUT_WR);
     EXPECT_GT(Fill(out, /*ready=*/true), 1000);

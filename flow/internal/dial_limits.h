@@ -3,8 +3,8 @@
 //
 // File: internal/dial_limits.h
 //
-// What ends a Dial() that waits: its deadline, or somebody who cancels it. Not
-// for users of the library.
+// What ends a waiting Dial(): its deadline, or another thread that cancels it.
+// Not for users of the library.
 //
 // Thread safety: that of a value.
 
@@ -28,14 +28,14 @@ struct DialLimits {
   DialLimits(MonotonicDeadline deadline, const DialCanceller* canceller)
       : deadline(deadline), canceller(canceller) {}
 
-  // Returns until when to wait before Cancelled() is to be looked at.
+  // Returns how long to wait before the next look at Cancelled().
   MonotonicDeadline NextLook() const {
-    // A look now and then costs no descriptor, as something that wakes would.
+    // To look now and then costs no descriptor, unlike something that wakes.
     if (canceller == nullptr) return deadline;
     return std::min(deadline, MonotonicDeadline::In(absl::Milliseconds(50)));
   }
 
-  // Returns kCancelled if it is, and otherwise Ok.
+  // Returns kCancelled if it was cancelled, and otherwise Ok.
   absl::Status Cancelled() const {
     if (canceller == nullptr || !canceller->cancelled()) {
       return absl::OkStatus();

@@ -3,8 +3,8 @@
 //
 // File: internal/escaped.h
 //
-// Bytes from outside as a part of a line that people read. Not for users of the
-// library.
+// Makes bytes from outside a safe part of a line that people read. Not for
+// users of the library.
 
 #ifndef FLOW_INTERNAL_ESCAPED_H_
 #define FLOW_INTERNAL_ESCAPED_H_
@@ -17,14 +17,14 @@ namespace flow::internal {
 
 // Escaped()
 //
-// Returns `text` in printable ASCII: `\n`, `\r` and `\t` as in C, each other
-// byte that is not printable ASCII as `\x` and two digits. So no name that a
-// remote has chosen begins a line, ends a text, or commands a terminal. (Bytes
-// from 0x80 on do that too: U+009B begins a command, U+202E turns a line
-// around.)
+// Returns `text` in printable ASCII: `\n`, `\r` and `\t` as in C, and each
+// other byte that is not printable ASCII as `\x` and two digits. So a name that
+// a remote has chosen cannot begin a line, end a text, or command a terminal.
+// (Bytes from 0x80 on can do so as well: U+009B begins a command, and U+202E
+// turns a line around.)
 //
-// A backslash stays one. A name becomes a part of other names and of errors,
-// and what was escaped already must come through as it is.
+// A backslash stays as it is. A name becomes a part of other names and of
+// errors, and what was escaped already must not change.
 std::string Escaped(absl::string_view text);
 
 }  // namespace flow::internal

@@ -3,8 +3,8 @@
 //
 // File: internal/fd_error.h
 //
-// What an errno of a system call on a stream means as an absl::Status. Not for
-// users of the library.
+// Tells what an errno of a system call on a stream means as an absl::Status.
+// Not for users of the library.
 
 #ifndef FLOW_INTERNAL_FD_ERROR_H_
 #define FLOW_INTERNAL_FD_ERROR_H_
@@ -17,9 +17,9 @@
 namespace flow::internal {
 
 // Returns `tried: Connection reset by peer` with the code for `error`, which is
-// not 0. What absl::ErrnoToStatus() says is not always what it means here:
-// kDeadlineExceeded would be a deadline of ours, kOutOfRange is a stream that
-// has ended, and an error that stays must not be taken for a mistake of the
+// not 0. The code of absl::ErrnoToStatus() does not always fit here:
+// kDeadlineExceeded would mean a deadline of ours, kOutOfRange a stream that
+// has ended, and an error that stays must not look like a mistake of the
 // caller.
 inline absl::Status FdError(int error, absl::string_view tried) {
   absl::Status status = absl::ErrnoToStatus(error, tried);
@@ -48,8 +48,8 @@ inline absl::Status PollError(int error) {
       "poll: the limit of descriptors (RLIMIT_NOFILE) is too low to wait");
 }
 
-// Returns whether to try again what has failed with `error`, since nothing was
-// there or no room. (Some systems have two names for that.)
+// Returns whether a call that failed with `error` is to be tried again, because
+// there was no data or no room. (Some systems have two names for that.)
 inline bool WouldBlock(int error) {
   return error == EAGAIN || error == EWOULDBLOCK;
 }

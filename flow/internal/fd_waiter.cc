@@ -23,11 +23,11 @@
 namespace flow::internal {
 namespace {
 
-// What wakes a thread out of poll(2). It is the thread's and not the flow's, so
-// that an idle flow holds one descriptor and no more.
+// What wakes a thread out of poll(2). It belongs to the thread and not to the
+// flow, so that an idle flow holds one descriptor and no more.
 //
-// Not a member of ThreadEnd: destructors of other thread_local and of static
-// objects may wait after that is gone, and what is trivial is still there.
+// It is not a member of ThreadEnd: destructors of other thread_local and static
+// objects may wait after that is gone, and a trivial object is still there.
 thread_local int waker_fd = -1;
 thread_local uint32_t waker_generation = 0;
 thread_local bool waker_is_gone = false;
@@ -55,10 +55,10 @@ int WakerFd() {
   return waker_fd;
 }
 
-// Without a waker, how long it may take to notice what it would have told.
+// How long it may take, without a waker, to notice what it would have told.
 constexpr absl::Duration kBlindWait = absl::Milliseconds(10);
 
-// The longest single poll(2); what a timespec of 32 bits can hold as well.
+// The longest single poll(2). A timespec of 32 bits can hold it, too.
 constexpr absl::Duration kLongest = absl::Hours(24);
 
 }  // namespace
@@ -78,7 +78,7 @@ absl::StatusOr<FdWaiter::Outcome> FdWaiter::Wait(int fd, short events,
     if (stopped_) break;
     if (!ready.ok()) return ready.status();
     if (*ready) return Outcome::kReady;
-    // What was ready counted, also with a deadline in the past.
+    // Even with a deadline in the past, what is ready comes first.
     if (is_over && std::min(deadline_, give_up) == until) {
       return give_up < deadline_ ? Outcome::kReady : Outcome::kLate;
     }
@@ -92,12 +92,12 @@ absl::StatusOr<bool> FdWaiter::Poll(int fd, short events,
   struct pollfd polled[] = {{fd, events, 0}, {wake_fd, POLLIN, 0}};
   const struct timespec limit = absl::ToTimespec(timeout);
   mu_.Unlock();
-  // Its limit is a number of descriptors, those it need not look at included.
+  // Its limit is a number of descriptors, including those that it ignores.
   const int ready = ::ppoll(polled, wake_fd < 0 ? 1 : 2, &limit, nullptr);
   const int error = errno;
   mu_.Lock();
   wake_fd_ = -1;
-  // A forked child can have woken us, too.
+  // A forked child may have woken us, too.
   if (woken_ || (ready > 0 && polled[1].revents != 0)) {
     woken_ = false;
     uint64_t count;

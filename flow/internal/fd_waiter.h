@@ -3,10 +3,10 @@
 //
 // File: internal/fd_waiter.h
 //
-// How a call waits for a descriptor, with a deadline that others can move and a
-// stop that others can give. Not for users of the library.
+// Waits for a descriptor, with a deadline that other threads can move and a
+// stop that they can give. Not for users of the library.
 //
-// Thread safety: one thread waits at a time; all else from any thread.
+// Thread safety: one thread at a time may Wait(); any thread may call the rest.
 
 #ifndef FLOW_INTERNAL_FD_WAITER_H_
 #define FLOW_INTERNAL_FD_WAITER_H_
@@ -21,31 +21,31 @@ namespace flow::internal {
 
 // FdWaiter
 //
-// For one kind of call on one descriptor, such as the reads of a flow.
+// Serves one kind of call on one descriptor, such as the reads of a flow.
 class FdWaiter {
  public:
   enum class Outcome { kReady, kStopped, kLate };
 
   // Waits until poll(2) reports one of `events`, or an error or hang-up, of
   // `fd` (kReady), or until it is stopped, or until the deadline has passed and
-  // there is none of these. It says kReady as well after `patience`, if that
-  // comes first: look again. An error is that of poll(2), which a sandbox can
-  // make fail (RLIMIT_NOFILE of 0).
+  // there is none of these. If `patience` passes first, it says kReady, too:
+  // look again. An error is that of poll(2), which a sandbox can make fail
+  // (RLIMIT_NOFILE of 0).
   absl::StatusOr<Outcome> Wait(
       int fd, short events, absl::Duration patience = absl::InfiniteDuration());
 
-  // Also for a call that waits. Default: never.
+  // Applies to a call that waits already, too. Default: never.
   void SetDeadline(MonotonicDeadline deadline);
   void SetDeadline(absl::Time deadline) {
     SetDeadline(MonotonicDeadline(deadline));
   }
 
-  // Ends the wait of now and all later ones.
+  // Ends the current wait and all later ones.
   void Stop();
   bool stopped() const;
 
  private:
-  // Returns whether `fd` is ready. Gives `mu_` up meanwhile.
+  // Returns whether `fd` is ready. Releases `mu_` while it waits.
   absl::StatusOr<bool> Poll(int fd, short events, absl::Duration timeout,
                             int wake_fd) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void Wake() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);

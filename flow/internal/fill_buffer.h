@@ -3,10 +3,10 @@
 //
 // File: internal/fill_buffer.h
 //
-// The memory that reads fill, and that becomes the Cord which they return. Not
+// The memory that reads fill, and that becomes the Cord that they return. Not
 // for users of the library.
 //
-// Thread safety: none; it is the reader's.
+// Thread safety: none. Only the reader uses it.
 
 #ifndef FLOW_INTERNAL_FILL_BUFFER_H_
 #define FLOW_INTERNAL_FILL_BUFFER_H_
@@ -27,17 +27,17 @@ namespace flow::internal {
 
 // FillBuffer
 //
-// One block at a time, of a size that follows how full the last ones were. What
-// is read pins at most twice its size: a block that was filled by more than
-// half is handed over as it is; out of any other the bytes are copied, and the
+// Holds one block at a time. Its size follows how full the last blocks were.
+// What is read pins at most twice its size: a block that is more than half full
+// is handed over as it is. From any other block the bytes are copied, and the
 // block, which nobody else has seen, serves the next fill.
 //
-// Blocks are of round sizes, so that records of round sizes, as in an archive,
-// are not cut. absl::CordBuffer has none that are.
+// Blocks have round sizes, so that records of round sizes, as in an archive,
+// are not cut. An absl::CordBuffer cannot have a round size.
 class FillBuffer {
  public:
-  // Returns the memory to fill next, of at most `max_bytes`; nothing if there
-  // is none, which is NoMemory().
+  // Returns the memory to fill next, of at most `max_bytes`. Returns nullopt if
+  // there is none; the error for that is NoMemory().
   std::optional<absl::Span<char>> Space(size_t max_bytes) {
     const size_t wanted = std::min(block_size_.get(), max_bytes);
     if (ABSL_PREDICT_FALSE(capacity_ < wanted) && !Allocate(wanted)) {
@@ -58,14 +58,15 @@ class FillBuffer {
     return absl::Cord(absl::string_view(block_.get(), filled));
   }
 
-  // Holds no memory any more; for one who has to wait.
+  // Releases the memory. For a reader that has to wait.
   void Drop() {
     block_.reset();
     capacity_ = 0;
   }
 
  private:
-  // Whether the block may be handed over, with the nodes that this needs.
+  // Returns whether the block may be handed over, with the nodes that this
+  // needs.
   bool IsWellUsed(size_t filled) const {
     return filled >= capacity_ / 2 + size_t{128};
   }

@@ -22,7 +22,7 @@ void InChild() {
   ++generation;
   // Without NDEBUG, Abseil keeps a graph of all mutexes under one lock. Another
   // thread may have held it, and then no mutex of the child could be locked or
-  // destroyed any more.
+  // destroyed anymore.
   absl::SetMutexDeadlockDetectionMode(absl::OnDeadlockCycle::kIgnore);
 }
 

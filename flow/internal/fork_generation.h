@@ -18,9 +18,9 @@ namespace flow::internal {
 // ForkGeneration()
 //
 // Returns how many calls of fork(2) lie between this process and the one that
-// first called this. It is no system call, so what may be copied by a fork can
-// keep the number and compare. (A child that vfork(2) or clone(2) made without
-// the C library is not noticed.)
+// first called this. It makes no system call, so an object that a fork may copy
+// can cheaply keep the number and compare it. (It does not notice a child that
+// vfork(2) or clone(2) made without the C library.)
 uint32_t ForkGeneration();
 
 }  // namespace flow::internal

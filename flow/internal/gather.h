@@ -3,7 +3,7 @@
 //
 // File: internal/gather.h
 //
-// Copies borrowed buffers, which a Cord must own, together into few blocks. Not
+// Copies borrowed buffers together into a few blocks that a Cord can own. Not
 // for users of the library.
 
 #ifndef FLOW_INTERNAL_GATHER_H_
@@ -20,24 +20,25 @@
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
 #include "flow/internal/buffer_size.h"
+#include "flow/outgoing.h"
 
 namespace flow::internal {
 
 // Gatherer
 //
-// A list of borrowed buffers, taken from the front. It and the buffers must
-// outlive this.
+// Takes bytes from the front of the borrowed buffers of `data`, from index
+// `first` to before `end`. The buffers must outlive this.
 class Gatherer {
  public:
-  explicit Gatherer(absl::Span<const absl::string_view> buffers)
-      : next_(buffers.begin()) {
-    for (absl::string_view buffer : buffers) remaining_ += buffer.size();
+  Gatherer(const Outgoing& data, size_t first, size_t end)
+      : data_(data), next_(first) {
+    for (size_t i = first; i < end; ++i) remaining_ += data[i].size();
   }
 
   size_t remaining() const { return remaining_; }
 
   // Returns a copy of the next `max_bytes`, or of what remains, in blocks of
-  // kMaxBlock and the rest.
+  // kMaxBlock, of which the last one may be smaller.
   absl::Cord Take(size_t max_bytes) {
     absl::Cord result;
     size_t wanted = std::min(max_bytes, remaining_);
@@ -49,11 +50,11 @@ class Gatherer {
     return result;
   }
 
-  // Copies the next bytes to `space`. Precondition: as many remain.
+  // Copies the next bytes to `space`. Precondition: that many remain.
   void TakeInto(absl::Span<char> space) {
     remaining_ -= space.size();
     while (!space.empty()) {
-      while (piece_.empty()) piece_ = *next_++;
+      while (piece_.empty()) piece_ = data_[next_++].bytes();
       const size_t n = std::min(piece_.size(), space.size());
       std::memcpy(space.data(), piece_.data(), n);
       piece_.remove_prefix(n);
@@ -71,8 +72,8 @@ class Gatherer {
       result.Append(std::move(block));
       return result;
     }
-    // An absl::CordBuffer is of no round size, and would be followed by another
-    // one of a few bytes.
+    // An absl::CordBuffer cannot have a round size. Another one with a few
+    // bytes would have to follow.
     std::unique_ptr<char[]> block(new char[size]);
     TakeInto(absl::MakeSpan(block.get(), size));
     const absl::string_view bytes(block.get(), size);
@@ -80,8 +81,9 @@ class Gatherer {
         bytes, [owned = std::move(block)](absl::string_view) {});
   }
 
-  const absl::string_view* next_;  // the first buffer not begun
-  absl::string_view piece_;        // what is left of the one before it
+  const Outgoing& data_;
+  size_t next_;              // the first buffer not begun
+  absl::string_view piece_;  // what is left of the one before it
   size_t remaining_ = 0;
 };
 

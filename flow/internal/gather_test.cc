@@ -11,6 +11,7 @@
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
 #include "flow/internal/buffer_size.h"
+#include "flow/outgoing.h"
 #include "gtest/gtest.h"
 
 namespace flow::internal {
@@ -18,7 +19,8 @@ namespace {
 
 TEST(GathererTest, TakesWhatIsAskedForAcrossTheBoundsOfBuffers) {
   const std::vector<absl::string_view> buffers = {"", "ab", "", "cde", ""};
-  Gatherer gatherer(buffers);
+  const Outgoing data{absl::Span<const absl::string_view>(buffers)};
+  Gatherer gatherer(data, 0, data.count());
   EXPECT_EQ(gatherer.remaining(), 5u);
   EXPECT_EQ(gatherer.Take(3), "abc");
   EXPECT_EQ(gatherer.remaining(), 2u);
@@ -30,18 +32,27 @@ TEST(GathererTest, TakesWhatIsAskedForAcrossTheBoundsOfBuffers) {
   EXPECT_TRUE(gatherer.Take(1).empty());
 }
 
+TEST(GathererTest, TakesTheBuffersOfItsPartOfTheList) {
+  const absl::Cord cord("cord");
+  const Buffer buffers[] = {cord, "ab", absl::string_view("cd"), cord, "ef"};
+  const Outgoing data{absl::Span<const Buffer>(buffers)};
+  EXPECT_EQ(Gatherer(data, 1, 3).Take(100), "abcd");
+  EXPECT_EQ(Gatherer(data, 4, 5).Take(100), "ef");
+}
+
 TEST(GathererTest, NothingRemainsOfNothing) {
-  EXPECT_EQ(Gatherer({}).remaining(), 0u);
   const std::vector<absl::string_view> empties(3);
-  EXPECT_EQ(Gatherer(empties).remaining(), 0u);
+  const Outgoing data{absl::Span<const absl::string_view>(empties)};
+  EXPECT_EQ(Gatherer(data, 0, 0).remaining(), 0u);
+  EXPECT_EQ(Gatherer(data, 0, 3).remaining(), 0u);
 }
 
 TEST(GathererTest, CopiesEachPieceOfUpToABlockIntoOne) {
   for (const size_t size : {size_t{1}, size_t{511}, size_t{4083}, size_t{4084},
                             size_t{4096}, kMaxBlock}) {
     const std::string piece(size, 'x');
-    const std::vector<absl::string_view> buffers = {piece};
-    const absl::Cord copy = Gatherer(buffers).Take(size);
+    const Outgoing data{Buffer(piece)};
+    const absl::Cord copy = Gatherer(data, 0, 1).Take(size);
     EXPECT_EQ(copy.TryFlat(), piece) << size;
   }
 }
@@ -49,7 +60,9 @@ TEST(GathererTest, CopiesEachPieceOfUpToABlockIntoOne) {
 TEST(GathererTest, CopiesIntoWholeBlocks) {
   const std::string piece(1000, 'x');
   const std::vector<absl::string_view> buffers(500, piece);
-  const absl::Cord all = Gatherer(buffers).Take(500 * piece.size());
+  const Outgoing data{absl::Span<const absl::string_view>(buffers)};
+  const absl::Cord all =
+      Gatherer(data, 0, data.count()).Take(500 * piece.size());
   EXPECT_EQ(all, std::string(500 * piece.size(), 'x'));
   size_t blocks = 0;
   for (absl::string_view chunk : all.Chunks()) {

@@ -3,8 +3,8 @@
 //
 // File: internal/holds_strings.h
 //
-// Which ranges can be written as a list of borrowed strings. Not for users of
-// the library.
+// Says which ranges can be written as a list of borrowed strings. Not for users
+// of the library.
 
 #ifndef FLOW_INTERNAL_HOLDS_STRINGS_H_
 #define FLOW_INTERNAL_HOLDS_STRINGS_H_
@@ -15,12 +15,13 @@
 #include <utility>
 
 #include "absl/strings/string_view.h"
+#include "absl/types/span.h"
 
 namespace flow::internal {
 
 // IsForwardIterator
 //
-// What a forward iterator refers to is not in the iterator.
+// The element of a forward iterator does not live in the iterator itself.
 template <typename Iterator, typename = void>
 struct IsForwardIterator : std::false_type {};
 template <typename Iterator>
@@ -34,8 +35,9 @@ struct IsForwardIterator<
 // HoldsStrings
 //
 // Whether each element of a `const Strings&` converts to a string_view that is
-// still valid when the iterator has moved on: it is a view or a pointer, or a
-// reference to a string that the range holds. A string by value is not.
+// still valid when the iterator has moved on. So it does if it is a view or a
+// pointer, or a reference to a string that the range holds. A string by value
+// does not.
 template <typename Strings, typename = void>
 struct HoldsStrings : std::false_type {};
 template <typename Strings>
@@ -53,6 +55,18 @@ struct HoldsStrings<
   static constexpr bool value =
       std::is_convertible_v<Element, absl::string_view> && (kIsView || kIsHeld);
 };
+
+// EnableIfHoldsStrings
+//
+// For containers of elements that convert to a string_view but are not one,
+// such as std::string. Ranges that make each string when you reach it do not
+// qualify, because the views would dangle.
+template <typename Strings>
+using EnableIfHoldsStrings = std::enable_if_t<
+    HoldsStrings<Strings>::value &&
+        !std::is_convertible_v<const Strings&,
+                               absl::Span<const absl::string_view>>,
+    int>;
 
 }  // namespace flow::internal
 

@@ -29,14 +29,15 @@ void Set(int fd, int level, int option, int value) {
   ::setsockopt(fd, level, option, &value, sizeof(value));
 }
 
-// Returns where the port is, of an address of TCP.
+// Returns the port of a TCP address.
 in_port_t& Port(SocketAddress& address) {
   return address.storage.ss_family == AF_INET6
              ? reinterpret_cast<struct sockaddr_in6&>(address.storage).sin6_port
              : reinterpret_cast<struct sockaddr_in&>(address.storage).sin_port;
 }
 
-// `alone`: it is the only one. Then that of any IPv6 address is for IPv4, too.
+// `alone`: it is the only one. Then the one for any IPv6 address also serves
+// IPv4.
 absl::StatusOr<ListeningSocket> ListenOn(const SocketAddress& address,
                                          bool alone, int backlog,
                                          const SocketOptions& options) {
@@ -88,7 +89,7 @@ Sockets ListenOnEach(absl::Span<const SocketAddress> addresses, int backlog,
 Sockets ListenOnAll(absl::Span<const SocketAddress> addresses, int backlog,
                     const SocketOptions& options) {
   SocketAddress first = addresses.front();
-  // What is free on one address can be in use on another.
+  // A port that is free on one address can be in use on another.
   int tries = addresses.size() > 1 && Port(first) == 0 ? 20 : 1;
   Sockets sockets = ListenOnEach(addresses, backlog, options);
   while (absl::IsAlreadyExists(sockets.status()) && --tries > 0) {

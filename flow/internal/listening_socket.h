@@ -23,19 +23,19 @@ namespace flow::internal {
 
 // ListeningSocket
 //
-// One, for calls that do not wait.
+// A socket for calls that do not wait.
 struct ListeningSocket {
   OwnedFd fd;
   SocketAddress address;  // with the port that was chosen, if it was 0
-  SocketFile file;        // the last one, so that it goes before the socket
+  SocketFile file;        // last, so that it is removed before `fd` is closed
 };
 
 // ListenOnAll()
 //
-// Listens on each of `addresses`, one at least: those of one name, with one
-// port. If that is 0, one is chosen that is free on all. Addresses that this
-// machine does not have are left out, as long as it has one. Errors are as
-// Listen() returns them, without the address, and leave nothing behind.
+// Listens on each of `addresses`, at least one: those of one name, with one
+// port. If the port is 0, one is chosen that is free on all of them. Addresses
+// that this machine does not have are left out, as long as it has one. Errors
+// are as Listen() returns them, without the address, and leave nothing behind.
 absl::StatusOr<std::vector<ListeningSocket>> ListenOnAll(
     absl::Span<const SocketAddress> addresses, int backlog,
     const SocketOptions& options);

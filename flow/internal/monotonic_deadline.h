@@ -3,8 +3,8 @@
 //
 // File: internal/monotonic_deadline.h
 //
-// A deadline that is given by the wall clock, as absl::Time, and kept by a
-// clock that nobody can set: what is left of it is measured from when it was
+// A deadline that is given as a time of the wall clock, and kept by a clock
+// that nobody can set. The time that is left is measured when the deadline is
 // given. Not for users of the library.
 //
 // Thread safety: that of a value.
@@ -26,10 +26,10 @@ class MonotonicDeadline {
   // Never.
   constexpr MonotonicDeadline() = default;
 
-  // What is `deadline` now.
+  // `deadline`, as the wall clock is set now.
   explicit MonotonicDeadline(absl::Time deadline) : at_(Moment(deadline)) {}
 
-  // In `left` from now.
+  // Returns the deadline that is `left` from now.
   static MonotonicDeadline In(absl::Duration left) {
     MonotonicDeadline deadline;
     deadline.at_ = SinceEpoch() + left;
@@ -40,8 +40,8 @@ class MonotonicDeadline {
 
   // MonotonicDeadline::left()
   //
-  // Returns how long it is until then; not positive: it has passed. Looks at
-  // the clock, unless the answer does not depend on it.
+  // Returns how long it is until the deadline; not positive if it has passed.
+  // Looks at the clock only if the answer depends on it.
   absl::Duration left() const {
     if (is_never() || at_ == -absl::InfiniteDuration()) return at_;
     return at_ - SinceEpoch();
@@ -50,11 +50,13 @@ class MonotonicDeadline {
 
   // MonotonicDeadline::ToTime()
   //
-  // Returns when that is by the wall clock as it is set now.
+  // Returns the deadline as a time of the wall clock, as that is set now.
   absl::Time ToTime() const {
     if (is_never()) return absl::InfiniteFuture();
     if (at_ == -absl::InfiniteDuration()) return absl::InfinitePast();
-    return absl::Now() + left();
+    // Reads the clocks in this order, so that the time is not too early either.
+    const absl::Duration until = left();
+    return absl::Now() + until;
   }
 
   friend bool operator==(const MonotonicDeadline& a,
@@ -75,7 +77,7 @@ class MonotonicDeadline {
   static absl::Duration Moment(absl::Time deadline) {
     if (deadline == absl::InfiniteFuture()) return absl::InfiniteDuration();
     if (deadline == absl::InfinitePast()) return -absl::InfiniteDuration();
-    // The clocks in this order, so that it is not too early.
+    // Reads the clocks in this order, so that the deadline is not too early.
     const absl::Duration left = deadline - absl::Now();
     return SinceEpoch() + left;
   }

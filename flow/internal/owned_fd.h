@@ -18,7 +18,8 @@ namespace flow::internal {
 
 // OwnedFd
 //
-// A descriptor that is closed with it, unless it is released; -1: none.
+// Closes its descriptor when it is destroyed, unless it was released. -1 is no
+// descriptor.
 class OwnedFd {
  public:
   OwnedFd() = default;

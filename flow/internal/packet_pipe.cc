@@ -13,7 +13,7 @@
 namespace flow::internal {
 namespace {
 
-// How many bytes are in a pipe; 0 if that cannot be told.
+// Returns how many bytes are in a pipe; 0 if it does not say.
 int Content(int fd) {
   int size = 0;
   return ::ioctl(fd, FIONREAD, &size) == 0 ? size : 0;
@@ -21,12 +21,12 @@ int Content(int fd) {
 
 }  // namespace
 
-// O_DIRECT is a flag of the write end, which somebody else has. But what is in
-// the pipe is marked by it, and tee(2) copies that with its mark.
+// O_DIRECT is a flag of the write end, which somebody else has. But it marks
+// what is in the pipe, and tee(2) copies that with its mark.
 PipeKind KindOfPipe(int fd) {
   if (Content(fd) < 2) return PipeKind::kUnknown;
   int copy[2];
-  // Without a descriptor for that, it is taken for what it nearly always is.
+  // Without a descriptor to find out, assume what it nearly always is.
   if (::pipe2(copy, O_CLOEXEC) != 0) return PipeKind::kStream;
   const auto close_both = absl::MakeCleanup([&copy] {
     for (const int end : copy) ::close(end);

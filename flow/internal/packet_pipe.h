@@ -4,8 +4,8 @@
 // File: internal/packet_pipe.h
 //
 // Tells a pipe whose writer sends packets (O_DIRECT, see pipe(2)) from a stream
-// of bytes. A read of such a pipe that has room for a part of a packet loses
-// the rest. Not for users of the library.
+// of bytes. A read of such a pipe loses the part of a packet for which it has
+// no room. Not for users of the library.
 //
 // Thread safety: the function may be called from any thread.
 
@@ -14,12 +14,12 @@
 
 namespace flow::internal {
 
-// kUnknown: nothing can be told before something has come of more than a byte.
+// kUnknown: we cannot tell before more than one byte has come.
 enum class PipeKind { kUnknown, kStream, kPackets };
 
 // KindOfPipe()
 //
-// Returns what is next in the pipe that `fd` reads, and leaves it there.
+// Returns what comes next in the pipe that `fd` reads, and leaves it there.
 PipeKind KindOfPipe(int fd);
 
 }  // namespace flow::internal

@@ -3,8 +3,8 @@
 //
 // File: internal/patience.h
 //
-// How long to wait for somebody who may be slow: as long as bytes arrive there.
-// Not for users of the library.
+// Says how long to wait for a remote that may be slow: as long as bytes arrive
+// there. Not for users of the library.
 //
 // Thread safety: none.
 
@@ -22,7 +22,7 @@ namespace flow::internal {
 
 // Patience
 //
-// Ends when for `idle_timeout` no byte has arrived, of those in transit.
+// Ends when none of the bytes in transit has arrived for `idle_timeout`.
 class Patience {
  public:
   Patience(absl::Duration idle_timeout, int64_t in_transit)
@@ -30,13 +30,13 @@ class Patience {
         in_transit_(in_transit),
         ends_(MonotonicDeadline::In(idle_timeout)) {}
 
-  // Returns until when to wait before GoesOn() is to be asked. Nothing tells
-  // when bytes arrive, so they are looked at now and then.
+  // Returns until when to wait before you ask GoesOn(). Nothing reports that
+  // bytes arrive, so the caller looks now and then.
   MonotonicDeadline NextLook() const {
     return std::min(ends_, MonotonicDeadline::In(absl::Milliseconds(10)));
   }
 
-  // Returns whether to wait on, with `in_transit` bytes on their way now.
+  // Returns whether to go on waiting, with `in_transit` bytes on their way now.
   bool GoesOn(int64_t in_transit) {
     if (in_transit < std::exchange(in_transit_, in_transit)) {
       ends_ = MonotonicDeadline::In(idle_timeout_);

@@ -15,7 +15,6 @@
 #include "absl/strings/cord.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
-#include "flow/flow.h"
 #include "flow/status.h"
 
 namespace flow::internal {
@@ -33,7 +32,7 @@ std::optional<absl::StatusOr<absl::Cord>> PipeState::Read(Side side,
   if (in.queue.empty()) {
     if (in.state == State::kOpen) return std::nullopt;
     in.demand = 0;
-    if (in.state == State::kAborted) return in.reason;
+    if (in.state == State::kBroken) return in.reason;
     return absl::Cord();
   }
   in.demand = 0;
@@ -68,7 +67,7 @@ std::optional<absl::Status> PipeState::Write(Side side, Offer* offer,
       return ClosedError("this end has shut down its writes");
     case State::kRefused:
       return ClosedError("the other end has shut down its reads");
-    case State::kAborted:
+    case State::kBroken:
       return out.reason;
   }
   Admit(*offer, out);
@@ -105,7 +104,7 @@ void PipeState::Admit(Offer& offer, Direction& direction) const {
 absl::Status PipeState::EndWrite(Side side, const absl::Status& outcome,
                                  Wakes* wakes) {
   if (!aborted_[side].ok()) return aborted_[side];
-  Move(Other(side), outcome.ok() ? State::kEnded : State::kAborted, outcome,
+  Move(Other(side), outcome.ok() ? State::kEnded : State::kBroken, outcome,
        wakes);
   const Direction& out = Outbound(side);
   return outcome.ok() ? out.reason : absl::OkStatus();
@@ -121,8 +120,8 @@ void PipeState::Abort(Side side, const absl::Status& reason,
                       absl::Cord* discarded, Wakes* wakes) {
   if (!aborted_[side].ok()) return;
   aborted_[side] = reason;
-  Move(Other(side), State::kAborted, reason, wakes);
-  if (Move(side, State::kAborted, reason, wakes)) {
+  Move(Other(side), State::kBroken, reason, wakes);
+  if (Move(side, State::kBroken, reason, wakes)) {
     *discarded = Inbound(side).queue.TakeAll();
   }
 }
@@ -157,20 +156,26 @@ void PipeState::Stop(Wakes calls) {
   }
 }
 
-absl::Status PipeState::Leave(Side side, bool saw_all, absl::Cord* discarded) {
+absl::Status PipeState::Leave(Side side, bool saw_all, absl::Cord* discarded,
+                              Wakes* wakes) {
   Direction& in = Inbound(side);
+  const absl::Status before =
+      in.reason.ok() ? Outbound(side).reason : in.reason;
   const bool drained = in.unwanted || (saw_all && in.queue.empty());
   if (in.state == State::kEnded && !aborted_[side].ok() && !drained) {
-    in.state = State::kAborted;
+    in.state = State::kBroken;
     in.reason = aborted_[side];
   }
+  Move(side, State::kBroken,
+       absl::AbortedError("the other end was closed before this one had ended"),
+       wakes);
   *discarded = in.queue.TakeAll();
-  return in.reason.ok() ? Outbound(side).reason : in.reason;
+  return before;
 }
 
 std::string PipeState::DebugString() const {
   static constexpr absl::string_view kStates[] = {"open", "ended", "refused",
-                                                  "aborted"};
+                                                  "broken"};
   std::string text;
   for (Side side : {kLeft, kRight}) {
     const Direction& in = directions_[side];

@@ -3,12 +3,13 @@
 //
 // File: internal/pipe_state.h
 //
-// The rules of two connected ends, as a state machine: what a read, a write, an
-// end, a refusal, an abort and a farewell at either end come to, and which
-// waiting calls each of them brings to an end. It never blocks, reads no clock
-// and knows no threads; pipe.cc puts a mutex around it and lets threads wait.
-// So every order of calls can be enumerated (pipe_state_exhaustive_test),
-// fuzzed (//fuzz:close_order_fuzz) and replayed. Not for users of the library.
+// The rules of two connected ends, as a state machine. It says what a read, a
+// write, an end, a refusal, an abort and a farewell at either end result in,
+// and which waiting calls each of them brings to an end. It never blocks, reads
+// no clock and knows no threads; pipe.cc puts a mutex around it and lets
+// threads wait. So tests can enumerate every order of calls
+// (pipe_state_exhaustive_test), fuzz them (//fuzz:close_order_fuzz) and replay
+// them. Not for users of the library.
 //
 // Thread safety: none.
 
@@ -36,38 +37,39 @@ namespace flow::internal {
 //
 //   open --> ended              by its writer, in good order
 //        \-> refused            by its reader
-//        \-> aborted(reason)    by either end
+//        \-> broken(reason)     by either end
 //
-//   ended --> aborted(reason)   if its reader was aborted, and leaves before it
+//   ended --> broken(reason)    if its reader was aborted, and leaves before it
 //                               has read all: lost data is no success
 //
-// What has to wait does so in here: Read(), Write() and AwaitEnd() then return
-// nullopt and the call is remembered. The step that lets it finish reports it
-// in `*wakes`, once; the caller repeats the call, or gives it up with Stop().
+// If Read(), Write() or AwaitEnd() has to wait, it returns nullopt, and the
+// state remembers the call. The step that lets the call finish reports it in
+// `*wakes`, once. The caller then repeats the call, or gives it up with Stop().
 //
-// Buffers can be the user's, and freeing one can run the user's code. So no
-// step frees any: what it drops it leaves in `*discarded`, which was empty.
+// Buffers can belong to the user, and freeing one can run the user's code. So
+// no step frees any. It leaves what it drops in `*discarded`, which must be
+// empty at the call.
 class PipeState {
  public:
   enum Side { kLeft = 0, kRight = 1 };
 
-  // The waiting calls that can finish now: a set of bits. Steps add to it.
+  // The waiting calls that can finish now, as a set of bits. Steps add to it.
   using Wakes = unsigned;
   static constexpr Wakes Reader(Side side) { return 1u << side; }
   static constexpr Wakes Writer(Side side) { return 4u << side; }
   static constexpr Wakes Closer(Side side) { return 16u << side; }
 
-  // A write under way, the first `accepted` of its `size` bytes done. It is the
-  // caller's, who keeps it alive while it waits.
+  // A write under way, with the first `accepted` of its `size` bytes done. The
+  // caller owns it, and keeps it alive while it waits.
   struct Offer {
-    // A buffer that exists anyway: accepted whole, and shared, as soon as there
-    // is room for one byte. If `copied`, it was made for this write, and is
-    // accepted only as far as there is room.
+    // A buffer that exists anyway is shared, and accepted whole as soon as
+    // there is room for one byte. If `copied`, the buffer was made for this
+    // write, and is accepted only as far as there is room.
     Offer(absl::Cord buffer, bool copied)
         : buffer(std::move(buffer)),
           strict(copied),
           size(this->buffer.size()) {}
-    // Borrowed bytes, so few that they are best copied into the queue itself.
+    // Borrowed bytes, few enough to be copied into the queue itself.
     explicit Offer(absl::string_view bytes)
         : bytes(bytes), strict(true), size(bytes.size()) {}
 
@@ -80,62 +82,67 @@ class PipeState {
     size_t accepted = 0;
   };
 
-  // Both directions are open. `capacity` is in bytes, for each direction; 0 is
-  // a rendezvous (accepted is what a Read takes), kNoLimit unbounded.
+  // Both directions are open. `capacity` is in bytes, for each direction. 0 is
+  // a rendezvous (only what a Read takes is accepted), and kNoLimit is
+  // unbounded.
   explicit PipeState(size_t capacity) : capacity_(capacity) {}
 
-  // Returns 1 to `max_bytes` bytes that were accepted; when there are no more
-  // of them, nothing (end-of-file) or the reason. `max_bytes` is not 0.
+  // Returns 1 to `max_bytes` bytes that were accepted. When there are no more
+  // of them, returns nothing (end-of-file) or the reason. `max_bytes` is not 0.
   std::optional<absl::StatusOr<absl::Cord>> Read(Side side, size_t max_bytes,
                                                  absl::Cord* discarded,
                                                  Wakes* wakes);
 
-  // Whether what Read() has just returned may be a part of a larger buffer,
-  // which it then keeps in memory (compact.h).
+  // Returns whether what Read() has just returned may be a part of a larger
+  // buffer, which it then keeps in memory (compact.h).
   bool read_a_part(Side side) const { return directions_[side].read_a_part; }
 
   // Returns Ok when all of `*offer` is accepted, Closed after an end or a
-  // refusal, the reason after an abort. While it waits, Reads accept from it.
+  // refusal, and the reason if the direction is broken. While it waits, Reads
+  // accept from it.
   std::optional<absl::Status> Write(Side side, Offer* offer, Wakes* wakes);
 
-  // Ends the outbound direction: in good order if `outcome` is Ok, else aborted
-  // with it. Returns the reason if it was aborted before.
+  // Ends the outbound direction in good order if `outcome` is Ok, and otherwise
+  // breaks it with `outcome`. Returns the reason if it was broken before.
   // Precondition: no write of `side` waits.
   absl::Status EndWrite(Side side, const absl::Status& outcome, Wakes* wakes);
 
   // Refuses the inbound direction, and drops what was not read.
   void Refuse(Side side, absl::Cord* discarded, Wakes* wakes);
 
-  // Aborts what is still open of both directions. From here on `side` gets
-  // nothing but `reason`, which is not Ok.
+  // Breaks those of both directions that are still open. From here on `side`
+  // gets nothing but `reason`, which is not Ok.
   void Abort(Side side, const absl::Status& reason, absl::Cord* discarded,
              Wakes* wakes);
 
-  // Returns, once the inbound direction is no longer open, Ok or the reason.
+  // Returns Ok or the reason, once the inbound direction is no longer open.
   std::optional<absl::Status> AwaitEnd(Side side);
 
-  // Forgets calls that wait, each a bit as in `Wakes`: they are given up.
+  // Forgets calls that wait and are given up, each a bit as in `Wakes`.
   void Stop(Wakes calls);
 
-  // Takes `side` away, closed or destroyed. `saw_all`: all that Read() returned
-  // has reached the user. Returns the reason if a direction was aborted.
-  // Preconditions: neither direction is open; no call of `side` waits or comes.
-  absl::Status Leave(Side side, bool saw_all, absl::Cord* discarded);
+  // Takes `side` away, closed or destroyed. `saw_all` says that everything that
+  // Read() returned has reached the user. Returns the reason if a direction was
+  // broken before. If the inbound direction is still open, because a read has
+  // failed on its way to the user, it breaks now.
+  // Precondition: no call of `side` waits or comes.
+  absl::Status Leave(Side side, bool saw_all, absl::Cord* discarded,
+                     Wakes* wakes);
 
-  // Returns how many bytes `side` has written that were not read.
+  // Returns how many of the bytes that `side` has written were not read.
   size_t queued(Side side) const {
     return directions_[Other(side)].queue.size();
   }
 
-  // All that decides what will happen, for tests.
+  // Returns everything that decides what will happen, for tests.
   std::string DebugString() const;
 
  private:
-  enum class State { kOpen, kEnded, kRefused, kAborted };
+  enum class State { kOpen, kEnded, kRefused, kBroken };
 
   struct Direction {
     State state = State::kOpen;
-    absl::Status reason;        // if kAborted
+    absl::Status reason;        // if kBroken
     ByteQueue queue;            // accepted and not read
     bool has_a_part = false;    // of a buffer, in the queue
     bool read_a_part = false;   // by the last read
@@ -153,7 +160,8 @@ class PipeState {
   // Accepts as much from `offer` as there is room for.
   void Admit(Offer& offer, Direction& direction) const;
 
-  // Moves Inbound(reader) and wakes who waits for it; false if it is not open.
+  // Moves Inbound(reader) and wakes those who wait for it. Returns false if it
+  // is not open.
   bool Move(Side reader, State state, const absl::Status& reason, Wakes* wakes);
 
   const size_t capacity_;

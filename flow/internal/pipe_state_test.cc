@@ -98,8 +98,8 @@ TEST_F(PipeStateTest, DataThatDidNotReachTheUserOfAnAbortedEndIsLost) {
     EXPECT_THAT(state.Read(kRight, 1, &discarded_, &wakes_),
                 Optional(IsOkAndHolds("x")));
     state.Abort(kRight, absl::DataLossError("lost"), &discarded_, &wakes_);
-    state.Leave(kRight, saw_all, &discarded_).IgnoreError();
-    EXPECT_EQ(state.Leave(kLeft, true, &discarded_).ok(), saw_all);
+    state.Leave(kRight, saw_all, &discarded_, &wakes_).IgnoreError();
+    EXPECT_EQ(state.Leave(kLeft, true, &discarded_, &wakes_).ok(), saw_all);
   }
 }
 
@@ -114,8 +114,8 @@ TEST_F(PipeStateTest, DataThatDidNotReachAUserWhoRefusedItIsNotLost) {
               Optional(IsOkAndHolds("x")));
   state.Refuse(kRight, &discarded_, &wakes_);
   state.Abort(kRight, absl::DataLossError("gone"), &discarded_, &wakes_);
-  state.Leave(kRight, /*saw_all=*/false, &discarded_).IgnoreError();
-  EXPECT_THAT(state.Leave(kLeft, true, &discarded_), IsOk());
+  state.Leave(kRight, /*saw_all=*/false, &discarded_, &wakes_).IgnoreError();
+  EXPECT_THAT(state.Leave(kLeft, true, &discarded_, &wakes_), IsOk());
 }
 
 }  // namespace

@@ -3,8 +3,8 @@
 //
 // File: internal/poll_until.h
 //
-// poll(2) with a deadline that nobody can move by setting a clock. Not for
-// users of the library.
+// poll(2) with a deadline that does not move when somebody sets the clock. Not
+// for users of the library.
 //
 // Thread safety: the function may be called from any thread.
 
@@ -27,14 +27,14 @@ namespace flow::internal {
 
 // PollUntil()
 //
-// Waits until poll(2) reports something of `polled`, and returns true; or until
-// `deadline` has passed, and returns false. Past deadlines look once.
+// Waits until poll(2) reports something in `polled`, and returns true; or until
+// `deadline` has passed, and returns false. Looks once if that is in the past.
 //
-//  * kResourceExhausted: poll(2) fails. That is for want of memory, or since
-//    there are more in `polled` than the process may have open (RLIMIT_NOFILE).
+//  * kResourceExhausted: poll(2) failed, because there is no memory, or because
+//    `polled` has more than the process may have open (RLIMIT_NOFILE).
 inline absl::StatusOr<bool> PollUntil(absl::Span<struct pollfd> polled,
                                       const MonotonicDeadline& deadline) {
-  // The longest single wait; what a timespec of 32 bits can hold as well.
+  // The longest single wait. A timespec of 32 bits can hold it, too.
   constexpr absl::Duration kLongest = absl::Hours(24);
   while (true) {
     const struct timespec limit = absl::ToTimespec(

@@ -42,8 +42,8 @@ absl::Status LookupError(int error, int system_error) {
       return absl::NotFoundError(text);
     case EAI_SERVICE:
       return absl::InvalidArgumentError(
-          "the port is not known; it is a number, or the name of a service, "
-          "as in tcp:localhost:80");
+          "the port is not known; use a number or the name of a service, as "
+          "in tcp:localhost:80");
     case EAI_MEMORY:
       return absl::ResourceExhaustedError(text);
     case EAI_SYSTEM: {
@@ -102,8 +102,8 @@ Addresses LookUp(const SocketName& name, bool to_listen, int flags) {
   return addresses;
 }
 
-// What a thread that looks a name up shares with the one that waits for it. It
-// may go on after that has given up: nothing can interrupt getaddrinfo(3).
+// What a thread that looks a name up shares with the one that waits for it. The
+// look-up may outlast the wait: nothing can interrupt getaddrinfo(3).
 struct Lookup {
   absl::Mutex mu;
   std::optional<Addresses> result ABSL_GUARDED_BY(mu);
@@ -131,7 +131,7 @@ Addresses LookUpUntil(const SocketName& name, bool to_listen,
     if (absl::Status s = limits.Cancelled(); !s.ok()) return s;
     if (limits.deadline.has_passed()) {
       return absl::DeadlineExceededError(
-          "the name was not found until the deadline");
+          "the name was not found before the deadline");
     }
   }
   return *std::move(lookup->result);

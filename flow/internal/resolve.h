@@ -20,8 +20,8 @@ namespace flow::internal {
 
 // Resolve()
 //
-// Returns the addresses of `name`, one at least and each once: to connect to,
-// or to listen on. Errors are as Dial() returns them, without the name.
+// Returns the addresses of `name` to connect to or to listen on, at least one
+// and each once. Errors are as Dial() returns them, without the name.
 absl::StatusOr<std::vector<SocketAddress>> Resolve(const SocketName& name,
                                                    bool to_listen,
                                                    const DialLimits& limits);

@@ -23,7 +23,7 @@ constexpr int kMost = 127;
 absl::Status CheckDuration(absl::string_view name, absl::Duration value) {
   if (value >= absl::Seconds(1) && value <= kLongest) return absl::OkStatus();
   return absl::InvalidArgumentError(absl::StrCat(
-      name, " is ", absl::FormatDuration(value), ", and must be 1 s to ",
+      name, " is ", absl::FormatDuration(value), "; it must be 1 s to ",
       absl::ToInt64Seconds(kLongest), " s"));
 }
 
@@ -52,14 +52,14 @@ absl::Status CheckSocketOptions(const SocketOptions& options) {
   if (options.keep_alive_count < 1 || options.keep_alive_count > kMost) {
     return absl::InvalidArgumentError(
         absl::StrCat("keep_alive_count is ", options.keep_alive_count,
-                     ", and must be 1 to ", kMost));
+                     "; it must be 1 to ", kMost));
   }
   return absl::OkStatus();
 }
 
 void SetTcpOptions(int fd, const SocketOptions& options) {
   Set(fd, IPPROTO_TCP, TCP_NODELAY, 1);
-  // Before any urgent data come; a flow sets it as well, but later.
+  // Now, before any urgent data come. A flow sets it as well, but later.
   Set(fd, SOL_SOCKET, SO_OOBINLINE, 1);
   if (!options.keep_alive) return;
   Set(fd, IPPROTO_TCP, TCP_KEEPIDLE, WholeSeconds(options.keep_alive_idle));

@@ -15,14 +15,14 @@ namespace flow::internal {
 
 // CheckSocketOptions()
 //
-// Returns kInvalidArgument if one has a value that it cannot have.
+// Returns kInvalidArgument if an option is invalid.
 absl::Status CheckSocketOptions(const SocketOptions& options);
 
 // SetTcpOptions()
 //
-// Sets `fd`, a TCP socket, up by `options`, which are valid, with TCP_NODELAY,
-// and such that urgent data are data. What is set for one that listens holds
-// for those that it accepts.
+// Sets up `fd`, a TCP socket, by `options`, which are valid, with TCP_NODELAY,
+// and so that urgent data are data. The connections that a listening socket
+// accepts inherit what was set for it.
 void SetTcpOptions(int fd, const SocketOptions& options);
 
 }  // namespace flow::internal

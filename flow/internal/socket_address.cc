@@ -160,7 +160,13 @@ std::string SocketAddress::ToString() const {
     return absl::StrCat("unix:@",
                         absl::string_view(un.sun_path + 1, size - begin - 1));
   }
-  return absl::StrCat("unix:", path());
+  const std::string file = path();
+  if (file.empty()) return "";
+  // Otherwise it would be taken for an abstract name, or for a URL.
+  const absl::string_view prefix = file[0] == '@'                 ? "./"
+                                   : absl::StartsWith(file, "//") ? "/."
+                                                                  : "";
+  return absl::StrCat("unix:", prefix, file);
 }
 
 absl::StatusOr<SocketName> ParseSocketAddress(absl::string_view text) {
@@ -189,28 +195,28 @@ SocketAddress UnixAddress(absl::string_view path) {
   return address;
 }
 
-std::string NameOfPeer(const SocketAddress& address) {
-  std::string name = Escaped(address.ToString());
-  name[name.find(':')] = ' ';
-  return name;
+SocketAddress LocalAddressOf(int fd) {
+  SocketAddress address;
+  if (::getsockname(fd, address.get(), &address.size) != 0) return {};
+  return address;
 }
 
-std::string NameOfSocket(int fd) {
+SocketAddress RemoteAddressOf(int fd) {
   SocketAddress address;
-  std::string text;
-  if (::getpeername(fd, address.get(), &address.size) == 0) {
-    text = address.ToString();
+  if (::getpeername(fd, address.get(), &address.size) != 0) return {};
+  return address;
+}
+
+std::string NameOfConnection(int fd, const SocketAddress& remote) {
+  std::string text = remote.ToString();
+  if (text.empty() && remote.is_unix()) text = LocalAddressOf(fd).ToString();
+  if (text.empty()) {
+    return absl::StrCat(remote.is_unix() ? "unix " : "", "socket (fd ", fd,
+                        ")");
   }
-  if (text == "unix:") {
-    // Who dials has no name; it is called by the one that it has dialed.
-    address.size = sizeof(address.storage);
-    if (::getsockname(fd, address.get(), &address.size) == 0) {
-      text = address.ToString();
-    }
-  }
-  if (text.empty()) return absl::StrCat("socket (fd ", fd, ")");
-  if (text == "unix:") return absl::StrCat("unix socket (fd ", fd, ")");
-  return NameOfPeer(address);
+  std::string name = Escaped(text);
+  name[name.find(':')] = ' ';
+  return name;
 }
 
 }  // namespace flow::internal

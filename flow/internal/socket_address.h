@@ -3,8 +3,8 @@
 //
 // File: internal/socket_address.h
 //
-// Addresses of sockets as text, as socket.h describes them, and as the kernel
-// wants them. Not for users of the library.
+// Addresses of sockets, as text (see socket.h) and as the kernel wants them.
+// Not for users of the library.
 
 #ifndef FLOW_INTERNAL_SOCKET_ADDRESS_H_
 #define FLOW_INTERNAL_SOCKET_ADDRESS_H_
@@ -20,7 +20,7 @@ namespace flow::internal {
 
 // SocketAddress
 //
-// One that bind(2) and connect(2) take.
+// An address that bind(2) and connect(2) take.
 struct SocketAddress {
   struct sockaddr_storage storage = {};
   socklen_t size = sizeof(storage);
@@ -34,8 +34,8 @@ struct SocketAddress {
   bool is_unix() const { return storage.ss_family == AF_UNIX; }
 
   // Returns it as Dial() takes it, such as `tcp:127.0.0.1:80`, `tcp:[::1]:80`,
-  // `unix:/path` or `unix:@name`; `unix:` if it has no name. The bytes of a
-  // path are as they are: what people are to read is to be escaped.
+  // `unix:/path` or `unix:@name`; empty if it has no name. The bytes of a path
+  // are as they are: escape them for people.
   std::string ToString() const;
 
   // Returns the path of a Unix socket's file; empty if it has none.
@@ -47,9 +47,9 @@ struct SocketAddress {
 // Returns the parts of `text`, or kInvalidArgument. Nothing is looked up.
 struct SocketName {
   bool is_unix = false;
-  std::string path;  // if it is
-  std::string
-      host;  // else; empty (also for `*`): every address of this machine
+  std::string path;  // of a Unix socket
+  // Of TCP. An empty one, which `*` becomes, is every address of this machine.
+  std::string host;
   std::string port;
 };
 absl::StatusOr<SocketName> ParseSocketAddress(absl::string_view text);
@@ -59,17 +59,19 @@ absl::StatusOr<SocketName> ParseSocketAddress(absl::string_view text);
 // Returns the address of `path`, that of a parsed SocketName.
 SocketAddress UnixAddress(absl::string_view path);
 
-// NameOfSocket()
+// LocalAddressOf(), RemoteAddressOf()
 //
-// Returns what to call the connection `fd`, after its peer if that has a name:
-// `tcp 127.0.0.1:80`, `unix /path`, `unix socket (fd 5)`. It is for people, and
-// escaped.
-std::string NameOfSocket(int fd);
+// Return the addresses of the connection `fd`; one without a name if the kernel
+// does not tell, as after a reset.
+SocketAddress LocalAddressOf(int fd);
+SocketAddress RemoteAddressOf(int fd);
 
-// NameOfPeer()
+// NameOfConnection()
 //
-// Likewise, of a peer that has `address`, a name other than `unix:`.
-std::string NameOfPeer(const SocketAddress& address);
+// Returns what to call the connection `fd` to `remote`: `tcp 127.0.0.1:80`,
+// `unix /path`, `unix socket (fd 5)`. A remote without a name is called by the
+// address that it dialed. The result is for people, and escaped.
+std::string NameOfConnection(int fd, const SocketAddress& remote);
 
 }  // namespace flow::internal
 

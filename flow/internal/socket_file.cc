@@ -32,8 +32,8 @@
 namespace flow::internal {
 namespace {
 
-// So that it is found after chdir(2), too. Stays relative if the directory is
-// gone, and then nothing is to be found.
+// So that the file is found after chdir(2), too. The path stays relative if the
+// directory is gone, and then there is nothing to find.
 std::string Absolute(const std::string& path) {
   if (absl::StartsWith(path, "/")) return path;
   char* const folder = ::getcwd(nullptr, 0);
@@ -47,18 +47,18 @@ bool IsSameFile(const struct stat& a, const struct stat& b) {
   return a.st_dev == b.st_dev && a.st_ino == b.st_ino;
 }
 
-// What keeps others out of here who take the same file over: to find that it is
-// left over and to replace it are several steps, and who finds it so, and
-// removes it a moment later, would remove the file of who was faster.
+// Keeps out others who take the same file over. To find that it is left over
+// and to replace it are several steps. One that finds it so and removes it a
+// moment later would remove the file of another that was faster.
 //
-// It is a lock on a file beside it, as such a lock ends with its holder. The
-// file is there only meanwhile. (The folder itself could be locked, too. But
-// that needs the right to read it, and others lock folders for their own
-// reasons, as tmpfiles.d(5) tells them to.)
+// It is a lock on a file beside the socket's, since such a lock ends with its
+// holder. That file is there only meanwhile. (The folder itself could be locked
+// instead, but that needs the right to read it, and others lock folders for
+// reasons of their own, as tmpfiles.d(5) tells them to.)
 class TakeOverLock {
  public:
   static absl::StatusOr<TakeOverLock> Acquire(const std::string& socket_path) {
-    // Holders are through at once. But one could have been stopped (SIGSTOP).
+    // Holders are done at once, unless one was stopped (SIGSTOP).
     const auto deadline = MonotonicDeadline::In(absl::Seconds(10));
     TakeOverLock lock;
     lock.path_ = absl::StrCat(socket_path, ".take-over");
@@ -75,20 +75,20 @@ class TakeOverLock {
           return Failed(errno, "flock");
         }
         if (deadline.has_passed()) {
-          return absl::UnavailableError(absl::StrCat(
-              "somebody else is about to take the file over, and holds ",
-              Escaped(lock.path_)));
+          return absl::UnavailableError(
+              absl::StrCat("somebody else is taking the file over and holds ",
+                           Escaped(lock.path_)));
         }
         absl::SleepFor(absl::Milliseconds(1));
       }
-      // Its last holder has removed the file; then it keeps nobody out.
+      // If its last holder has removed the file, the lock keeps nobody out.
       struct stat locked;
       struct stat there;
       if (::fstat(fd.get(), &locked) != 0) return Failed(errno, "fstat");
       if (!S_ISREG(locked.st_mode) || locked.st_size != 0) {
         return absl::AlreadyExistsError(
-            absl::StrCat("a file is left there, and where its lock would be is "
-                         "another file, ",
+            absl::StrCat("a file was left there, and another file is in the "
+                         "place of its lock, ",
                          Escaped(lock.path_)));
       }
       if (::lstat(lock.path_.c_str(), &there) == 0 &&
@@ -114,25 +114,25 @@ class TakeOverLock {
   static absl::Status Failed(int error, absl::string_view tried) {
     return FdError(
         error,
-        absl::StrCat("a file is left there, and cannot be unlinked: ", tried));
+        absl::StrCat("a file was left there and cannot be unlinked: ", tried));
   }
 
   std::string path_;
   OwnedFd fd_;
 };
 
-// Returns Ok if `address` has a file that no socket has any more; kNotFound if
-// it has none; kAlreadyExists if it is somebody's.
+// Returns Ok if `address` has a file that no socket has anymore; kNotFound if
+// there is no file; kAlreadyExists if it belongs to somebody.
 absl::Status CheckIsLeftOver(const SocketAddress& address) {
   struct stat file;
   if (::lstat(address.path().c_str(), &file) != 0) {
     return FdError(errno, "lstat");
   }
   if (!S_ISSOCK(file.st_mode)) {
-    return absl::AlreadyExistsError("the file is there, and is no socket");
+    return absl::AlreadyExistsError("the file exists and is not a socket");
   }
-  // A socket of another type is refused by whoever lives (EPROTOTYPE), who
-  // does not notice, and who need not listen yet.
+  // A living socket refuses one of another type (EPROTOTYPE). Its owner does
+  // not notice, and need not listen yet.
   OwnedFd fd(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
   if (fd.get() < 0) return FdError(errno, "socket");
   const int error =
@@ -145,12 +145,12 @@ absl::Status CheckIsLeftOver(const SocketAddress& address) {
       return BindError(EADDRINUSE);
     default:
       return FdError(error,
-                     "a file is there, and whether somebody listens on it "
-                     "cannot be told: connect");
+                     "a file exists, and it is unknown whether anybody listens "
+                     "on it: connect");
   }
 }
 
-// Removes the file of `address` if it is left over. Returns Ok if it is gone.
+// Removes the file of `address` if it is left over. Ok means that it is gone.
 absl::Status RemoveLeftOver(const SocketAddress& address) {
   absl::Status status = CheckIsLeftOver(address);
   if (!status.ok()) return status;
@@ -160,7 +160,7 @@ absl::Status RemoveLeftOver(const SocketAddress& address) {
   status = CheckIsLeftOver(address);
   if (!status.ok()) return status;
   if (::unlink(address.path().c_str()) == 0) return absl::OkStatus();
-  return FdError(errno, "a file is left there, and cannot be removed: unlink");
+  return FdError(errno, "a file was left there and cannot be removed: unlink");
 }
 
 }  // namespace
@@ -202,7 +202,7 @@ absl::StatusOr<SocketFile> BindUnix(int fd, const SocketAddress& address) {
     }
     if (errno != EADDRINUSE || path.empty()) return BindError(errno);
     absl::Status removed = RemoveLeftOver(address);
-    // Gone, by us or by another: whoever binds first has it.
+    // It is gone, and whoever binds first has it.
     if (!removed.ok() && !absl::IsNotFound(removed)) return removed;
   }
 }

@@ -3,7 +3,7 @@
 //
 // File: internal/socket_file.h
 //
-// The file of a Unix socket that listens: made, taken over from who has died,
+// The file of a Unix socket that listens: made, taken over from a dead process,
 // and removed. Not for users of the library.
 //
 // Thread safety: BindUnix() may be called from any thread; a SocketFile is a
@@ -26,8 +26,8 @@ namespace flow::internal {
 // SocketFile
 //
 // Removes the file when it is destroyed, unless somebody else has replaced it,
-// and unless that happens in a process that was forked since. To be destroyed
-// while the socket is still open: then nobody else takes the file over.
+// or this process was forked since. Destroy it while the socket is still open,
+// so that nobody else takes the file over meanwhile.
 class SocketFile {
  public:
   SocketFile() = default;  // none
@@ -48,9 +48,9 @@ class SocketFile {
 
 // BindUnix()
 //
-// Binds `fd` to `address`. A file that is left there, and that no socket has
-// any more, is replaced. Of several that do so at once, in any processes, one
-// succeeds, and the others are told kAlreadyExists. Errors are as Listen()
+// Binds `fd` to `address`. A file that was left there, and that no socket has
+// anymore, is replaced. Of several calls that do so at once, in any processes,
+// one succeeds, and the others get kAlreadyExists. Errors are as Listen()
 // returns them, without the address.
 absl::StatusOr<SocketFile> BindUnix(int fd, const SocketAddress& address);
 

@@ -42,7 +42,7 @@ TEST(PatternTest, IsTheSameHoweverItIsCut) {
   EXPECT_EQ(PatternString(kLarge - 5, 5, 7), whole.substr(kLarge - 5));
 }
 
-TEST(PatternTest, IsFixedForEver) {
+TEST(PatternTest, IsFixedForever) {
   EXPECT_EQ(PatternString(0, 8), "\x3e\xc1\x31\xf2\x9b\x2b\x80\x76");
   EXPECT_NE(PatternString(0, 64, 1), PatternString(0, 64, 2));
 }

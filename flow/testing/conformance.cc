@@ -26,6 +26,7 @@
 #include "absl/strings/string_view.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
+#include "absl/types/span.h"
 #include "flow/flow.h"
 #include "flow/testing/byte_pattern.h"
 #include "flow/testing/conformance/check.h"
@@ -39,8 +40,9 @@ namespace conformance {
 // them to do as it should: what may block there has a thread of its own.
 class Watchdog {
  public:
-  Watchdog(std::string what, absl::Duration timeout)
+  Watchdog(std::string what, std::string hint, absl::Duration timeout)
       : what_(std::move(what)),
+        hint_(std::move(hint)),
         timeout_(timeout),
         watcher_([this] { Watch(); }) {}
 
@@ -88,8 +90,8 @@ class Watchdog {
       // Without a trace of this thread, which says nothing of the others.
       ABSL_LOG(QFATAL) << what_ << " has hung: " << kGrace
                        << " after both ends were aborted, a call has still not "
-                          "returned. Does DoAbort() make every hook return, as "
-                          "flow.h asks?"
+                          "returned. Does Transport::Abort() make every call "
+                          "return, as transport.h asks?"
                        << report_;
     }
     aborter.join();
@@ -106,7 +108,7 @@ class Watchdog {
       absl::MutexLock lock(&mu_);
       report_ = ends_now;
     }
-    ADD_FAILURE() << what_ << " has hung for " << timeout_ << ends_now;
+    ADD_FAILURE() << what_ << " has hung for " << timeout_ << hint_ << ends_now;
     for (Ends* ends : ends_) AbortBoth(*ends);
   }
 
@@ -115,6 +117,7 @@ class Watchdog {
   }
 
   const std::string what_;
+  const std::string hint_;
   const absl::Duration timeout_;
 
   absl::Mutex mu_;
@@ -257,6 +260,22 @@ absl::Status OrAbort(Flow& flow, absl::Status status) {
   return status;
 }
 
+absl::StatusOr<absl::Cord> ReadAs(bool into, Flow& flow, size_t max_bytes) {
+  max_bytes = std::min<size_t>(max_bytes, 64 << 10);
+  if (!into) return flow.Read(max_bytes);
+  constexpr char kUntouched = '\x5a';
+  std::string memory(max_bytes + 16, kUntouched);
+  const absl::StatusOr<size_t> size =
+      flow.ReadInto(absl::MakeSpan(memory).first(max_bytes));
+  EXPECT_EQ(memory.substr(max_bytes), std::string(16, kUntouched));
+  if (!size.ok()) return size.status();
+  if (*size > max_bytes) {
+    return absl::InternalError(
+        absl::StrCat("ReadInto() of ", max_bytes, " bytes returned ", *size));
+  }
+  return absl::Cord(absl::string_view(memory).substr(0, *size));
+}
+
 absl::Status WriteAndEnd(Flow& flow, absl::string_view bytes, size_t piece) {
   while (!bytes.empty()) {
     const absl::string_view front = bytes.substr(0, piece);
@@ -282,36 +301,58 @@ std::vector<Entry>& Table() {
   return *table;
 }
 
+// A trait that checks may need.
+struct Trait {
+  Needs need;
+  bool ConformanceTraits::* can;
+  const char* name;
+  const char* cannot;
+};
+
+constexpr Trait kTraits[] = {
+    {kAbort, &ConformanceTraits::carries_abort,
+     "carries_abort, or at least carries_abort_reason",
+     "The transport does not carry an abort."},
+    {kAcceptedKept, &ConformanceTraits::keeps_accepted_before_abort,
+     "keeps_accepted_before_abort", "An abort may overtake what was accepted."},
+    {kLostDataReported, &ConformanceTraits::reports_lost_data,
+     "reports_lost_data", "Data that a reader has left is not reported."},
+    {kAwait, &ConformanceTraits::awaits_remote_end, "awaits_remote_end",
+     "Close() does not wait for the remote."},
+    {kRefusal, &ConformanceTraits::refuses, "refuses",
+     "The transport does not tell the remote that it is refused."},
+    {kInterruption, &ConformanceTraits::interruptible, "interruptible",
+     "Calls that are blocked cannot be interrupted."},
+};
+
 // Returns why a check that needs `needs` means nothing here; empty if it does.
 absl::string_view WhyNot(unsigned needs, const ConformanceOptions& options) {
-  const ConformanceTraits& traits = options.traits;
   if ((needs & kFull) != 0 && options.make_full == nullptr) {
     return "There is no pair that fills up.";
   }
-  if ((needs & kAbort) != 0 && !traits.carries_abort) {
-    return "The transport does not carry an abort.";
-  }
-  if ((needs & kAcceptedKept) != 0 && !traits.keeps_accepted_before_abort) {
-    return "An abort may overtake what was accepted.";
-  }
-  if ((needs & kLostDataReported) != 0 && !traits.reports_lost_data) {
-    return "Data that a reader has left is not reported.";
-  }
-  if ((needs & kAwait) != 0 && !traits.awaits_remote_end) {
-    return "Close() does not wait for the remote.";
-  }
-  if ((needs & kRefusal) != 0 && !traits.refuses) {
-    return "The transport does not tell the remote that it is refused.";
-  }
-  if ((needs & kInterruption) != 0 && !traits.interruptible) {
-    return "Calls that are blocked cannot be interrupted.";
+  for (const Trait& trait : kTraits) {
+    if ((needs & trait.need) != 0 && !(options.traits.*trait.can)) {
+      return trait.cannot;
+    }
   }
   return "";
 }
 
+// Returns which traits to clear if the transport cannot do what a check needs.
+std::string Hint(unsigned needs) {
+  std::string hint;
+  for (const Trait& trait : kTraits) {
+    if ((needs & trait.need) == 0) continue;
+    absl::StrAppend(&hint, hint.empty() ? "" : "; ", "traits.", trait.name);
+  }
+  if (hint.empty()) return "";
+  return absl::StrCat(
+      "\nIf the transport cannot do what this check needs, clear ", hint, ".");
+}
+
 // Whether a write of `more_than_full` bytes waits, as checks need it.
 bool FillsUp(Check& check) {
-  const std::string bytes(check.more_than_full(), 'x');
+  const std::string bytes = Bytes(check.more_than_full());
   Ends ends(check, Ends::kFillsUp);
   Task writer(ends,
               [&] { return ends.local().Write(absl::string_view(bytes)); });
@@ -355,19 +396,21 @@ void RunConformanceCheck(absl::string_view check,
   ABSL_CHECK(entry != table.end()) << "no check is named " << check;
   const absl::string_view why_not = conformance::WhyNot(entry->needs, options);
   if (!why_not.empty()) GTEST_SKIP() << why_not;
+  const std::string hint = conformance::Hint(entry->needs);
   for (const bool swapped : {false, true}) {
     const std::string what = absl::StrCat(
         check, " on ", options.name, swapped ? ", with its ends swapped," : "");
-    SCOPED_TRACE(what);
-    conformance::Watchdog watchdog(what, options.hang_timeout);
+    SCOPED_TRACE(what + hint);
+    conformance::Watchdog watchdog(what, hint, options.hang_timeout);
     conformance::Check run(options, swapped, watchdog);
     if ((entry->needs & conformance::kFull) != 0 && !swapped &&
         options.traits.interruptible && !conformance::FillsUp(run)) {
       ADD_FAILURE()
           << "make_full: a write of " << options.more_than_full
           << " borrowed bytes did not wait, so the pair does not fill up. (A "
-             "flow on top of a pipe: does it hand borrowed bytes on as a Cord, "
-             "which a pipe accepts whole? Override DoWriteBorrowed().)";
+             "transport on top of a pipe: does it hand borrowed bytes on as a "
+             "Cord, which a pipe accepts whole? Hand the Outgoing on as it "
+             "is.)";
       return;
     }
     entry->function(run);

@@ -3,10 +3,10 @@
 //
 // File: testing/conformance.h
 //
-// Holds any implementation of flow::Flow to the contract of docs/semantics.md:
-// tests that run on pairs of connected flows, once as they are made and once
-// with their ends swapped. Give it a factory of pairs, say what the transport
-// cannot do, and link it into a test:
+// Tests any transport against the contract of docs/semantics.md, on pairs of
+// connected flows: once as they are made, and once with their ends swapped.
+// Give it a factory of pairs, say what the transport cannot do, and link it
+// into a test:
 //
 //   #include "flow/testing/conformance.h"
 //
@@ -36,11 +36,13 @@
 //   }  // namespace my
 //
 // A check that hangs fails: after `hang_timeout` it is reported with the state
-// of both ends, which are then aborted; if even that does not end it within
-// another 10 seconds, the program ends with a message.
+// of both ends, which are then aborted. If that does not end it within another
+// 10 seconds, the program ends with a message.
 //
 // When not to use it: for a flow without another flow at its other end, such as
-// a file. And it cannot see whether resources are freed, nor what is copied.
+// a file. It does not see whether resources are freed, or what is copied. It
+// does not see whether a decorator notices that the flow underneath was cut
+// off; test that yourself (examples/deflate).
 //
 // Thread safety: a factory is called by one thread at a time.
 
@@ -71,20 +73,21 @@ struct FlowPair {
 
 // ConformanceTraits
 //
-// What the transport between the two ends can do. By default everything, as the
-// in-memory pipe; clear what it cannot, and the checks that need it are
-// skipped. The headers of flows that lack something should say so.
+// What the transport between the two ends can do. By default everything, like
+// the in-memory pipe. Clear what it cannot do, and the checks that need it are
+// skipped. The header of such a flow should say so.
 struct ConformanceTraits {
   // After Abort() or destruction of one end, the other one gets an error, in
   // its own time, and never end-of-file.
   bool carries_abort = true;
 
-  // That error is the very reason (kAborted of a destruction), and the next
-  // write fails with it, too. Means something only with `carries_abort`.
+  // That error is the reason itself (kAborted after a destruction), and the
+  // next write fails with it, too. One direction can break without the other.
+  // Means something only with `carries_abort`.
   bool carries_abort_reason = true;
 
-  // What was accepted before an abort is read before its error. Without it, a
-  // prefix of that is.
+  // The remote reads all that was accepted before an abort. Without it, the
+  // remote reads a prefix of that.
   bool keeps_accepted_before_abort = true;
 
   // Close() fails if the remote was destroyed before it had read everything,
@@ -100,6 +103,11 @@ struct ConformanceTraits {
 
   // Deadlines, Abort() and Shutdown(kRead) wake calls that are blocked.
   bool interruptible = true;
+
+  // Shutdown(kWrite) does not wait, even if a write would have to. Without it,
+  // the end needs room, as a trailer does, and waits for it up to the write
+  // deadline; pairs of `make_pair` must have that room.
+  bool ends_at_once = true;
 };
 
 // ConformanceOptions
@@ -111,9 +119,10 @@ struct ConformanceOptions {
   std::function<FlowPair()> make_pair;
 
   // Returns a new pair that fills up, so that a write of `more_than_full`
-  // borrowed bytes blocks, in either direction, until the rest is read. May be
-  // the same as `make_pair`; the less it holds, the better. None: checks of
-  // blocked writes are skipped.
+  // borrowed bytes blocks, in either direction, until the rest is read. It may
+  // be the same as `make_pair`. The less it holds, the faster the checks are;
+  // without `ends_at_once`, a few KiB, and at least as much as the end needs.
+  // If it is null, checks of blocked writes are skipped.
   std::function<FlowPair()> make_full;
 
   // In bytes, at least 16 KiB.
@@ -121,11 +130,11 @@ struct ConformanceOptions {
 
   ConformanceTraits traits;
 
-  // After how long a check counts as hung. Each that does costs this once.
+  // After how long a check counts as hung.
   absl::Duration hang_timeout = absl::Seconds(10);
 
-  // How long a check waits before it believes that a call is blocked. A flow
-  // that returns too early is caught if it does so within this time.
+  // How long a check waits before it takes a call for blocked. A call that
+  // returns too early is caught if it returns within this time.
   absl::Duration blocked_wait = absl::Milliseconds(10);
 
   // Prints the name, for messages of GoogleTest.
@@ -148,8 +157,8 @@ class FlowConformanceTest
 // ConformanceCheckNames(), RunConformanceCheck()
 //
 // The names of all checks, which are those of the tests, and a function that
-// runs one of them outside of the suite, in a test of yours. Failures are
-// reported to GoogleTest. Precondition: `check` is one of the names.
+// runs one of them in a test of yours. Failures are reported to GoogleTest.
+// Precondition: `check` is one of the names.
 std::vector<std::string> ConformanceCheckNames();
 void RunConformanceCheck(absl::string_view check,
                          const ConformanceOptions& options);

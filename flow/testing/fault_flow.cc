@@ -21,8 +21,10 @@
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "flow/flow.h"
-#include "flow/forwarding_flow.h"
+#include "flow/internal/flow_core.h"
 #include "flow/internal/monotonic_deadline.h"
+#include "flow/outgoing.h"
+#include "flow/transport.h"
 
 namespace flow::testing {
 namespace {
@@ -32,10 +34,10 @@ using Side = FaultPlace::Side;
 using Unit = FaultPlace::Unit;
 using Kind = Fault::Kind;
 
-class FaultFlow final : public ForwardingFlow {
+class FaultTransport final : public ForwardingTransport {
  public:
-  FaultFlow(std::unique_ptr<Flow> inner, FaultOptions options)
-      : ForwardingFlow(std::move(inner)),
+  FaultTransport(std::unique_ptr<Transport> inner, FaultOptions options)
+      : ForwardingTransport(std::move(inner)),
         max_read_(std::max(options.max_read, size_t{1})),
         max_write_(std::max(options.max_write, size_t{1})),
         observer_(std::move(options.observer)) {
@@ -44,8 +46,6 @@ class FaultFlow final : public ForwardingFlow {
           .faults.push_back(std::move(fault));
     }
   }
-
-  ~FaultFlow() override { Destroy(); }
 
  private:
   // What one direction has done. Only its call under way touches it.
@@ -84,8 +84,10 @@ class FaultFlow final : public ForwardingFlow {
   }
 
   // Waits as long as the delays for this operation say. An error means that a
-  // deadline has passed meanwhile.
-  absl::Status Delay(Side side, Progress& progress, size_t size) {
+  // deadline has passed meanwhile: if that is `limit`, what remains is for the
+  // next try.
+  absl::Status Delay(Side side, Progress& progress, size_t size,
+                     MonotonicDeadline limit = MonotonicDeadline()) {
     absl::Duration duration;
     for (auto fault = progress.faults.begin();
          fault != progress.faults.end();) {
@@ -108,23 +110,30 @@ class FaultFlow final : public ForwardingFlow {
     MonotonicDeadline& deadline = reads ? read_deadline_ : write_deadline_;
     const bool& woken = reads ? read_woken_ : write_woken_;
     while (!woken && !until.has_passed()) {
-      if (deadline.has_passed()) {
+      const bool is_over = limit.has_passed();
+      if (is_over) {
+        progress.faults.push_back(
+            Fault::Delay(WriteOperation(progress.operations), until.left()));
+      }
+      if (is_over || deadline.has_passed()) {
         return absl::DeadlineExceededError("the deadline passed in a delay");
       }
       const MonotonicDeadline waits_for = deadline;
       const auto changed = [&] { return woken || !(deadline == waits_for); };
       internal::AwaitUntil(mu_, absl::Condition(&changed),
-                           std::min(until, waits_for));
+                           std::min({until, limit, waits_for}));
     }
-    return absl::OkStatus();
+    // An abort may not have reached the transport underneath yet.
+    return abort_reason_;
   }
 
   // The outcome of an operation in which `fault` happens.
   absl::Status Fail(Progress& progress, std::vector<Fault>::iterator fault) {
     const Fault happened = std::move(*fault);
     progress.faults.erase(fault);
-    if (happened.kind == Kind::kAbort) Abort(happened.status);
-    return happened.status;
+    if (happened.kind == Kind::kError) return happened.status;
+    Abort(happened.status);
+    return abort_reason();
   }
 
   // Ends an operation.
@@ -134,7 +143,20 @@ class FaultFlow final : public ForwardingFlow {
     if (observer_) observer_({side, number, is_end, bytes, failed_here});
   }
 
-  absl::StatusOr<absl::Cord> DoRead(size_t max_bytes) override {
+  // Ok, or what all calls get since the abort.
+  absl::Status abort_reason() {
+    absl::MutexLock lock(&mu_);
+    return abort_reason_;
+  }
+
+  // What a call gets that has failed with `status`.
+  absl::Status Failed(const absl::Status& status) {
+    absl::Status reason = abort_reason();
+    return reason.ok() ? status : reason;
+  }
+
+  absl::StatusOr<absl::Cord> Read(size_t max_bytes) override {
+    if (absl::Status reason = abort_reason(); !reason.ok()) return reason;
     if (absl::Status late = Delay(Side::kRead, reading_, max_bytes);
         !late.ok()) {
       Done(Side::kRead, reading_, false, 0, false);
@@ -145,104 +167,138 @@ class FaultFlow final : public ForwardingFlow {
         (decision.limit == 0 ||
          decision.fault->place.unit == Unit::kOperation)) {
       absl::Status status = Fail(reading_, decision.fault);
-      // The inner flow knows nothing of it; see DoFree().
+      // The transport underneath knows nothing of it; see Free().
       if (!absl::IsDeadlineExceeded(status)) read_error_ = status;
       Done(Side::kRead, reading_, false, 0, true);
       return status;
     }
-    absl::StatusOr<absl::Cord> data = ForwardingFlow::DoRead(
+    absl::StatusOr<absl::Cord> data = ForwardingTransport::Read(
         std::min({max_bytes, max_read_, decision.limit}));
     const size_t size = data.ok() ? data->size() : 0;
+    if (absl::Status reason = abort_reason(); size == 0 && !reason.ok()) {
+      data = std::move(reason);
+    }
     reading_.bytes += static_cast<int64_t>(size);
     Done(Side::kRead, reading_, false, size, false);
     return data;
   }
 
-  absl::Status DoForwardWrite(const Outgoing& data, size_t* accepted) override {
+  absl::Status Write(Outgoing& data) override {
+    if (absl::Status reason = abort_reason(); !reason.ok()) return reason;
     const size_t size = data.size();
     absl::Status status = Delay(Side::kWrite, writing_, size);
     bool failed_here = false;
     if (status.ok()) {
       const Decision decision = Decide(writing_, size);
       if (decision.limit == size && size <= max_write_) {
-        status = ForwardingFlow::DoForwardWrite(data, accepted);
+        status = ForwardingTransport::Write(data);
+        if (status.ok()) data.Accept(size - data.accepted());
       } else {
-        absl::Cord rest;
-        data.AppendTo(&rest);
+        absl::Cord rest = data.TakeCord();
         rest.RemoveSuffix(size - decision.limit);
         while (status.ok() && !rest.empty()) {
           const absl::Cord piece = rest.Subcord(0, max_write_);
-          size_t taken = 0;
-          status = ForwardingFlow::DoForwardWrite(Outgoing(piece), &taken);
-          *accepted += taken;
+          Outgoing out{Buffer(piece)};
+          status = ForwardingTransport::Write(out);
+          data.Accept(status.ok() ? piece.size() : out.accepted());
           rest.RemovePrefix(piece.size());
         }
       }
-      if (status.ok() && decision.fault != writing_.faults.end()) {
+      if (!status.ok()) {
+        status = Failed(status);
+      } else if (decision.fault != writing_.faults.end()) {
         status = Fail(writing_, decision.fault);
         failed_here = true;
       }
     }
-    writing_.bytes += static_cast<int64_t>(*accepted);
+    writing_.bytes += static_cast<int64_t>(data.accepted());
     Done(Side::kWrite, writing_, false, size, failed_here);
     return status;
   }
 
-  absl::Status DoEndWrite(const absl::Status& outcome) override {
-    if (!outcome.ok()) return ForwardingFlow::DoEndWrite(outcome);
-    // The end is sent nevertheless if a deadline cuts the delay short.
-    Delay(Side::kWrite, writing_, 0).IgnoreError();
+  absl::Status EndWrite(const absl::Status& outcome,
+                        absl::Time deadline) override {
+    if (absl::Status reason = abort_reason(); !reason.ok()) return reason;
+    if (!outcome.ok()) return ForwardingTransport::EndWrite(outcome, deadline);
+    const MonotonicDeadline limit(deadline);
+    // The end is sent nevertheless if the write deadline cuts the delay short.
+    if (absl::Status late = Delay(Side::kWrite, writing_, 0, limit);
+        !late.ok() && limit.has_passed()) {
+      return late;
+    }
     absl::Status status;
     const Decision decision = Decide(writing_, 0);
     const bool failed_here = decision.fault != writing_.faults.end();
-    if (failed_here) status = Fail(writing_, decision.fault);
-    const absl::Status ended = ForwardingFlow::DoEndWrite(status);
-    if (status.ok()) status = ended;
+    if (failed_here) {
+      status = internal::Lasting(Fail(writing_, decision.fault));
+    }
+    if (absl::Status reason = abort_reason(); !reason.ok()) {
+      status = std::move(reason);
+    } else {
+      const absl::Status ended =
+          ForwardingTransport::EndWrite(status, deadline);
+      if (!failed_here) {
+        if (absl::IsDeadlineExceeded(ended)) return ended;  // not over
+        status = ended.ok() ? ended : Failed(ended);
+      }
+    }
     Done(Side::kWrite, writing_, true, 0, failed_here);
     return status;
   }
 
-  void DoShutdownRead() override {
-    ForwardingFlow::DoShutdownRead();
+  void RefuseRead() override {
+    if (!abort_reason().ok()) return;
+    ForwardingTransport::RefuseRead();
     absl::MutexLock lock(&mu_);
     read_woken_ = true;
   }
 
-  void DoAbort(const absl::Status& reason) override {
-    ForwardingFlow::DoAbort(reason);
-    absl::MutexLock lock(&mu_);
-    read_woken_ = true;
-    write_woken_ = true;
+  absl::Status AwaitRemoteEnd(absl::Time deadline) override {
+    return Failed(ForwardingTransport::AwaitRemoteEnd(deadline));
   }
 
-  absl::Status DoFree() override {
-    if (!read_error_.ok()) inner().Abort(read_error_);
-    return ForwardingFlow::DoFree();
+  // Of the Flow, or of a fault. The first counts.
+  void Abort(const absl::Status& reason) override {
+    {
+      absl::MutexLock lock(&mu_);
+      if (!abort_reason_.ok()) return;
+      abort_reason_ = reason;
+      read_woken_ = true;
+      write_woken_ = true;
+    }
+    ForwardingTransport::Abort(reason);
   }
 
-  void DoSetReadDeadline(absl::Time deadline) override {
-    ForwardingFlow::DoSetReadDeadline(deadline);
+  absl::Status Free() override {
+    if (!read_error_.ok()) Abort(read_error_);
+    return ForwardingTransport::Free();
+  }
+
+  void SetReadDeadline(absl::Time deadline) override {
+    ForwardingTransport::SetReadDeadline(deadline);
     absl::MutexLock lock(&mu_);
     read_deadline_ = MonotonicDeadline(deadline);
   }
-  void DoSetWriteDeadline(absl::Time deadline) override {
-    ForwardingFlow::DoSetWriteDeadline(deadline);
+  void SetWriteDeadline(absl::Time deadline) override {
+    ForwardingTransport::SetWriteDeadline(deadline);
     absl::MutexLock lock(&mu_);
     write_deadline_ = MonotonicDeadline(deadline);
   }
 
-  // The errors of the inner flow name it.
-  std::string DoDescribe() const override { return "fault flow"; }
+  std::string Describe() const override {
+    return absl::StrCat("fault flow on ", ForwardingTransport::Describe());
+  }
 
   const size_t max_read_;
   const size_t max_write_;
   const std::function<void(const FaultOperation&)> observer_;
   Progress reading_;
   Progress writing_;
-  absl::Status read_error_;  // a lasting one that the inner flow has not seen
+  absl::Status read_error_;  // a lasting one that is not known underneath
 
-  // For delays.
   absl::Mutex mu_;
+  absl::Status abort_reason_ ABSL_GUARDED_BY(mu_);
+  // For delays.
   MonotonicDeadline read_deadline_ ABSL_GUARDED_BY(mu_);
   MonotonicDeadline write_deadline_ ABSL_GUARDED_BY(mu_);
   bool read_woken_ ABSL_GUARDED_BY(mu_) = false;
@@ -267,7 +323,7 @@ Fault Fault::Error(FaultPlace place, absl::Status status, size_t accepted) {
 
 Fault Fault::Abort(FaultPlace place, absl::Status reason, size_t accepted) {
   if (reason.ok()) reason = absl::AbortedError("aborted");
-  return {place, Kind::kAbort, std::move(reason), accepted,
+  return {place, Kind::kAbort, internal::Lasting(std::move(reason)), accepted,
           absl::ZeroDuration()};
 }
 
@@ -278,7 +334,11 @@ Fault Fault::Delay(FaultPlace place, absl::Duration duration) {
 std::unique_ptr<Flow> MakeFaultFlow(std::unique_ptr<Flow> inner,
                                     FaultOptions options) {
   ABSL_CHECK(inner != nullptr) << "a fault flow around no flow";
-  return std::make_unique<FaultFlow>(std::move(inner), std::move(options));
+  return DecorateFlow(std::move(inner),
+                      [&](std::unique_ptr<Transport> underneath) {
+                        return std::make_unique<FaultTransport>(
+                            std::move(underneath), std::move(options));
+                      });
 }
 
 std::unique_ptr<Flow> MakeFaultFlow(std::unique_ptr<Flow> inner,

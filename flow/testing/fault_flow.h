@@ -3,20 +3,19 @@
 //
 // File: testing/fault_flow.h
 //
-// A flow around another one in which something goes wrong at a place of your
-// choice: short reads, writes in pieces, an error, an abort or a delay at an
-// operation or at a byte.
+// Makes something go wrong in a flow, at a place of your choice: short reads,
+// writes in pieces, an error, an abort or a delay at an operation or at a byte.
 //
 //   // Accepts 100 bytes, then fails.
 //   std::unique_ptr<Flow> flow = MakeFaultFlow(
 //       std::move(pipe.left),
 //       {Fault::Error(WriteByte(100), absl::UnavailableError("reset"))});
 //
-// To test some code at every place at once, see fault_points.h. To fix what a
-// flow is asked and what it answers, see scripted_flow.h.
+// fault_points.h tests code at every place at once. scripted_flow.h says
+// exactly what a flow is asked and what it answers.
 //
-// When not to use it: to simulate a network. Nothing here is random, and the
-// bytes that pass are never changed.
+// When not to use it: to simulate a network. Nothing here is random, and no
+// byte is changed.
 //
 // Thread safety: that of `flow::Flow`.
 
@@ -42,9 +41,9 @@ namespace flow::testing {
 // A place in the life of a flow, made by the functions below. Counts begin at
 // 0, separately for reading and for writing.
 //
-//  * An operation is a Read(), or a write of any form, that gets as far as the
-//    implementation: it is not empty, and its direction is open. To send the
-//    end, for Shutdown(kWrite) or Close(), is one operation of writing.
+//  * An operation is a Read(), or a write of any form, that reaches the
+//    transport: it is not empty, and its direction is open. To send the end,
+//    for Shutdown(kWrite) or Close(), is one operation of writing.
 //  * A byte is the next one to be read, or to be accepted, after so many.
 struct FaultPlace {
   enum class Side { kRead, kWrite };
@@ -91,16 +90,16 @@ struct Fault {
   // of the flow is added, kDeadlineExceeded does not stay, and any other error
   // breaks the direction.
   //
-  // A write at `place` hands over what comes before the byte or, if it is at an
-  // operation, `accepted` bytes of it, but at most all, before it fails. A Read
-  // at a byte returns what comes before, and the next one fails. A failing end
-  // is sent as broken.
+  // Before a write fails, it hands over what comes before the byte or, at an
+  // operation, its first `accepted` bytes (at most all). A Read at a byte
+  // returns what comes before, and the next one fails. If the end fails, the
+  // remote sees that the direction is broken.
   //
-  // The remote reads what was accepted, then an error, and never a clean end.
-  // As no public function breaks one direction of the inner flow alone, a write
-  // error aborts it, as the reset of a TCP connection does: Reads of this end
-  // fail then, too. Of a read error the remote hears when this end is closed,
-  // aborted or destroyed: what it still writes then fails with the same error.
+  // After a write error the remote reads what was accepted, then an error, and
+  // never a clean end. Reads of this end go on, and Close() waits for the
+  // remote to end its direction, as ever. The remote learns of a read
+  // error when this end is closed or destroyed: what it still writes then fails
+  // with the same error.
   //
   // Precondition: `status` is not Ok.
   static Fault Error(FaultPlace place, absl::Status status,
@@ -108,16 +107,19 @@ struct Fault {
 
   // Fault::Abort()
   //
-  // Calls Abort(reason) on the flow from within the operation, after as much as
-  // with Error().
+  // The connection breaks with `reason` during the operation, after as much as
+  // with Error(). Both directions of this end then fail with `reason`, even in
+  // a call that is blocked, and so does Close(). The remote reads what was
+  // accepted, then `reason`. Ok and kDeadlineExceeded become kAborted.
   static Fault Abort(FaultPlace place, absl::Status reason,
                      size_t accepted = 0);
 
   // Fault::Delay()
   //
   // The operation waits before it begins; one that contains the byte, if
-  // `place` is one. Deadlines and Abort() cut the wait short, Shutdown(kRead)
-  // that of a Read.
+  // `place` is one. Deadlines and Abort() cut the wait short; Shutdown(kRead)
+  // does so for a Read. If the write deadline passes before the end is sent,
+  // the end is sent at once.
   static Fault Delay(FaultPlace place, absl::Duration duration);
 };
 
@@ -137,27 +139,25 @@ struct FaultOptions {
   // The most that one Read returns. 0 counts as 1.
   size_t max_read = kNoLimit;
 
-  // The most that one write hands to the inner flow at once: larger ones are
-  // written in pieces, lists put together before. 0 counts as 1.
+  // The most that is handed on at once. Larger writes are joined, if they are
+  // lists, and handed on in pieces. 0 counts as 1.
   size_t max_write = kNoLimit;
 
   // In any order.
   std::vector<Fault> faults;
 
-  // Called after each operation, by its thread: by two at the same time, if one
-  // reads and another one writes.
+  // Called after each operation, by its thread. So two threads may call it at
+  // the same time, a reader and a writer.
   std::function<void(const FaultOperation&)> observer;
 };
 
 // MakeFaultFlow()
 //
-// Returns a flow that does everything by means of `inner`, which it owns.
-// Without faults it behaves as `inner` does. Two differences remain: a write
-// that fails by its deadline after a Shutdown(kWrite) aborts both directions of
-// `inner`, as under Error(); and `inner` is closed before the flow is, so that
-// a Read on another thread can be Closed a moment earlier.
+// Puts the faults into `inner`, and returns it. Without faults nothing changes
+// except its name.
 //
-// Precondition: `inner` is not null, and nothing was done with it.
+// Precondition: `inner` is not null, and no call on it is under way. The counts
+// of places begin here.
 std::unique_ptr<Flow> MakeFaultFlow(std::unique_ptr<Flow> inner,
                                     FaultOptions options);
 std::unique_ptr<Flow> MakeFaultFlow(std::unique_ptr<Flow> inner,

@@ -3,7 +3,9 @@
 
 #include "flow/testing/fault_flow.h"
 
+#include <atomic>
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <thread>
@@ -37,7 +39,7 @@ using ::testing::Not;
 constexpr absl::Duration kWatchdog = absl::Seconds(20);
 constexpr absl::Duration kShort = absl::Milliseconds(20);
 // A wait that only an interruption ends, in a test that passes.
-constexpr absl::Duration kForEver = absl::Hours(1);
+constexpr absl::Duration kForever = absl::Hours(1);
 
 const absl::Status& Reset() {
   static const auto* const kReset =
@@ -59,7 +61,7 @@ struct Faulty {
 
 // --- Without faults
 
-TEST(FaultFlowTest, WithoutFaultsItIsTheInnerFlow) {
+TEST(FaultFlowTest, WithoutFaultsNothingChanges) {
   Faulty f;
   EXPECT_THAT(f.flow->Write("a"), IsOk());
   EXPECT_THAT(f.flow->Write(absl::Cord("b")), IsOk());
@@ -88,10 +90,12 @@ TEST(FaultFlowTest, WithoutFaultsNothingIsCopied) {
   EXPECT_EQ(CopiedBytes(data, *received), 0);
 }
 
-TEST(FaultFlowTest, CloseWaitsForTheRemoteAndFreesTheInnerFlow) {
+TEST(FaultFlowTest, CloseWaitsForTheRemoteAndFrees) {
   auto inner = std::make_unique<HookFlow>();
   std::vector<std::string> log;
-  inner->also_log = [&](std::string what) { log.push_back(std::move(what)); };
+  inner->hooks.also_log = [&](std::string what) {
+    log.push_back(std::move(what));
+  };
   auto flow = MakeFaultFlow(std::move(inner));
   EXPECT_THAT(flow->Close(), IsOk());
   EXPECT_THAT(log, ElementsAre("end", "await remote end", "free"));
@@ -99,7 +103,7 @@ TEST(FaultFlowTest, CloseWaitsForTheRemoteAndFreesTheInnerFlow) {
   EXPECT_EQ(log.size(), 3);
 }
 
-TEST(FaultFlowTest, DestructionAbortsTheInnerFlow) {
+TEST(FaultFlowTest, DestructionAborts) {
   Faulty f;
   EXPECT_THAT(f.flow->Write("prefix"), IsOk());
   f.flow.reset();
@@ -116,8 +120,8 @@ TEST(FaultFlowTest, CloseReturnsTheReasonOfTheRemote) {
 
 TEST(FaultFlowTest, CloseReturnsTheErrorOfFreeing) {
   auto inner = std::make_unique<HookFlow>();
-  inner->read = [](size_t) { return absl::Cord(); };
-  inner->free = [] { return absl::DataLossError("disk"); };
+  inner->hooks.read = [](size_t) { return absl::Cord(); };
+  inner->hooks.free = [] { return absl::DataLossError("disk"); };
   auto flow = MakeFaultFlow(std::move(inner));
   EXPECT_THAT(flow->Read(), IsEof());
   EXPECT_THAT(flow->Close(),
@@ -187,10 +191,10 @@ TEST(FaultFlowTest, ReadsAreAsShortAsTheOptionsSay) {
   EXPECT_THAT(flow->Read(3), HoldsData("de"));
 }
 
-TEST(FaultFlowTest, WritesReachTheInnerFlowInPieces) {
+TEST(FaultFlowTest, WritesAreHandedOnInPieces) {
   auto inner = std::make_unique<HookFlow>();
   std::vector<std::string> pieces;
-  inner->write = [&](absl::Cord buffer, size_t*) {
+  inner->hooks.write = [&](absl::Cord buffer, size_t*) {
     pieces.emplace_back(buffer);
     return absl::OkStatus();
   };
@@ -206,10 +210,10 @@ TEST(FaultFlowTest, WritesReachTheInnerFlowInPieces) {
   EXPECT_EQ(flow->bytes_written(), 14);
 }
 
-TEST(FaultFlowTest, AnErrorOfTheInnerFlowCountsWhatItsPiecesTook) {
+TEST(FaultFlowTest, AnErrorFromUnderneathCountsWhatItsPiecesTook) {
   auto inner = std::make_unique<HookFlow>();
   int calls = 0;
-  inner->write = [&](absl::Cord, size_t* accepted) {
+  inner->hooks.write = [&](absl::Cord, size_t* accepted) {
     if (++calls < 3) return absl::OkStatus();
     *accepted = 1;
     return absl::DataLossError("disk");
@@ -220,7 +224,6 @@ TEST(FaultFlowTest, AnErrorOfTheInnerFlowCountsWhatItsPiecesTook) {
   absl::Cord source("abcdefgh");
   EXPECT_THAT(flow->WriteFrom(&source), StatusIs(absl::StatusCode::kDataLoss));
   EXPECT_EQ(source, "fgh");
-  // What broke by itself need not be aborted: reading goes on.
   EXPECT_THAT(flow->Read(), HoldsData("data"));
 }
 
@@ -283,6 +286,7 @@ TEST(FaultFlowTest, AWriteErrorHandsOverWhatWasAcceptedThenAnError) {
     EXPECT_EQ(f.flow->bytes_written(), 5);
     EXPECT_THAT(f.remote->Read(), HoldsData("abcde"));
     EXPECT_THAT(f.remote->Read(), StatusIs(absl::StatusCode::kUnavailable));
+    EXPECT_THAT(f.remote->Shutdown(ShutdownMode::kWrite), IsOk());
     EXPECT_EQ(f.flow->Close(), status);
   }
 }
@@ -310,10 +314,14 @@ TEST(FaultFlowTest, AWriteErrorMayComeAfterEverythingWasAccepted) {
   EXPECT_THAT(f.remote->Read(), HoldsData("abc"));
 }
 
-TEST(FaultFlowTest, AWriteErrorBreaksReadsAsAReset) {
+TEST(FaultFlowTest, ReadsGoOnAfterAWriteError) {
   Faulty f({Fault::Error(WriteOperation(0), Reset())});
   EXPECT_THAT(f.flow->Write("abc"), Not(IsOk()));
-  EXPECT_THAT(f.flow->Read(), StatusIs(absl::StatusCode::kUnavailable));
+  EXPECT_THAT(f.remote->Read(), StatusIs(absl::StatusCode::kUnavailable));
+  EXPECT_THAT(f.remote->Write("answer"), IsOk());
+  EXPECT_THAT(f.flow->Read(), HoldsData("answer"));
+  EXPECT_THAT(f.remote->Shutdown(ShutdownMode::kWrite), IsOk());
+  EXPECT_THAT(f.flow->Read(), IsEof());
 }
 
 TEST(FaultFlowTest, AWriteDeadlineHappensOnceAndCanBeResumed) {
@@ -333,6 +341,7 @@ TEST(FaultFlowTest, AnEndThatFailsIsNoCleanEnd) {
               StatusIs(absl::StatusCode::kUnavailable));
   EXPECT_THAT(f.remote->Read(), HoldsData("abc"));
   EXPECT_THAT(f.remote->Read(), StatusIs(absl::StatusCode::kUnavailable));
+  EXPECT_THAT(f.remote->Shutdown(ShutdownMode::kWrite), IsOk());
   EXPECT_THAT(f.flow->Close(), StatusIs(absl::StatusCode::kUnavailable));
 }
 
@@ -349,30 +358,85 @@ TEST(FaultFlowTest, OfSeveralFaultsTheFirstToBeReachedHappens) {
 
 // --- Aborts
 
+auto IsStop() {
+  return StatusIs(absl::StatusCode::kCancelled, HasSubstr("stop"));
+}
+
 TEST(FaultFlowTest, AnAbortInAWriteIsTheReasonAtBothEnds) {
-  const absl::Status reason = absl::CancelledError("stop");
-  Faulty f({Fault::Abort(WriteOperation(1), reason, 1)});
+  Faulty f({Fault::Abort(WriteOperation(1), absl::CancelledError("stop"), 1)});
+  EXPECT_THAT(f.remote->Write("unread"), IsOk());
   EXPECT_THAT(f.flow->Write("abc"), IsOk());
   absl::Cord source("def");
-  EXPECT_EQ(f.flow->WriteFrom(&source), reason);
+  EXPECT_THAT(f.flow->WriteFrom(&source), IsStop());
   EXPECT_EQ(source, "ef");
-  EXPECT_EQ(f.flow->Read().status(), reason);
+  EXPECT_THAT(f.flow->Write("ef"), IsStop());
+  EXPECT_THAT(f.flow->Read(), IsStop());
   EXPECT_THAT(f.remote->Read(), HoldsData("abcd"));
-  EXPECT_EQ(f.remote->Read().status().code(), absl::StatusCode::kCancelled);
-  EXPECT_EQ(f.flow->Close(), reason);
+  EXPECT_THAT(f.remote->Read(), IsStop());
+  EXPECT_THAT(f.remote->Write("x"), IsStop());
+  EXPECT_THAT(f.flow->Close(), IsStop());
 }
 
 TEST(FaultFlowTest, AnAbortInAReadOrInTheEndIsTheReason) {
   const absl::Status reason = absl::CancelledError("stop");
   Faulty reading({Fault::Abort(ReadOperation(0), reason)});
-  EXPECT_EQ(reading.flow->Read().status(), reason);
-  EXPECT_EQ(reading.flow->Write("x"), reason);
+  EXPECT_THAT(reading.flow->Read(), IsStop());
+  EXPECT_THAT(reading.flow->Write("x"), IsStop());
+  EXPECT_THAT(reading.remote->Read(), IsStop());
+  EXPECT_THAT(reading.flow->Close(), IsStop());
+  Faulty closing({Fault::Abort(ReadOperation(0), reason)});
+  EXPECT_THAT(closing.flow->Read(), IsStop());
+  EXPECT_THAT(closing.flow->Close(), IsStop());
+  EXPECT_THAT(closing.remote->Read(), IsStop()) << "and no clean end";
   Faulty ending({Fault::Abort(WriteOperation(0), reason)});
-  EXPECT_EQ(ending.flow->Close(), reason);
-  EXPECT_THAT(ending.remote->Read(), StatusIs(absl::StatusCode::kCancelled));
-  Faulty ok({Fault::Abort(WriteOperation(0), absl::OkStatus())});
-  EXPECT_THAT(ok.flow->Write("x"), StatusIs(absl::StatusCode::kAborted));
-  EXPECT_EQ(ok.flow->bytes_written(), 0);
+  EXPECT_THAT(ending.flow->Close(), IsStop());
+  EXPECT_THAT(ending.remote->Read(), IsStop());
+  EXPECT_THAT(ending.remote->Write("x"), IsStop());
+}
+
+TEST(FaultFlowTest, AnAbortForAnOkOrDeadlineReasonIsAborted) {
+  for (const absl::Status& reason :
+       {absl::OkStatus(), absl::DeadlineExceededError("late")}) {
+    Faulty f({Fault::Abort(WriteOperation(0), reason)});
+    EXPECT_THAT(f.flow->Write("x"), StatusIs(absl::StatusCode::kAborted));
+    EXPECT_THAT(f.flow->Read(), StatusIs(absl::StatusCode::kAborted));
+    EXPECT_EQ(f.flow->bytes_written(), 0);
+  }
+}
+
+TEST(FaultFlowTest, AnAbortWakesACallOfTheOtherDirection) {
+  const absl::Status reason = absl::CancelledError("stop");
+  Pipe pipe = MakePipe(4);
+  auto reading = MakeFaultFlow(std::move(pipe.left),
+                               {Fault::Abort(WriteOperation(0), reason)});
+  std::thread reader([&] { EXPECT_THAT(reading->Read(), IsStop()); });
+  absl::SleepFor(kShort);
+  EXPECT_THAT(reading->Write("x"), IsStop());
+  reader.join();
+
+  pipe = MakePipe(4);
+  auto writing = MakeFaultFlow(std::move(pipe.left),
+                               {Fault::Abort(ReadOperation(0), reason)});
+  std::thread writer(
+      [&] { EXPECT_THAT(writing->Write("more than four"), IsStop()); });
+  EXPECT_THAT(pipe.right->Read(1), HoldsData("m"));  // it has begun
+  EXPECT_THAT(writing->Read(), IsStop());
+  writer.join();
+}
+
+TEST(FaultFlowTest, TheFirstAbortIsHandedOnAndNoOther) {
+  auto inner = std::make_unique<HookFlow>();
+  std::vector<std::string> log;
+  inner->hooks.also_log = [&](std::string what) {
+    log.push_back(std::move(what));
+  };
+  auto flow = MakeFaultFlow(
+      std::move(inner),
+      {Fault::Abort(WriteOperation(0), absl::CancelledError("stop"))});
+  EXPECT_THAT(flow->Write("x"), IsStop());
+  flow->Abort(absl::DataLossError("too late"));
+  flow.reset();
+  EXPECT_THAT(log, ElementsAre("abort CANCELLED", "free"));
 }
 
 // --- Delays
@@ -390,8 +454,8 @@ TEST(FaultFlowTest, ADelayIsOverInTime) {
 }
 
 TEST(FaultFlowTest, ADeadlineCutsADelayShortAlsoOneThatIsSetMeanwhile) {
-  Faulty f({Fault::Delay(ReadOperation(0), kForEver),
-            Fault::Delay(WriteOperation(0), kForEver)});
+  Faulty f({Fault::Delay(ReadOperation(0), kForever),
+            Fault::Delay(WriteOperation(0), kForever)});
   f.flow->SetReadDeadline(absl::InfinitePast());
   EXPECT_THAT(f.flow->Read(), StatusIs(absl::StatusCode::kDeadlineExceeded));
   std::thread writer([&] {
@@ -405,8 +469,8 @@ TEST(FaultFlowTest, ADeadlineCutsADelayShortAlsoOneThatIsSetMeanwhile) {
 }
 
 TEST(FaultFlowTest, AbortAndShutdownReadCutADelayShort) {
-  Faulty f({Fault::Delay(ReadOperation(0), kForEver),
-            Fault::Delay(WriteOperation(0), kForEver)});
+  Faulty f({Fault::Delay(ReadOperation(0), kForever),
+            Fault::Delay(WriteOperation(0), kForever)});
   std::thread reader([&] { EXPECT_THAT(f.flow->Read(), IsEof()); });
   std::thread writer([&] {
     EXPECT_THAT(f.flow->Write("x"), StatusIs(absl::StatusCode::kCancelled));
@@ -417,6 +481,53 @@ TEST(FaultFlowTest, AbortAndShutdownReadCutADelayShort) {
   f.flow->Abort(absl::CancelledError("stop"));
   writer.join();
   EXPECT_EQ(f.flow->bytes_written(), 0);
+}
+
+TEST(FaultFlowTest, TheDeadlineOfCloseCutsTheDelayOfTheEndShort) {
+  Faulty f({Fault::Delay(WriteOperation(0), kForever)});
+  EXPECT_THAT(f.flow->Close(absl::Now() + kShort),
+              StatusIs(absl::StatusCode::kDeadlineExceeded));
+  EXPECT_THAT(f.remote->Read(), StatusIs(absl::StatusCode::kAborted));
+}
+
+// PatientClose() asks again and again whether the end was sent.
+TEST(FaultFlowTest, TheDelayOfTheEndGoesOnFromOneTryToTheNext) {
+  auto inner = std::make_unique<HookFlow>();
+  // Some arrive until the end is sent; then all have.
+  std::atomic<int64_t> in_transit = 1000000;
+  inner->hooks.in_transit = [&] {
+    return in_transit == 0 ? 0 : in_transit -= 1;
+  };
+  std::vector<absl::Time> ends;
+  inner->hooks.end_write = [&](absl::Time) {
+    in_transit = 0;
+    ends.push_back(absl::Now());
+    return absl::OkStatus();
+  };
+  const absl::Time start = absl::Now();
+  auto flow = MakeFaultFlow(std::move(inner),
+                            {Fault::Delay(WriteOperation(0), 10 * kShort)});
+  EXPECT_THAT(flow->PatientClose(kShort), IsOk());
+  ASSERT_EQ(ends.size(), 1);
+  EXPECT_GE(ends[0] - start, 10 * kShort);
+}
+
+TEST(FaultFlowTest, TheEndIsSentIfTheWriteDeadlineCutsItsDelayShort) {
+  Faulty f({Fault::Delay(WriteOperation(0), kForever)});
+  f.flow->SetWriteDeadline(absl::InfinitePast());
+  EXPECT_THAT(f.flow->Shutdown(ShutdownMode::kWrite), IsOk());
+  EXPECT_THAT(f.remote->Read(), IsEof());
+}
+
+TEST(FaultFlowTest, AnAbortByAReadBreaksTheEndThatIsDelayed) {
+  Faulty f({Fault::Delay(WriteOperation(0), kForever),
+            Fault::Abort(ReadOperation(0), absl::CancelledError("stop"))});
+  std::thread ender(
+      [&] { EXPECT_THAT(f.flow->Shutdown(ShutdownMode::kWrite), IsStop()); });
+  absl::SleepFor(kShort);
+  EXPECT_THAT(f.flow->Read(), IsStop());
+  ender.join();
+  EXPECT_THAT(f.remote->Read(), IsStop());
 }
 
 // --- Observers and names
@@ -438,7 +549,7 @@ TEST(FaultFlowTest, AnObserverSeesEachOperation) {
   EXPECT_THAT(pipe.right->Write("abc"), IsOk());
   EXPECT_THAT(flow->Read(), IsOk());
   EXPECT_THAT(flow->Write("de"), IsOk());
-  EXPECT_THAT(flow->Write(""), IsOk());  // reaches no implementation
+  EXPECT_THAT(flow->Write(""), IsOk());  // does not reach the transport
   EXPECT_THAT(flow->Read(), Not(IsOk()));
   EXPECT_THAT(flow->Read(), Not(IsOk()));
   EXPECT_THAT(flow->Shutdown(ShutdownMode::kWrite), IsOk());

@@ -19,14 +19,16 @@
 //   });
 //
 // With threads: close, abort or destroy the wrapped flow before you join the
-// thread at its other end, which otherwise waits for ever after a fault.
+// thread at its other end, which may wait forever after a fault. Close() waits
+// for that end, too, after an error that broke one direction: use a deadline,
+// or Abort().
 //
 // When not to use it: for code whose operations differ from run to run. Those
 // of each wrapped flow and direction should come in the same order; between
 // flows and directions they need not, so threads are fine.
 //
-// Thread safety: ForEachFaultPoint() runs `body` on the calling thread. The
-// functions of a FaultPlan may be called from any thread, but for Wrap().
+// Thread safety: ForEachFaultPoint() runs `body` on the calling thread. Any
+// thread may call the functions of a FaultPlan, except Wrap().
 
 #ifndef FLOW_TESTING_FAULT_POINTS_H_
 #define FLOW_TESTING_FAULT_POINTS_H_
@@ -56,11 +58,11 @@ enum class FaultMode {
   // A write hands half of its bytes over (rounded down), then fails. Writes of
   // 2 bytes or more.
   kErrorHalfway,
-  // The flow is aborted from within the operation. Any operation.
+  // The connection breaks during the operation. Any operation.
   kAbort,
-  // As kError (reads) or kErrorHalfway (writes), but with kDeadlineExceeded,
-  // which does not stay: who asks again goes on. Reads and writes, but not the
-  // sending of the end.
+  // Like kError (reads) or kErrorHalfway (writes), with kDeadlineExceeded,
+  // which
+  // does not stay: the next call goes on. Reads and writes, not the end.
   kDeadline,
 };
 
@@ -89,9 +91,9 @@ class FaultPlan {
 
   // FaultPlan::Wrap()
   //
-  // Returns a fault flow around `inner`, with the fault of this run if it is
-  // for this flow. The first one that a run wraps is flow 0. Short reads and
-  // pieces can be had besides.
+  // Returns `inner` as a fault flow, with the fault of this run if it is for
+  // this flow. The first one that a run wraps is flow 0. `max_read` and
+  // `max_write` are those of FaultOptions.
   std::unique_ptr<Flow> Wrap(std::unique_ptr<Flow> inner,
                              size_t max_read = kNoLimit,
                              size_t max_write = kNoLimit);

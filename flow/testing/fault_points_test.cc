@@ -108,8 +108,12 @@ TEST(ForEachFaultPointTest, EachFaultIsWhatItsModeSays) {
         EXPECT_EQ(flow->bytes_written(), 2);
         break;
       case FaultMode::kAbort:
-        EXPECT_EQ(status, plan.error());
-        EXPECT_EQ(flow->Read().status(), plan.error());
+        for (const absl::Status& failed :
+             {status, again, flow->Read().status(), flow->Close()}) {
+          EXPECT_THAT(failed, StatusIs(plan.error().code(),
+                                       HasSubstr(plan.error().message())));
+        }
+        EXPECT_THAT(pipe.right->Read(), StatusIs(plan.error().code()));
         EXPECT_EQ(flow->bytes_written(), 0);
         break;
       case FaultMode::kDeadline:

@@ -81,7 +81,7 @@ inline IsEofMatcher IsEof() { return {}; }
 // (status.h). Another kFailedPrecondition is not.
 //
 // In `namespace flow` a using-declaration of it hides the function of the same
-// name, which is then to be called as flow::IsClosed(status).
+// name, which you then call as flow::IsClosed(status).
 inline IsClosedMatcher IsClosed() { return {}; }
 
 // HoldsData()
@@ -90,8 +90,8 @@ inline IsClosedMatcher IsClosed() { return {}; }
 // bytes. A mismatch is explained by both sizes, the first offset that differs
 // and a few escaped bytes around it. Nothing (`""`) matches end-of-file.
 //
-// GoogleTest itself prints the whole value besides, whatever the matcher says;
-// SameData() is for data that would flood the log.
+// GoogleTest also prints the whole value. Use SameData() for data that would
+// flood the log.
 inline HoldsDataMatcher HoldsData(absl::Cord expected) {
   return HoldsDataMatcher(std::move(expected));
 }

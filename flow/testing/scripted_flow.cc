@@ -16,13 +16,16 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/cord.h"
 #include "absl/strings/escaping.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
-#include "absl/types/span.h"
 #include "flow/flow.h"
+#include "flow/internal/flow_core.h"
+#include "flow/outgoing.h"
 #include "flow/testing/matchers.h"
+#include "flow/transport.h"
 #include "gtest/gtest.h"
 
 namespace flow::testing {
@@ -76,7 +79,7 @@ Expect Expect::AskingFor(size_t max_bytes) && {
 Expect Expect::Write(absl::string_view data, Line line) {
   ABSL_CHECK(!data.empty())
       << line.file << ":" << line.number
-      << ": Expect::Write() of nothing, which reaches no implementation (a "
+      << ": Expect::Write() of nothing, which never reaches the flow (a "
          "literal that begins with NUL? Say absl::string_view(data, size))";
   Expect entry(Kind::kWrite, line);
   entry.data_ = std::string(data);
@@ -160,19 +163,14 @@ std::string Expect::ToString() const {
   return "unknown";
 }
 
-// --- The flow
+// --- The transport
 
-class ScriptedFlow final : public Flow {
+class ScriptedTransport final : public Transport {
  public:
-  ScriptedFlow(std::vector<Expect> script, Expect::Line line)
+  ScriptedTransport(std::vector<Expect> script, Expect::Line line)
       : script_(std::move(script)), line_(line) {}
 
-  ~ScriptedFlow() override {
-    {
-      absl::MutexLock lock(&mu_);
-      destroyed_ = true;
-    }
-    Destroy();
+  ~ScriptedTransport() override {
     absl::MutexLock lock(&mu_);
     if (error_.ok() && next_ < script_.size()) {
       ADD_FAILURE_AT(script_[next_].line_.file, script_[next_].line_.number)
@@ -221,7 +219,7 @@ class ScriptedFlow final : public Flow {
     return error_;
   }
 
-  absl::StatusOr<absl::Cord> DoRead(size_t max_bytes) override {
+  absl::StatusOr<absl::Cord> Read(size_t max_bytes) override {
     absl::MutexLock lock(&mu_);
     Expect* const entry = Next(Kind::kRead);
     if (!error_.ok() || entry == nullptr ||
@@ -240,7 +238,8 @@ class ScriptedFlow final : public Flow {
     return absl::Cord(rest);
   }
 
-  absl::Status Take(const absl::Cord& data, size_t* accepted) {
+  absl::Status Write(Outgoing& outgoing) override {
+    const absl::Cord data = outgoing.TakeCord();
     absl::MutexLock lock(&mu_);
     Expect* const entry = Next(Kind::kWrite);
     if (!error_.ok() || entry == nullptr || data != entry->data_) {
@@ -251,27 +250,11 @@ class ScriptedFlow final : public Flow {
                      SameData(data, absl::Cord(entry->data_)).message());
     }
     ++next_;
-    *accepted = entry->accepted_;
+    outgoing.Accept(entry->accepted_);
     return entry->status_;
   }
 
-  absl::Status DoWrite(absl::Cord buffer, size_t* accepted) override {
-    return Take(buffer, accepted);
-  }
-  absl::Status DoWritev(absl::Span<const absl::Cord> buffers,
-                        size_t* accepted) override {
-    absl::Cord all;
-    for (const absl::Cord& buffer : buffers) all.Append(buffer);
-    return Take(all, accepted);
-  }
-  absl::Status DoWritevBorrowed(absl::Span<const absl::string_view> buffers,
-                                size_t* accepted) override {
-    absl::Cord all;
-    for (absl::string_view buffer : buffers) all.Append(buffer);
-    return Take(all, accepted);
-  }
-
-  absl::Status DoEndWrite(const absl::Status& outcome) override {
+  absl::Status EndWrite(const absl::Status& outcome, absl::Time) override {
     // Of a write that failed, the test knows.
     if (!outcome.ok()) return absl::OkStatus();
     absl::MutexLock lock(&mu_);
@@ -282,7 +265,7 @@ class ScriptedFlow final : public Flow {
     return entry->status_;
   }
 
-  void DoShutdownRead() override {
+  void RefuseRead() override {
     absl::MutexLock lock(&mu_);
     if (!error_.ok() || Next(Kind::kShutdownRead) == nullptr) {
       Differs("ShutdownRead()").IgnoreError();
@@ -291,7 +274,7 @@ class ScriptedFlow final : public Flow {
     ++next_;
   }
 
-  absl::Status DoAwaitRemoteEnd(absl::Time) override {
+  absl::Status AwaitRemoteEnd(absl::Time) override {
     absl::MutexLock lock(&mu_);
     if (!error_.ok() || Next(Kind::kClose) == nullptr) {
       return Differs("Close()");
@@ -299,8 +282,9 @@ class ScriptedFlow final : public Flow {
     return absl::OkStatus();
   }
 
-  void DoAbort(const absl::Status& reason) override {
+  void Abort(const absl::Status& reason) override {
     absl::MutexLock lock(&mu_);
+    destroyed_ = absl::EndsWith(reason.message(), internal::kDestroyed);
     if (destroyed_) return;
     aborted_ = true;
     Expect* const entry = Next(Kind::kAbort);
@@ -312,12 +296,12 @@ class ScriptedFlow final : public Flow {
     ++next_;
   }
 
-  absl::Status DoFree() override {
+  absl::Status Free() override {
     absl::MutexLock lock(&mu_);
     if (destroyed_) return absl::OkStatus();
     Expect* const entry = Next(Kind::kClose);
     if (!error_.ok() || entry == nullptr) {
-      // Who frees after an abort cannot be seen; it need not be a Close().
+      // What frees after an abort cannot be seen; it need not be a Close().
       return aborted_ ? absl::OkStatus() : Differs("Close()");
     }
     ++next_;
@@ -335,14 +319,14 @@ class ScriptedFlow final : public Flow {
     }
     ++next_;
   }
-  void DoSetReadDeadline(absl::Time deadline) override {
+  void SetReadDeadline(absl::Time deadline) override {
     SetDeadline(Kind::kSetReadDeadline, "SetReadDeadline", deadline);
   }
-  void DoSetWriteDeadline(absl::Time deadline) override {
+  void SetWriteDeadline(absl::Time deadline) override {
     SetDeadline(Kind::kSetWriteDeadline, "SetWriteDeadline", deadline);
   }
 
-  std::string DoDescribe() const override { return "scripted flow"; }
+  std::string Describe() const override { return "scripted flow"; }
 
   absl::Mutex mu_;
   std::vector<Expect> script_ ABSL_GUARDED_BY(mu_);
@@ -356,7 +340,7 @@ class ScriptedFlow final : public Flow {
 
 std::unique_ptr<Flow> MakeScriptedFlow(std::vector<Expect> script,
                                        Expect::Line line) {
-  return std::make_unique<ScriptedFlow>(std::move(script), line);
+  return MakeFlow(std::make_unique<ScriptedTransport>(std::move(script), line));
 }
 
 }  // namespace flow::testing

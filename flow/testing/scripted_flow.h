@@ -4,8 +4,9 @@
 // File: testing/scripted_flow.h
 //
 // A flow that expects certain operations in a certain order, and answers each
-// as the script says. For the exact conduct of a protocol: that it writes once,
-// that it ends its direction before it reads on, what it does after a deadline.
+// as the script says. It tests exactly what a protocol does: that it writes
+// once, that it ends its direction before it reads on, or what it does after a
+// deadline.
 //
 //   auto flow = MakeScriptedFlow({
 //       Expect::Write("GET /\n"),
@@ -16,23 +17,23 @@
 //   });
 //   EXPECT_THAT(Fetch(*flow), IsOkAndHolds("hello"));
 //
-// Each operation is compared with the next entry. One that differs is a failure
-// of the test, at the line of the entry, with what was expected, what came, and
-// the rest of the script; the code under test gets kInternal, then and from
-// there on. Entries that are left at the flow's destruction are a failure, too.
+// Each operation is compared with the next entry. If it differs, the test fails
+// at the line of the entry, and says what was expected, what came, and how the
+// script goes on. The code under test gets kInternal, then and from there on.
+// The test also fails if entries are left when the flow is destroyed.
 //
-// What is compared is what reaches an implementation (the hooks of flow.h).
-// What the base answers by itself does not, and is not to be scripted:
+// What is compared is what reaches a transport (transport.h). What Flow answers
+// by itself does not, and is not to be scripted:
 //
 //  * empty writes, Read(0), and a second reader or writer at the same time;
 //  * operations on a direction that is over, and repeated calls of Shutdown(),
 //    Abort() and Close();
 //  * Shutdown(kWrite) after a write has failed;
-//  * Close() after Abort(), which may be scripted, but need not be.
+//  * Close() after Abort(), which may be scripted, but need not be (destruction
+//    after Abort() is the same as Close()).
 //
-// Close() is preceded by ShutdownWrite() if nothing has ended the direction
-// before. An entry Close() covers that; so it does not tell whether a
-// Shutdown(kWrite) came just before it.
+// An entry Close() includes the end that Close() sends. So it does not tell
+// whether Shutdown(kWrite) came just before it.
 //
 // When not to use it: where any order is right, or the sizes of reads and
 // writes do not matter, use a pipe (flow/pipe.h), and fault_points.h for
@@ -72,9 +73,9 @@ class Expect {
 
   // Expect::Read(), Expect::ReadEof(), Expect::ReadError()
   //
-  // A Read, answered with `data` (if that is more than the Read asks for, over
-  // several), with end-of-file, or with the error `status`. What Flow makes of
-  // an error holds here, too: only kDeadlineExceeded does not stay.
+  // A Read() or ReadInto(), answered with `data` (over several, if that is more
+  // than it asks for), with end-of-file, or with the error `status`. What Flow
+  // makes of an error holds here, too: only kDeadlineExceeded does not stay.
   //
   // Preconditions: `data` is not empty; `status` is not Ok.
   static Expect Read(absl::string_view data,
@@ -137,7 +138,7 @@ class Expect {
   std::string ToString() const;
 
  private:
-  friend class ScriptedFlow;
+  friend class ScriptedTransport;
 
   enum class Kind {
     kRead,

@@ -292,7 +292,7 @@ TEST(ExpectTest, IsPrintedAsItIsWritten) {
 
 TEST(ExpectDeathTest, AnImpossibleEntryEndsTheProgram) {
   EXPECT_DEATH(Expect::Read(""), "did you mean ReadEof");
-  EXPECT_DEATH(Expect::Write(""), "reaches no implementation");
+  EXPECT_DEATH(Expect::Write(""), "never reaches the flow");
   EXPECT_DEATH(Expect::ReadError(absl::OkStatus()), "Ok status");
   EXPECT_DEATH(Expect::WriteError("a", 2, absl::AbortedError("")), "accepted");
   EXPECT_DEATH(Expect::Close().AskingFor(1), "asks for nothing");

@@ -2,27 +2,29 @@
  * Copyright 2026 The flow authors
  * SPDX-License-Identifier: Apache-2.0
  *
- * File: internal/pipe.pml
+ * File: verification/pipe.pml
  *
  * A model of the two ends of a pipe with threads, for the checker SPIN: the
- * protocol of flow.cc (who takes a direction, who sends its end, who waits, who
- * frees) on the rules of pipe_state.cc. SPIN tries every order in which the steps
- * of all threads can happen. docs/formal_model.md says what is checked and how
- * large it is; tools/check_model.sh checks it.
+ * protocol of flow.cc and flow_core.cc (who takes a direction, who sends its end,
+ * who waits, who frees) on the rules of flow_state.cc and pipe_state.cc. SPIN
+ * tries every order in which the steps of all threads can happen.
+ * docs/formal_model.md says what is checked and how large it is;
+ * tools/check_model.sh checks it.
  *
- * How to read it: inlines and fields have the names of flow.cc (class Flow,
- * typedef End) and of pipe_state.cc and pipe.cc (typedef PipeDirection, the
- * hooks). End 0 is left; direction 0 is the one that end 0 writes. A thread runs
- * alone until it yields, blocks or ends. What happens between two Yield() is
+ * How to read it: inlines and fields have the names of flow_state.cc and
+ * flow_core.cc (typedef End) and of pipe_state.cc (typedef PipeDirection).
+ * PipeRead() and its like are the functions of the transport in pipe.cc. End 0 is
+ * left; direction 0 is the one that end 0 writes. A thread runs alone until it
+ * yields, blocks or ends. What happens between two Yield() is
  *
- *   - one atomic operation on the word of a direction (Take, Give, the load
- *     before it), or
+ *   - one atomic operation on the word of a Gate (Take, Give, the load before
+ *     it), or
  *   - one stretch under the mutex `mu_` of an end, or
  *   - one stretch under the mutex of the pipe.
  *
  * A stretch may be one step, as what it touches is touched under its mutex only.
  * The words are the exception: a stretch changes each of them once, or looks at
- * both when they can only become idle (Idle(), as OVER is set in both by then).
+ * both when they can only become idle (IDLE, as OVER is set in both by then).
  *
  * Waiting is as it is in the code, so that a lost wake-up is a deadlock here: in
  * the pipe a thread sleeps until it is signaled; in mu_.Await() it looks again
@@ -32,7 +34,8 @@
  * Left out: weak memory (every step is seen by all at once; TSan looks after the
  * rest), empty writes, Reads of several bytes, read deadlines, buffers that go
  * beyond the capacity, a second reader or writer, calls from inside a hook, a
- * Read that fails by itself, the texts of errors, and all flows but the pipe.
+ * Read that fails by itself, PatientClose(), the texts of errors, and all flows
+ * but the pipe. FinishRead() and EndRead() are one stretch.
  *
  * Macros (-D):
  *   LEFT, RIGHT    the threads of each end: a sum of the roles below
@@ -65,6 +68,8 @@
 #endif
 
 #define HAS(e, role) ((((e) == 0) -> (LEFT) : (RIGHT)) & (role))
+/* What no end has is left out, which makes compiling faster. */
+#define ANY(role) (((LEFT) | (RIGHT)) & (role))
 
 /* The rules, as names in the messages of failed assertions. */
 hidden byte NoByteLostOrRepeated = 0;      /* and none out of order */
@@ -88,9 +93,11 @@ hidden byte NotReached = 0;
 #define RULE(name, condition) assert(name || (condition))
 
 mtype = {
-  Open, Ended, Refused, Aborted,           /* a direction; Aborted is kBroken too */
+  Open, Ended, Refused, Broken,            /* a direction */
   Data, EndOfFile, Reason, Closed, Deadline, /* what a hook or call returns */
-  None, Ok, OwnReason, OutError, InError, RemoteError, FreeError  /* of Close */
+  None, Ok, OwnReason, OutError, InError, RemoteError, FreeError, /* of Close */
+  NoHook, RefusingRead, EndingWrite, AwaitingRemoteEnd, Aborting, Freeing,
+  NotYet, IsDue, IsRunning, IsDone         /* AwaitRemoteEnd() */
 };
 
 /* --- The pipe: a direction has the number of the end that writes it. */
@@ -100,8 +107,8 @@ typedef PipeDirection {
   bool demand;        /* a Read waits, for one byte */
   bool offered;       /* a write waits, with `left` bytes */
   byte left;          /* of the write under way; a Read takes from it, too */
-  bool closer_waits;  /* in DoAwaitRemoteEnd() of the reading end */
-  byte returned;      /* bytes that DoRead() has returned */
+  bool closer_waits;  /* in PipeAwaitRemoteEnd(), at the reading end */
+  byte returned;      /* bytes that PipeRead() has returned */
   bool reader_asleep; /* on its condition variable */
   bool writer_asleep;
   bool closer_asleep;
@@ -119,9 +126,9 @@ PipeDirection p[2];
 #define ROOM(d) (p[d].demand && len(queue[d]) == 0)
 #endif
 chan queue[2] = [SLOTS] of { byte };  /* bytes are numbered */
-bool gone[2];  /* DoAbort() of that end was called: its mark */
+bool gone[2];  /* PipeAbort() of that end was called: its mark */
 
-/* --- An end: class Flow. Its outbound direction has the number of the end. */
+/* --- An end: class FlowState. Its outbound direction has the number of the end. */
 
 #define BUSY 1  /* a call is under way */
 #define OVER 2  /* no new call may begin */
@@ -135,17 +142,24 @@ typedef End {
   bool end_sent;
   bool aborted;
   bool closing;
+  mtype await = NotYet;
+  bool remote_error;  /* of AwaitRemoteEnd() */
+  mtype closed = None;
   bool free_when_idle;
   bool freed;
-  byte hooks;  /* hook_callers_.size() */
-  mtype close_result = None;
+  bool refuse_due;
+  bool end_due;
+  bool abort_due;
+  bool free_due;
+  bool free_is_for_closer;
+  byte running;  /* functions of the transport other than reads and writes */
   bool asleep[2];  /* a thread is in mu_.Await() */
   /* What really happens, for the rules only. */
   bool reading;  /* from Take to the return */
   bool writing;
-  bool write_runs;  /* DoWrite() */
-  byte running;  /* hooks that have begun and not returned */
-  byte frees;    /* DoFree() calls */
+  bool write_runs;  /* PipeWrite() */
+  byte inside;  /* functions of the transport that have begun and not returned */
+  byte frees;    /* PipeFree() calls */
   bool end_called;  /* Shutdown(kWrite) or Close */
   bool refuse_called;
   bool abort_called;
@@ -156,7 +170,6 @@ typedef End {
   bool joined;  /* a Close joined another */
   byte closers;  /* threads that are in Close() */
   mtype read_end = None;  /* what the last Read returned */
-  mtype waits = None;  /* of RunClose(): Ok is the write, Open the remote, Closed a call */
 }
 End b[2];
 byte threads;  /* that have not ended */
@@ -200,11 +213,11 @@ inline Await(e, me, condition, hasty) {
   b[e].asleep[me] = false
 }
 
-/* --- Hooks of the pipe. Each stretch is under the mutex of the pipe. */
+/* --- The transport. Each stretch is under the mutex of the pipe. */
 
 inline BeginHook(e) {
   RULE(FreedAfterEveryHook, b[e].frees == 0);
-  b[e].running++
+  b[e].inside++
 }
 
 inline Admit(d) {
@@ -217,7 +230,7 @@ inline Admit(d) {
   od
 }
 
-inline DoRead(e, d) {
+inline PipeRead(e, d) {
   do
   :: gone[e] -> result = Reason; break
   :: else ->
@@ -266,21 +279,21 @@ inline DoRead(e, d) {
 #ifdef PLANT_END_OF_FILE_FOR_REASON
         result = EndOfFile;
 #else
-        result = (p[d].state == Aborted -> Reason : EndOfFile);
+        result = (p[d].state == Broken -> Reason : EndOfFile);
 #endif
         break
      fi
   od;
-  b[e].running--
+  b[e].inside--
 }
 
-inline DoWrite(e) {
+inline PipeWrite(e) {
   p[e].left = BYTES;
   do
   :: p[e].offered = false;
      if
      :: p[e].left == 0 -> result = Ok; break
-     :: p[e].left > 0 && (gone[e] || p[e].state == Aborted) ->
+     :: p[e].left > 0 && (gone[e] || p[e].state == Broken) ->
         result = Reason;
         break
      :: p[e].left > 0 && !gone[e] && p[e].state == Refused ->
@@ -317,13 +330,13 @@ inline DoWrite(e) {
         fi
      fi
   od;
-  b[e].running--
+  b[e].inside--
 }
 
 #if defined(PLANT_ABORT_OVERWRITES_END)
-#define MOVES(d, to) (p[d].state == Open || (p[d].state == Ended && to == Aborted))
+#define MOVES(d, to) (p[d].state == Open || (p[d].state == Ended && to == Broken))
 #elif defined(PLANT_END_OVERWRITES_ABORT)
-#define MOVES(d, to) (p[d].state == Open || (p[d].state == Aborted && to == Ended))
+#define MOVES(d, to) (p[d].state == Open || (p[d].state == Broken && to == Ended))
 #else
 #define MOVES(d, to) (p[d].state == Open)
 #endif
@@ -360,7 +373,7 @@ inline Move(d, to) {
 }
 
 /* Ends (`good`) or breaks the outbound direction. */
-inline DoEndWrite(e, good) {
+inline PipeEndWrite(e, good) {
   RULE(EndAfterTheWrite, !b[e].write_runs);
   RULE(FailedWriteNeverEnds, !good || !b[e].cut);
   if
@@ -370,11 +383,11 @@ inline DoEndWrite(e, good) {
   :: else ->
      if
      :: good -> Move(e, Ended)
-     :: else -> Move(e, Aborted)
+     :: else -> Move(e, Broken)
      fi
   fi;
-  hook_result = (gone[e] || (good && p[e].state == Aborted) -> Reason : Ok);
-  b[e].running--
+  hook_result = (gone[e] || (good && p[e].state == Broken) -> Reason : Ok);
+  b[e].inside--
 }
 
 inline Discard(d) {
@@ -384,15 +397,15 @@ inline Discard(d) {
   od
 }
 
-inline DoShutdownRead(e, d) {
+inline PipeRefuseRead(e, d) {
   Move(d, Refused);
   Discard(d);
-  b[e].running--
+  b[e].inside--
 }
 
-inline DoAwaitRemoteEnd(e, d, hasty) {
+inline PipeAwaitRemoteEnd(e, d, hasty) {
   do
-  :: gone[e] || p[d].state == Aborted -> hook_result = Reason; break
+  :: gone[e] || p[d].state == Broken -> hook_result = Reason; break
   :: !gone[e] && (p[d].state == Ended || p[d].state == Refused) ->
      hook_result = Ok;
      break
@@ -416,114 +429,103 @@ inline DoAwaitRemoteEnd(e, d, hasty) {
         fi
      fi
   od;
-  b[e].running--
+  b[e].inside--
 }
 
-inline DoAbort(e, d) {
+inline PipeAbort(e, d) {
   gone[e] = true;
-  Move(e, Aborted);
+  Move(e, Broken);
   if
   :: p[d].state == Open -> Discard(d)
   :: else
   fi;
-  Move(d, Aborted);
-  b[e].running--
+  Move(d, Broken);
+  b[e].inside--
 }
 
-inline DoFree(e, d) {
+inline PipeFree(e, d) {
   RULE(FreedOnce, b[e].frees == 0);
   b[e].frees++;
-  RULE(FreedAfterEveryHook, b[e].running == 1);
+  RULE(FreedAfterEveryHook, b[e].inside == 1);
   b[e].lost = gone[e] && p[d].first == Ended && b[d].frees == 0 &&
               p[d].got < p[d].accepted && !b[e].refuse_called;
   if
 #ifndef PLANT_DESTROYED_IS_DRAINED
   :: gone[e] && p[d].state == Ended &&
      (len(queue[d]) > 0 || p[d].returned != p[d].got) ->
-     p[d].state = Aborted
+     p[d].state = Broken
 #endif
   :: else
   fi;
   Discard(d);
   /* From here a Close learns of an abort that nothing else has told it. */
 #ifdef PLANT_FREE_KEEPS_QUIET
-  free_result = Ok;
+  hook_result = Ok;
 #else
-  free_result = (p[e].state == Aborted || p[d].state == Aborted -> Reason : Ok);
+  hook_result = (p[e].state == Broken || p[d].state == Broken -> Reason : Ok);
 #endif
-  b[e].running--
+  b[e].inside--
 }
 
-/* --- The moves of class Flow. A call to a hook gives `mu_` up meanwhile. */
+/* --- The moves of FlowState, each in a stretch under `mu_` */
 
 #define IDLE(e) ((b[e].in_word & BUSY) == 0 && \
-                 (b[e].out_word & BUSY) == 0 && b[e].hooks == 0)
-
-
-inline Free(e) {
-  b[e].freed = true;
-  b[e].hooks++;
-  b[e].running++;
-  Unlock(e);
-  DoFree(e, 1 - e);
-  Yield();
-  b[e].hooks--
-}
-
-inline FreeIfLast(e) {
-  if
+                 (b[e].out_word & BUSY) == 0 && NO_HOOK(e))
+#define NO_HOOK(e) (b[e].running == 0 && !b[e].refuse_due && !b[e].end_due && \
+                    !b[e].abort_due)
 #if defined(PLANT_FREED_TWICE)
-  :: b[e].free_when_idle && IDLE(e) -> Free(e)
+#define CAN_FREE(e) IDLE(e)
 #elif defined(PLANT_FREED_WHILE_BUSY)
-  :: b[e].free_when_idle && !b[e].freed && b[e].hooks == 0 -> Free(e)
+#define CAN_FREE(e) (!b[e].freed && NO_HOOK(e))
 #else
-  :: b[e].free_when_idle && !b[e].freed && IDLE(e) -> Free(e)
+#define CAN_FREE(e) (!b[e].freed && IDLE(e))
 #endif
-  :: else
-  fi
-}
 
-/* CallHook() is: BeginCallHook, the hook, EndCallHook. */
-inline BeginCallHook(e) {
-  b[e].hooks++;
-  BeginHook(e);
-  Unlock(e)
-}
-inline EndCallHook(e) {
-  Yield();
-  b[e].hooks--;
-  FreeIfLast(e)
-}
-
-inline SendEnd(e) {
-  good = b[e].out_state == Open;
-  BeginCallHook(e);
-  DoEndWrite(e, good);
-  EndCallHook(e);
-  b[e].end_sent = true;
+inline Advance(e) {
   if
-  :: b[e].aborted || b[e].out_state != Open
-  :: else -> b[e].out_state = (hook_result == Ok -> Ended : Aborted)
-  fi
-}
-
-inline EndWrite(e) {
-  b[e].end_called = true;
-  if
-  :: !b[e].aborted && b[e].out_state == Open && !b[e].end_requested ->
-     b[e].end_requested = true;
-     before = b[e].out_word;
-     b[e].out_word = before | OVER;
+  :: b[e].closing && b[e].closed == None && b[e].end_sent &&
+     (b[e].out_word & BUSY) == 0 ->
      if
-#ifdef PLANT_END_DURING_WRITE
-     :: true -> SendEnd(e)
+#ifdef PLANT_CLOSE_DOES_NOT_WAIT
+     :: b[e].await == NotYet -> b[e].await = IsDone
 #else
-     :: (before & BUSY) == 0 -> SendEnd(e)
-     :: else
+     :: b[e].await == NotYet ->
+        b[e].await = (b[e].in_state == Open || b[e].in_state == Refused ->
+                      IsDue : IsDone)
 #endif
+     :: else
+     fi;
+     if
+     :: b[e].await == IsDone ->
+#ifndef PLANT_READS_GO_ON
+        b[e].in_word = b[e].in_word | OVER;
+#endif
+        if
+        :: !b[e].freed && IDLE(e) ->
+           b[e].freed = true;
+           b[e].free_due = true;
+           b[e].free_is_for_closer = true
+        :: else
+        fi
+     :: else
      fi
   :: else
+  fi;
+  if
+  :: b[e].free_when_idle && CAN_FREE(e) ->
+     b[e].freed = true;
+     b[e].free_due = true
+  :: else
   fi
+}
+
+inline Latch(e, outcome) {
+  if
+  :: b[e].closed == None -> b[e].closed = outcome
+  :: else
+  fi;
+  b[e].free_when_idle = true;
+  Advance(e)
 }
 
 inline RefuseRead(e) {
@@ -532,9 +534,22 @@ inline RefuseRead(e) {
   :: !b[e].aborted && b[e].in_state == Open && !b[e].freed ->
      b[e].in_state = Refused;
      b[e].in_word = b[e].in_word | OVER;
-     BeginCallHook(e);
-     DoShutdownRead(e, 1 - e);
-     EndCallHook(e)
+     b[e].refuse_due = true
+  :: else
+  fi
+}
+
+inline RequestEnd(e) {
+  b[e].end_called = true;
+  if
+  :: !b[e].aborted && b[e].out_state == Open && !b[e].end_requested ->
+     b[e].end_requested = true;
+#ifdef PLANT_END_DURING_WRITE
+     b[e].end_due = true;
+#else
+     b[e].end_due = (b[e].out_word & BUSY) == 0;
+#endif
+     b[e].out_word = b[e].out_word | OVER
   :: else
   fi
 }
@@ -544,149 +559,226 @@ inline AbortBoth(e) {
   b[e].aborted = true;
   b[e].in_word = b[e].in_word | OVER;
   b[e].out_word = b[e].out_word | OVER;
+  b[e].end_due = false;
+  b[e].refuse_due = false;
+  if
+  :: b[e].await == IsDue -> b[e].await = IsDone
+  :: else
+  fi;
   if
   :: !IDLE(e) -> b[e].free_when_idle = true
   :: else
   fi;
-  BeginCallHook(e);
-  DoAbort(e, 1 - e);
-  EndCallHook(e)
+  b[e].abort_due = true;
+  if
+  :: b[e].closing -> Latch(e, OwnReason)
+  :: else
+  fi
 }
 
 inline Abort(e) {
   if
-  :: b[e].aborted || b[e].freed || b[e].close_result != None
+  :: b[e].aborted || b[e].freed || b[e].closed != None
   :: else -> AbortBoth(e)
+  fi
+}
+
+inline BeginClose(e) {
+  b[e].closing = true;
+  RequestEnd(e);
+  if
+  :: b[e].aborted -> Latch(e, OwnReason)
+  :: else
+  fi;
+  Advance(e)
+}
+
+inline GiveUpClose(e) {
+  if
+  :: b[e].closed != None || (b[e].freed && !b[e].aborted)
+  :: b[e].closed == None && b[e].aborted -> Latch(e, OwnReason)
+  :: else ->
+     b[e].closed = Deadline;
+     AbortBoth(e);
+     Latch(e, Deadline)
   fi
 }
 
 inline Destroy(e) {
   assert(IDLE(e) && b[e].closers == 0);
   if
-  :: !b[e].aborted && b[e].close_result == None -> AbortBoth(e)
-  :: else
-  fi;
-  if
-  :: !b[e].freed -> Free(e)
-  :: else
-  fi
-}
-
-inline ReleaseIn(e) {
-  b[e].in_word = b[e].in_word & OVER;
-  b[e].freed_by_call = b[e].free_when_idle && !b[e].freed && IDLE(e);
-  FreeIfLast(e)
-}
-
-inline ReleaseOut(e) {
-  b[e].out_word = b[e].out_word & OVER;
-  if
-  :: !b[e].aborted && (b[e].end_requested || b[e].out_state == Aborted) ->
-     b[e].end_by_write = b[e].end_requested;
-     SendEnd(e)
-  :: else
-  fi;
-  FreeIfLast(e)
-}
-
-/* --- Close(), after its first line. */
-
-inline LatchClose(e, outcome) {
-  if
-  :: b[e].close_result == None -> b[e].close_result = outcome
+  :: !b[e].aborted && b[e].closed == None -> AbortBoth(e)
   :: else
   fi;
   b[e].free_when_idle = true;
-  FreeIfLast(e);
-  mine = b[e].close_result
+  Advance(e)
 }
 
-inline GiveUpClose(e) {
+inline EndRead(e) {
+  b[e].in_word = b[e].in_word & OVER;
+  Advance(e);
+  b[e].freed_by_call =
+      b[e].freed_by_call || (b[e].free_due && !b[e].free_is_for_closer)
+}
+
+inline EndWrite(e) {
+  b[e].out_word = b[e].out_word & OVER;
+  b[e].end_due =
+      !b[e].aborted && (b[e].end_requested || b[e].out_state == Broken);
+  b[e].end_by_write = b[e].end_due && b[e].end_requested;
+  Advance(e)
+}
+
+/* The next function to run, which has then begun, is in `hook`. */
+inline TakeDue(e, closer) {
+  hook = NoHook;
   if
-  :: b[e].aborted -> LatchClose(e, OwnReason)
+  :: b[e].refuse_due -> b[e].refuse_due = false; hook = RefusingRead
+  :: !b[e].refuse_due && b[e].end_due ->
+     b[e].end_due = false;
+     good = b[e].out_state == Open;
+     hook = EndingWrite
+  :: !b[e].refuse_due && !b[e].end_due && b[e].abort_due ->
+     b[e].abort_due = false;
+     hook = Aborting
   :: else ->
-     b[e].close_result = Deadline;
-     AbortBoth(e);
-     LatchClose(e, Deadline)
+     if
+     :: b[e].free_due && (closer || !b[e].free_is_for_closer) ->
+        b[e].free_due = false;
+        hook = Freeing
+     :: else ->
+        if
+        :: closer && b[e].await == IsDue ->
+           b[e].await = IsRunning;
+           hook = AwaitingRemoteEnd
+        :: else
+        fi
+     fi
+  fi;
+  if
+  :: hook != NoHook ->
+     b[e].running++;
+     if
+     :: hook == Freeing -> b[e].inside++  /* PipeFree() checks the rules */
+     :: else -> BeginHook(e)
+     fi
+  :: else
   fi
 }
 
-inline RunClose(e, me, hasty) {
-  b[e].closing = true;
-  hook_result = Ok;
-
-  /* Flush and signal. */
-  b[e].waits = Ok;
-  EndWrite(e);
-  hook_result = Ok;
-  Await(e, me, b[e].aborted ||
-               (b[e].end_sent && (b[e].out_word & BUSY) == 0), hasty);
-
-  /* Wait for the remote. */
+inline Finish(e) {
+  b[e].running--;
   if
-#ifndef PLANT_CLOSE_DOES_NOT_WAIT
-  :: !timed_out && !b[e].aborted && b[e].in_state == Open ->
-     b[e].waits = Open;
-     BeginCallHook(e);
-     DoAwaitRemoteEnd(e, 1 - e, hasty);
-     EndCallHook(e);
-     timed_out = (hook_result == Deadline)
-#endif
-  :: else
-  fi;
-
-  /* Free. */
-  if
-  :: !timed_out ->
-     b[e].waits = Closed;
-#ifndef PLANT_READS_GO_ON
-     b[e].in_word = b[e].in_word | OVER;
-#endif
-     Await(e, me, b[e].aborted || IDLE(e), hasty)
-  :: else
-  fi;
-  if
-  :: timed_out -> GiveUpClose(e)
-  :: !timed_out && b[e].aborted -> LatchClose(e, OwnReason)
-  :: else ->
-     mine = (b[e].out_state == Aborted -> OutError :
-             (b[e].in_state == Aborted -> InError :
-              (hook_result != Ok -> RemoteError : Ok)));
-     Free(e);
+  :: hook == EndingWrite ->
+     b[e].end_sent = true;
      if
-     :: mine == Ok && free_result != Ok -> mine = FreeError
+     :: b[e].aborted || b[e].out_state != Open
+     :: else -> b[e].out_state = (hook_result == Ok -> Ended : Broken)
+     fi
+  :: hook == AwaitingRemoteEnd ->
+     b[e].await = IsDone;
+     b[e].remote_error = hook_result != Ok
+  :: hook == Freeing && b[e].closed == None && !b[e].aborted ->
+     b[e].closed = (b[e].out_state == Broken -> OutError :
+                    (b[e].in_state == Broken -> InError :
+                     (b[e].remote_error -> RemoteError :
+                      (hook_result != Ok -> FreeError : Ok))));
+     b[e].free_when_idle = true
+  :: else
+  fi;
+  good = false;
+  hook_result = None;
+  Advance(e)
+}
+
+/* --- FlowCore */
+
+/* Run(): what is due, and what becomes due by that. Begins and ends in a stretch
+ * under `mu_`. */
+inline RunDue(e) {
+  do
+  :: hook == NoHook -> break
+  :: else ->
+     Unlock(e);
+     if
+     :: hook == RefusingRead -> PipeRefuseRead(e, 1 - e)
+     :: hook == EndingWrite -> PipeEndWrite(e, good)
+     :: hook == Aborting -> PipeAbort(e, 1 - e)
+     :: hook == Freeing -> PipeFree(e, 1 - e)
+     fi;
+     Yield();
+     Finish(e);
+     TakeDue(e, false)
+  od
+}
+
+/* After a move. */
+inline RunWhatItMadeDue(e) {
+  TakeDue(e, false);
+  RunDue(e)
+}
+
+#define CAN_GO_ON(e) \
+  (b[e].closed != None || b[e].free_due || b[e].await == IsDue)
+
+inline RunClose(e, me, hasty) {
+  do
+  :: Await(e, me, CAN_GO_ON(e), hasty);
+     if
+     :: timed_out -> GiveUpClose(e)
      :: else
      fi;
-     LatchClose(e, mine)
-  fi;
-  b[e].waits = None
+     timed_out = false;
+     TakeDue(e, true);
+     if
+     :: hook == NoHook && b[e].closed != None -> mine = b[e].closed; break
+     :: hook == AwaitingRemoteEnd ->
+        Unlock(e);
+        PipeAwaitRemoteEnd(e, 1 - e, hasty);
+        Yield();
+        if
+        :: hook_result == Deadline -> GiveUpClose(e)
+        :: else
+        fi;
+        Finish(e);
+        TakeDue(e, false)
+     :: else
+     fi;
+     RunDue(e);
+     Unlock(e)
+  od
 }
 
 inline JoinClose(e, me, hasty) {
   b[e].joined = true;
-  Await(e, me, b[e].close_result != None, hasty);
-  if
-  :: timed_out && (!b[e].freed || b[e].aborted) ->
+  Await(e, me, b[e].closed != None, hasty);
 #ifdef PLANT_JOINER_HAS_ITS_OWN_RESULT
-     mine = Deadline
-#else
-     GiveUpClose(e)
-#endif
-  :: else ->
-     Await(e, me, b[e].close_result != None, false);
-     mine = b[e].close_result
+  if
+  :: timed_out -> mine = Deadline
+  :: else -> mine = b[e].closed
   fi
+#else
+  if
+  :: timed_out ->
+     GiveUpClose(e);
+     RunWhatItMadeDue(e);
+     Unlock(e);
+     Await(e, me, b[e].closed != None, false)
+  :: else
+  fi;
+  mine = b[e].closed
+#endif
 }
 
 /* --- The threads */
 
-/* ReadOutcome() */
-inline ReadOutcome(e) {
+/* What a Read gets that may not begin, or is discarded. */
+inline ReadAnswer(e) {
   if
-  :: b[e].in_state == Aborted -> result = Reason
-  :: b[e].in_state != Aborted && b[e].aborted -> result = OwnReason
-  :: b[e].in_state != Aborted && !b[e].aborted &&
-     (b[e].close_result != None || b[e].in_state == Open) -> result = Closed
+  :: b[e].in_state == Broken -> result = Reason
+  :: b[e].in_state != Broken && b[e].aborted -> result = OwnReason
+  :: b[e].in_state != Broken && !b[e].aborted &&
+     (b[e].closed != None || b[e].in_state == Open) -> result = Closed
   :: else -> result = EndOfFile
   fi
 }
@@ -696,10 +788,12 @@ inline Count(d) {
   p[d].got++
 }
 
+#if ANY(READER)
 /* Read() until there is no more. */
 proctype Reader(byte e) {
   byte value;
-  mtype result = None, free_result = None;
+  mtype result = None, hook = NoHook, hook_result = None;
+  bool good, disturbed;
   atomic {
     do
     :: b[e].reading = true;
@@ -708,42 +802,45 @@ proctype Reader(byte e) {
           b[e].in_word = BUSY;
           BeginHook(e);
           Yield();
-          DoRead(e, 1 - e);
+          PipeRead(e, 1 - e);
           Yield();
+          disturbed = true;
           if
-          :: result == Data && b[e].in_word == BUSY ->  /* the load */
+          :: result == Data && b[e].in_word == BUSY ->  /* undisturbed() */
              Count(1 - e);
              Yield();
              if
-             :: b[e].in_word == BUSY -> b[e].in_word = 0  /* Give() */
-             :: else ->
-                Yield();
-                ReleaseIn(e);  /* GiveSlowly() */
-                Unlock(e)
+             :: b[e].in_word == BUSY ->
+                b[e].in_word = 0;  /* Give() */
+                disturbed = false
+             :: else -> Yield()
              fi
           :: else ->
              Yield();
              /* FinishRead() */
              if
-             :: b[e].aborted || b[e].in_state != Open -> ReadOutcome(e)
+             :: b[e].aborted || b[e].in_state != Open -> ReadAnswer(e)
              :: else ->
                 if
                 :: result == Reason ->
-                   b[e].in_state = Aborted;
-                   b[e].in_word = b[e].in_word | OVER
+                   b[e].in_state = Broken;
+                   b[e].in_word = b[e].in_word | OVER;
+                   b[e].refuse_due = b[e].closing
                 :: result == EndOfFile ->
                    b[e].in_state = Ended;
                    b[e].in_word = b[e].in_word | OVER
                 :: else -> Count(1 - e)
                 fi
-             fi;
-             ReleaseIn(e);
-             Unlock(e)
+             fi
+          fi;
+          if
+          :: disturbed -> EndRead(e); RunWhatItMadeDue(e); Unlock(e)
+          :: else
           fi
        :: else ->
           assert((b[e].in_word & BUSY) == 0);  /* one reader only */
           Yield();
-          ReadOutcome(e);  /* ReadRefused() */
+          ReadAnswer(e);
           Unlock(e)
        fi;
        b[e].reading = false;
@@ -759,23 +856,25 @@ proctype Reader(byte e) {
     :: result == EndOfFile && b[e].in_state != Ended ->
        RULE(NoEndOfFileAfterAbort, b[e].refuse_called)
     :: result == Reason ->
-       RULE(FirstMoveWins, p[1 - e].first == Aborted);
+       RULE(FirstMoveWins, p[1 - e].first == Broken);
        RULE(ReasonAfterTheLastByte, p[1 - e].got == p[1 - e].accepted)
     :: result == OwnReason ->
        RULE(FirstMoveWins, b[e].abort_called)
     :: result == Closed ->
-       RULE(FirstMoveWins, b[e].waits == Closed || b[e].close_result != None)
+       RULE(FirstMoveWins, b[e].await == IsDone || b[e].closed != None)
     fi;
     b[e].read_end = result;
     threads--
   }
 }
+#endif
 
+#if ANY(WRITER)
 /* WRITES times Write() of BYTES bytes. */
 proctype Writer(byte e) {
   byte todo = WRITES;
-  mtype result = None, hook_result = None, free_result = None;
-  bool good;
+  mtype result = None, hook = NoHook, hook_result = None;
+  bool good, disturbed;
   atomic {
     do
     :: todo == 0 -> break
@@ -788,21 +887,23 @@ proctype Writer(byte e) {
           BeginHook(e);
           b[e].write_runs = true;
           Yield();
-          DoWrite(e);
+          PipeWrite(e);
           b[e].write_runs = false;
           Yield();
+          disturbed = true;
           if
-          :: result == Ok && b[e].out_word == BUSY ->  /* the load */
+          :: result == Ok && b[e].out_word == BUSY ->  /* undisturbed() */
              Yield();
              if
 #ifdef PLANT_PLAIN_STORE
-             :: true -> b[e].out_word = 0
+             :: true ->
 #else
-             :: b[e].out_word == BUSY -> b[e].out_word = 0  /* Give() */
-             :: else ->
-                Yield();
-                ReleaseOut(e);  /* GiveSlowly() */
-                Unlock(e)
+             :: b[e].out_word == BUSY ->
+#endif
+                b[e].out_word = 0;  /* Give() */
+                disturbed = false
+#ifndef PLANT_PLAIN_STORE
+             :: else -> Yield()
 #endif
              fi
           :: else ->
@@ -818,17 +919,19 @@ proctype Writer(byte e) {
 #else
                 :: result != Deadline || b[e].end_requested ->
 #endif
-                   b[e].out_state = Aborted;
+                   b[e].out_state = Broken;
                    b[e].out_word = b[e].out_word | OVER
                 :: else
                 fi
-             fi;
-             ReleaseOut(e);
-             Unlock(e)
+             fi
+          fi;
+          if
+          :: disturbed -> EndWrite(e); RunWhatItMadeDue(e); Unlock(e)
+          :: else
           fi
        :: else ->
           assert((b[e].out_word & BUSY) == 0);  /* one writer only */
-          result = Closed  /* WriteRefused() */
+          result = Closed  /* WriteAnswer() */
        fi;
        b[e].writing = false;
        if
@@ -839,72 +942,94 @@ proctype Writer(byte e) {
     threads--
   }
 }
+#endif
 
+#if ANY(CLOSER + HASTY_CLOSER + JOINER)
 proctype Closer(byte e; byte me; bool hasty) {
-  byte before;
-  mtype hook_result = None, free_result = None, mine = None;
+  mtype hook = NoHook, hook_result = None, mine = None;
   bool good, timed_out;
   atomic {
     b[e].end_called = true;
     b[e].closers++;
     if
-    :: b[e].close_result != None -> mine = b[e].close_result
-    :: b[e].close_result == None && b[e].closing -> JoinClose(e, me, hasty)
-    :: b[e].close_result == None && !b[e].closing -> RunClose(e, me, hasty)
+    :: b[e].closed != None -> mine = b[e].closed
+    :: else ->
+       if
+       :: b[e].closing -> JoinClose(e, me, hasty)
+       :: else ->
+          BeginClose(e);
+          RunWhatItMadeDue(e);
+          Unlock(e);
+          RunClose(e, me, hasty)
+       fi
     fi;
     b[e].closers--;
-    RULE(ClosesAgree, mine == b[e].close_result);
+    RULE(ClosesAgree, mine == b[e].closed);
     RULE(CloseWaitsForTheRemote,
          mine == Deadline || mine == OwnReason || p[1 - e].first != Open);
     RULE(CloseOkMeansWhole,
-         mine != Ok || (p[e].first != Aborted && p[1 - e].first != Aborted));
+         mine != Ok || (p[e].first != Broken && p[1 - e].first != Broken));
     Unlock(e);
     threads--
   }
 }
+#endif
 
+#if ANY(ABORTER)
 proctype Aborter(byte e) {
-  mtype free_result = None;
-  atomic {
-    Abort(e);
-    Unlock(e);
-    threads--
-  }
-}
-
-proctype Ender(byte e) {
-  byte before;
-  mtype hook_result = None, free_result = None;
+  mtype hook = NoHook, hook_result = None;
   bool good;
   atomic {
-    EndWrite(e);
+    Abort(e);
+    RunWhatItMadeDue(e);
     Unlock(e);
     threads--
   }
 }
+#endif
 
+#if ANY(ENDER)
+proctype Ender(byte e) {
+  mtype hook = NoHook, hook_result = None;
+  bool good;
+  atomic {
+    RequestEnd(e);
+    RunWhatItMadeDue(e);
+    Unlock(e);
+    threads--
+  }
+}
+#endif
+
+#if ANY(REFUSER)
 proctype Refuser(byte e) {
-  mtype free_result = None;
+  mtype hook = NoHook, hook_result = None;
+  bool good;
   atomic {
     RefuseRead(e);
+    RunWhatItMadeDue(e);
     Unlock(e);
     threads--
   }
 }
+#endif
 
+#if ANY(DESTROYER)
 proctype Destroyer(byte e) {
-  byte before;
-  mtype hook_result = None, free_result = None;
+  mtype hook = NoHook, hook_result = None;
   bool good;
   atomic {
     if
     :: true
-    :: EndWrite(e)
+    :: RequestEnd(e)
     fi;
+    RunWhatItMadeDue(e);
     Destroy(e);
+    RunWhatItMadeDue(e);
     threads--
   }
 }
+#endif
 
 /* --- What may wait for ever, and what must have happened in the end */
 
@@ -931,34 +1056,35 @@ inline CheckClosers(e, d) {
   RULE(EveryWaitIsDocumented,
        b[e].closers == 0 ||
        (!b[e].abort_called && !b[d].abort_called &&
-        ((b[e].waits == Ok && b[e].writing) ||
-         (b[e].waits == Open && p[d].first == Open && !b[e].refuse_called &&
+        ((b[e].await == NotYet && b[e].writing) ||
+         (b[e].await == IsRunning && p[d].first == Open && !b[e].refuse_called &&
           (!b[d].end_called || b[d].writing)))));
-  RULE(CloseFrees, b[e].close_result == None || b[e].frees == 1)
+  RULE(CloseFrees, b[e].closed == None || b[e].frees == 1)
 }
 
 /* What some run must reach (-DREACH=...), or else the model would be empty. */
 #define SENT (WRITES * BYTES)
 #define ALL_READ_AND_BOTH_CLOSED \
-  (b[0].close_result == Ok && b[1].close_result == Ok && p[0].got == SENT && \
+  (b[0].closed == Ok && b[1].closed == Ok && p[0].got == SENT && \
    b[1].read_end == EndOfFile && b[1].in_state == Ended)
 #define END_SENT_BY_THE_WRITE \
-  (b[0].end_by_write && b[0].close_result == Ok && p[0].got == SENT)
+  (b[0].end_by_write && b[0].closed == Ok && p[0].got == SENT)
 #define FREED_BY_THE_LAST_READ (b[1].freed_by_call && b[1].frees == 1)
-#define TWO_CLOSES_AGREED_ON_OK (b[0].joined && b[0].close_result == Ok)
+#define TWO_CLOSES_AGREED_ON_OK (b[0].joined && b[0].closed == Ok)
 #define DEADLINE_TOLD_TO_THE_REMOTE \
-  (b[0].close_result == Deadline && b[1].read_end == Reason)
-#define CLOSE_WAITS_FOR_EVER (b[0].waits == Open && b[0].closers == 1)
+  (b[0].closed == Deadline && b[1].read_end == Reason)
+#define CLOSE_WAITS_FOR_EVER (b[0].await == IsRunning && b[0].closers == 1)
 #define ALL_READ_THEN_THE_REASON (p[0].got == SENT && b[1].read_end == Reason)
 #define ENDED_THEN_ABORTED \
   (p[0].first == Ended && b[0].abort_called && b[1].read_end == EndOfFile && \
    b[1].in_state == Ended)
-#define LOSS_TOLD_TO_CLOSE (b[1].lost && b[0].close_result == FreeError)
+#define LOSS_TOLD_TO_CLOSE (b[1].lost && b[0].closed == FreeError)
 
 /* `timeout` is when nothing else can run. */
 active proctype Judge() {
-  byte one, other;
-  mtype free_result = None;
+  byte one, destroyed;
+  mtype hook = NoHook, hook_result = None;
+  bool good;
   timeout;
   atomic {
     CheckReader(0, 1);
@@ -970,8 +1096,8 @@ active proctype Judge() {
     RULE(EveryWaitIsDocumented,
          threads == b[0].reading + b[0].writing + b[0].closers +
                     b[1].reading + b[1].writing + b[1].closers);
-    RULE(LostDataIsNoSuccess, !b[0].lost || b[1].close_result != Ok);
-    RULE(LostDataIsNoSuccess, !b[1].lost || b[0].close_result != Ok);
+    RULE(LostDataIsNoSuccess, !b[0].lost || b[1].closed != Ok);
+    RULE(LostDataIsNoSuccess, !b[1].lost || b[0].closed != Ok);
 #ifdef REACH
     RULE(NotReached, !(REACH));
 #endif
@@ -980,55 +1106,80 @@ active proctype Judge() {
     :: one = 0
     :: one = 1
     fi;
-    other = 1 - one;
-    Abort(one)
+    Abort(one);
+    RunWhatItMadeDue(one)
   }
   timeout;
   RULE(AbortWakesAll, threads == 0);
   atomic {
-    Destroy(one);
-    Destroy(other);
+    do
+    :: destroyed == 2 -> break
+    :: else ->
+       Destroy(one);
+       RunWhatItMadeDue(one);
+       one = 1 - one;
+       destroyed++
+    od;
     RULE(FreedOnce, b[0].frees == 1 && b[1].frees == 1)
   }
 }
 
 inline Run(e) {
+#if ANY(READER)
   if
   :: HAS(e, READER) -> threads++; run Reader(e)
   :: else
   fi;
+#endif
+#if ANY(WRITER)
   if
   :: HAS(e, WRITER) -> threads++; run Writer(e)
   :: else
   fi;
+#endif
+#if ANY(CLOSER)
   if
   :: HAS(e, CLOSER) -> threads++; run Closer(e, 0, false)
   :: else
   fi;
+#endif
+#if ANY(HASTY_CLOSER)
   if
   :: HAS(e, HASTY_CLOSER) -> threads++; run Closer(e, 1, true)
   :: else
   fi;
+#endif
+#if ANY(JOINER)
   if
   :: HAS(e, JOINER) -> threads++; run Closer(e, 1, false)
   :: else
   fi;
+#endif
+#if ANY(ABORTER)
   if
   :: HAS(e, ABORTER) -> threads++; run Aborter(e)
   :: else
   fi;
+#endif
+#if ANY(ENDER)
   if
   :: HAS(e, ENDER) -> threads++; run Ender(e)
   :: else
   fi;
+#endif
+#if ANY(REFUSER)
   if
   :: HAS(e, REFUSER) -> threads++; run Refuser(e)
   :: else
   fi;
+#endif
+#if ANY(DESTROYER)
   if
   :: HAS(e, DESTROYER) -> threads++; run Destroyer(e)
   :: else
-  fi
+  fi;
+#endif
+  skip
 }
 
 init {

@@ -18,6 +18,7 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/string_view.h"
 #include "flow/flow.h"
+#include "flow/internal/flow_state.h"
 #include "flow/internal/pipe_state.h"
 #include "flow/status.h"
 #include "flow/verification/pipe_model.h"
@@ -26,7 +27,12 @@
 namespace flow::verification {
 namespace {
 
+using internal::FlowState;
+using internal::Gate;
+using internal::PipeState;
+using Hook = FlowState::Hook;
 using Kind = PipeOperation::Kind;
+using Outcome = PipeModel::Outcome;
 
 void Sort(std::vector<PipeModel::Ended>& ended) {
   std::sort(ended.begin(), ended.end(),
@@ -54,7 +60,33 @@ std::string Describe(const std::vector<PipeModel::Ended>& ended) {
                        });
 }
 
-// One byte of PipeBytes(), for ever.
+Outcome ToOutcome(const absl::Status& status) {
+  if (status.ok()) return Outcome::Of(Outcome::kOk);
+  if (IsClosed(status)) return Outcome::Of(Outcome::kClosed);
+  if (absl::IsDeadlineExceeded(status)) return Outcome::Of(Outcome::kLate);
+  return Outcome::Reason(std::string(status.message()));
+}
+
+// `ok` is what a call gets whose answer is kOk.
+Outcome ToOutcome(const FlowState::Answer& answer, Outcome::Kind ok) {
+  switch (answer.kind) {
+    case FlowState::Answer::kOk:
+      return Outcome::Of(ok);
+    case FlowState::Answer::kClosed:
+      return Outcome::Of(Outcome::kClosed);
+    case FlowState::Answer::kError:
+      break;
+  }
+  return ToOutcome(answer.error);
+}
+
+std::string AbortReason(int end) {
+  return absl::StrCat(EndName(end), " aborts");
+}
+
+absl::Status Late() { return absl::DeadlineExceededError("late"); }
+
+// One byte of PipeBytes() that stays where it is.
 absl::string_view Borrowed(int end, size_t begin) {
   static const auto* const kBytes =
       new std::string[2]{PipeBytes(0, 0, 26), PipeBytes(1, 0, 26)};
@@ -64,11 +96,11 @@ absl::string_view Borrowed(int end, size_t begin) {
 }  // namespace
 
 PipeChecker::PipeChecker(const PipeChecker& other)
-    : state_(other.state_), model_(other.model_), ends_(other.ends_) {
+    : pipe_(other.pipe_), model_(other.model_), ends_(other.ends_) {
   // A write that waits shows its offer again, now that of this copy.
   for (int end : {0, 1}) {
     if (ends_[end].offer.has_value()) {
-      state_.Write(Side(end), &*ends_[end].offer, &wakes_);
+      pipe_.Write(Side(end), &*ends_[end].offer, &wakes_);
     }
   }
 }
@@ -102,293 +134,298 @@ bool PipeChecker::IsLegal(PipeOperation operation) const {
   }
 }
 
-// --- As flow::Flow does it
+// --- Operations
 
-PipeChecker::Outcome PipeChecker::ToOutcome(const absl::Status& status) {
-  if (status.ok()) return Outcome::Of(Outcome::kOk);
-  if (IsClosed(status)) return Outcome::Of(Outcome::kClosed);
-  return Outcome::Reason(std::string(status.message()));
+absl::Status PipeChecker::Apply(PipeOperation operation) {
+  done_.clear();
+  difference_.clear();
+  std::vector<PipeModel::Ended> expected_done;
+  const Outcome expected = Expect(operation, &expected_done);
+  const Outcome outcome = Do(operation);
+  Wake();
+  return Compare(outcome, expected, std::move(expected_done));
 }
 
-void PipeChecker::Done(int end, Call call, Outcome outcome) {
-  // What an aborted end gets it knows itself.
-  if (ends_[end].aborted.has_value()) {
-    const size_t bytes = call == Call::kWrite ? outcome.bytes : 0;
-    outcome = *ends_[end].aborted;
-    outcome.bytes = bytes;
+Outcome PipeChecker::Do(PipeOperation operation) {
+  const int end = operation.end;
+  const Kind kind = operation.kind;
+  End& e = ends_[end];
+  switch (kind) {
+    case Kind::kRead1:
+    case Kind::kReadAll:
+      return BeginRead(end, ReadSize(kind));
+    case Kind::kWrite0:
+    case Kind::kWrite1:
+    case Kind::kWrite2:
+    case Kind::kCord2:
+      return BeginWrite(end, kind);
+    case Kind::kShutdownRead:
+    case Kind::kShutdownWrite:
+    case Kind::kShutdownBoth:
+      return Shutdown(end, ShutdownModeOf(kind));
+    case Kind::kClose:
+      return Close(end);
+    case Kind::kAbort:
+      e.state.Abort(absl::AbortedError(AbortReason(end)));
+      RunDue(end);
+      break;
+    case Kind::kDestroy:
+      e.state.Destroy(absl::AbortedError(PipeModel::kDestroyed));
+      RunDue(end);
+      break;
+    case Kind::kLateRead:
+      pipe_.Stop(PipeState::Reader(Side(end)));
+      EndRead(end, Late());
+      break;
+    case Kind::kLateWrite:
+      pipe_.Stop(PipeState::Writer(Side(end)));
+      EndWrite(end, Late());
+      break;
+    case Kind::kLateClose:
+      PassDeadlineOfClose(end);
+      break;
   }
-  done_.push_back({end, call, std::move(outcome)});
+  return Outcome::Of(Outcome::kOk);
 }
+
+Outcome PipeChecker::BeginRead(int end, size_t max_bytes) {
+  End& e = ends_[end];
+  if (!e.state.read_gate().Take(this)) {
+    return ToOutcome(e.state.ReadAnswer(), Outcome::kEof);
+  }
+  e.read = max_bytes;
+  Read(end);
+  return Outcome::Of(Outcome::kWaits);
+}
+
+Outcome PipeChecker::BeginWrite(int end, Kind kind) {
+  End& e = ends_[end];
+  Gate& gate = e.state.write_gate();
+  if (kind == Kind::kWrite0 && !gate.shut()) return Outcome::Of(Outcome::kOk);
+  if (gate.shut() || !gate.Take(this)) {
+    return ToOutcome(e.state.WriteAnswer(), Outcome::kOk);
+  }
+  const auto begin = static_cast<size_t>(gate.bytes());
+  const std::string bytes = PipeBytes(end, begin, WriteSize(kind));
+  if (kind == Kind::kWrite1) {
+    e.offer.emplace(Borrowed(end, begin));
+  } else {
+    e.offer.emplace(absl::Cord(bytes), /*copied=*/kind == Kind::kWrite2);
+  }
+  Write(end);
+  return Outcome::Of(Outcome::kWaits);
+}
+
+Outcome PipeChecker::Shutdown(int end, ShutdownMode mode) {
+  FlowState& state = ends_[end].state;
+  absl::Status status;
+  if (mode != ShutdownMode::kWrite) {
+    state.RefuseRead();
+    RunDue(end);
+    status.Update(state.aborted() ? state.abort_reason() : state.in_error());
+  }
+  if (mode != ShutdownMode::kRead) {
+    state.RequestEnd();
+    RunDue(end);
+    status.Update(state.aborted() ? state.abort_reason() : state.out_error());
+  }
+  return ToOutcome(status);
+}
+
+Outcome PipeChecker::Close(int end) {
+  End& e = ends_[end];
+  if (e.state.closed().has_value()) return ToOutcome(*e.state.closed());
+  e.closing = true;
+  e.state.BeginClose(/*patient=*/false);
+  RunDue(end);
+  return Outcome::Of(Outcome::kWaits);
+}
+
+void PipeChecker::PassDeadlineOfClose(int end) {
+  End& e = ends_[end];
+  pipe_.Stop(PipeState::Closer(Side(end)));
+  e.state.GiveUpClose(Late(), ClosedError("after Close()"),
+                      absl::AbortedError(PipeModel::kGaveUpClosing));
+  if (std::exchange(e.awaiting, false)) {
+    e.state.Finish(Hook::kAwaitRemoteEnd, Late());
+  }
+  RunDue(end);
+}
+
+// --- Functions of the transport
 
 void PipeChecker::Read(int end) {
-  End& e = ends_[end];
   absl::Cord discarded;
-  std::optional<absl::StatusOr<absl::Cord>> result =
-      state_.Read(Side(end), *e.read, &discarded, &wakes_);
-  if (!result.has_value()) return;
-  e.read.reset();
-  if (!result->ok()) {
-    const Outcome error = ToOutcome(result->status());
-    if (!e.in_over && !e.aborted) e.in_error = error;
-    e.in_over = true;
-    Done(end, Call::kRead, error);
-  } else if ((*result)->empty()) {
-    e.in_over = true;
-    Done(end, Call::kRead, Outcome::Of(Outcome::kEof));
-  } else {
-    const std::string expected =
-        PipeBytes(1 - end, e.bytes_read, (*result)->size());
-    if (**result != expected) {
-      difference_ = absl::StrCat(EndName(end), " read ", std::string(**result),
-                                 ", not ", expected);
-    }
-    e.bytes_read += (*result)->size();
-    Done(end, Call::kRead, Outcome::Of(Outcome::kData, (*result)->size()));
-  }
-  LeaveIfLast(end);
+  const std::optional<absl::StatusOr<absl::Cord>> result =
+      pipe_.Read(Side(end), *ends_[end].read, &discarded, &wakes_);
+  if (result.has_value()) EndRead(end, *result);
 }
 
 void PipeChecker::Write(int end) {
-  End& e = ends_[end];
   const std::optional<absl::Status> result =
-      state_.Write(Side(end), &*e.offer, &wakes_);
+      pipe_.Write(Side(end), &*ends_[end].offer, &wakes_);
+  if (result.has_value()) EndWrite(end, *result);
+}
+
+void PipeChecker::AwaitRemoteEnd(int end) {
+  const std::optional<absl::Status> result = pipe_.AwaitEnd(Side(end));
+  ends_[end].awaiting = !result.has_value();
   if (!result.has_value()) return;
+  ends_[end].state.Finish(Hook::kAwaitRemoteEnd, *result);
+  RunDue(end);
+}
+
+absl::Status PipeChecker::Perform(int end, const FlowState::Due& due) {
+  absl::Cord discarded;
+  switch (due.hook) {
+    case Hook::kRefuseRead:
+      pipe_.Refuse(Side(end), &discarded, &wakes_);
+      break;
+    case Hook::kEndWrite:
+      return pipe_.EndWrite(Side(end), due.status, &wakes_);
+    case Hook::kAbort:
+      pipe_.Abort(Side(end), due.status, &discarded, &wakes_);
+      break;
+    case Hook::kFree:
+      if (std::exchange(ends_[end].left, true)) difference_ = "freed twice";
+      return pipe_.Leave(Side(end), /*saw_all=*/true, &discarded, &wakes_);
+    case Hook::kAwaitRemoteEnd:
+    case Hook::kNone:
+      break;
+  }
+  return absl::OkStatus();
+}
+
+// --- What becomes of a call
+
+void PipeChecker::EndRead(int end, const absl::StatusOr<absl::Cord>& result) {
+  End& e = ends_[end];
+  Gate& gate = e.state.read_gate();
+  e.read.reset();
+  const size_t size = result.ok() ? result->size() : 0;
+  if (size != 0) {
+    const std::string expected =
+        PipeBytes(1 - end, static_cast<size_t>(gate.bytes()), size);
+    if (*result != expected) {
+      difference_ = absl::StrCat(EndName(end), " read ", std::string(*result),
+                                 ", not ", expected);
+    }
+  }
+  Outcome outcome = !result.ok() ? ToOutcome(result.status())
+                    : size == 0  ? Outcome::Of(Outcome::kEof)
+                                 : Outcome::Of(Outcome::kData, size);
+  if (size != 0 && gate.undisturbed()) {
+    gate.Count(size);
+    if (!gate.Give()) e.state.EndRead();
+  } else {
+    const std::optional<FlowState::Answer> answer =
+        e.state.FinishRead(size, result.status(), /*passes=*/false);
+    if (answer.has_value()) outcome = ToOutcome(*answer, Outcome::kEof);
+    // It takes a thread that is slow between the two.
+    if (answer.has_value() && size != 0) difference_ = "data were discarded";
+    e.state.EndRead();
+  }
+  done_.push_back({end, Call::kRead, std::move(outcome)});
+  RunDue(end);
+}
+
+void PipeChecker::EndWrite(int end, const absl::Status& status) {
+  End& e = ends_[end];
+  Gate& gate = e.state.write_gate();
   const size_t accepted = e.offer->accepted;
   e.offer.reset();
-  e.bytes_written += accepted;
-  Outcome outcome = ToOutcome(*result);
-  if (!result->ok() && !e.aborted) e.out_error = outcome;
-  outcome.bytes = accepted;
-  Done(end, Call::kWrite, outcome);
-  if ((e.end_requested || !result->ok()) && !e.aborted) SendEnd(end, *result);
-  LeaveIfLast(end);
-}
-
-void PipeChecker::SendEnd(int end, const absl::Status& outcome) {
-  End& e = ends_[end];
-  const absl::Status status = state_.EndWrite(Side(end), outcome, &wakes_);
-  if (!status.ok() && !e.out_error) e.out_error = ToOutcome(status);
-  e.end_sent = true;
-  if (e.closing) GoOnClosing(end);
-}
-
-void PipeChecker::Abort(int end, Outcome local, const std::string& remote) {
-  ends_[end].aborted = std::move(local);
-  absl::Cord discarded;
-  state_.Abort(Side(end), absl::AbortedError(remote), &discarded, &wakes_);
-  // In AwaitEnd() it is woken like any call.
-  if (ends_[end].closing && !ends_[end].awaiting) GoOnClosing(end);
-}
-
-void PipeChecker::ShutdownWrite(int end) {
-  End& e = ends_[end];
-  if (e.aborted || e.out_error || e.end_requested) return;
-  e.end_requested = true;
-  if (!e.offer.has_value()) SendEnd(end, absl::OkStatus());
-}
-
-// A Close that waits goes as far as it can.
-void PipeChecker::GoOnClosing(int end) {
-  End& e = ends_[end];
   Outcome outcome = Outcome::Of(Outcome::kOk);
-  if (!e.aborted) {
-    if (!e.end_sent) return;
-    absl::Status status;
-    if (!e.in_over) {
-      const std::optional<absl::Status> remote = state_.AwaitEnd(Side(end));
-      e.awaiting = !remote.has_value();
-      if (e.awaiting) return;
-      status = *remote;
-    }
-    const absl::Status left = Leave(end);
-    outcome = ToOutcome(status.ok() ? left : status);
-    if (e.in_error) outcome = *e.in_error;
-    if (e.out_error) outcome = *e.out_error;
+  if (status.ok() && gate.undisturbed()) {
+    gate.Count(accepted);
+    if (!gate.Give()) e.state.EndWrite();
+  } else {
+    outcome =
+        ToOutcome(e.state.FinishWrite(accepted, status,
+                                      absl::AbortedError(PipeModel::kCutWrite)),
+                  Outcome::kOk);
+    e.state.EndWrite();
   }
-  e.closing = false;
-  e.awaiting = false;
-  Done(end, Call::kClose, outcome);
-  e.closed = done_.back().outcome;
-  LeaveIfLast(end);
+  outcome.bytes = accepted;
+  done_.push_back({end, Call::kWrite, std::move(outcome)});
+  RunDue(end);
 }
 
-absl::Status PipeChecker::Leave(int end) {
-  if (std::exchange(ends_[end].left, true)) return absl::OkStatus();
-  absl::Cord discarded;
-  return state_.Leave(Side(end), /*saw_all=*/true, &discarded);
-}
-
-// After an abort, the last call to return frees.
-void PipeChecker::LeaveIfLast(int end) {
-  const End& e = ends_[end];
-  if (e.aborted && !e.read && !e.offer && !e.closing) Leave(end).IgnoreError();
+void PipeChecker::RunDue(int end) {
+  End& e = ends_[end];
+  while (difference_.empty()) {
+    const FlowState::Due due =
+        e.state.TakeDue(/*closer=*/e.closing && !e.awaiting);
+    if (due.hook == Hook::kNone) break;
+    // It runs on by itself.
+    if (due.hook == Hook::kAwaitRemoteEnd) return AwaitRemoteEnd(end);
+    e.state.Finish(due.hook, Perform(end, due));
+  }
+  if (e.closing && !e.awaiting && e.state.closed().has_value()) {
+    e.closing = false;
+    done_.push_back({end, Call::kClose, ToOutcome(*e.state.closed())});
+  }
 }
 
 void PipeChecker::Wake() {
   while (wakes_ != 0) {
-    const internal::PipeState::Wakes wakes = std::exchange(wakes_, 0);
+    const PipeState::Wakes wakes = std::exchange(wakes_, 0);
     for (int end : {0, 1}) {
       End& e = ends_[end];
-      const internal::PipeState::Side side = Side(end);
-      if ((wakes & internal::PipeState::Reader(side)) != 0) {
+      const PipeState::Side side = Side(end);
+      if ((wakes & PipeState::Reader(side)) != 0) {
         if (e.read) Read(end);
         if (e.read) difference_ = "a Read was woken in vain";
       }
-      if ((wakes & internal::PipeState::Writer(side)) != 0) {
+      if ((wakes & PipeState::Writer(side)) != 0) {
         if (e.offer) Write(end);
         if (e.offer) difference_ = "a Write was woken in vain";
       }
-      if ((wakes & internal::PipeState::Closer(side)) != 0) {
-        if (e.awaiting) GoOnClosing(end);
+      if ((wakes & PipeState::Closer(side)) != 0) {
+        if (e.awaiting) AwaitRemoteEnd(end);
         if (e.awaiting) difference_ = "a Close was woken in vain";
       }
     }
   }
 }
 
-// --- Operations
+// --- The model
 
-absl::Status PipeChecker::Apply(PipeOperation operation) {
+Outcome PipeChecker::Expect(PipeOperation operation,
+                            std::vector<PipeModel::Ended>* ended) {
   const int end = operation.end;
-  End& e = ends_[end];
-  done_.clear();
-  difference_.clear();
-  std::vector<PipeModel::Ended> expected_done;
-  // What the call itself returns, unless it waits and is then among the others.
-  Outcome expected = Outcome::Of(Outcome::kOk);
-  Outcome outcome = expected;
   const Kind kind = operation.kind;
   switch (kind) {
     case Kind::kRead1:
     case Kind::kReadAll:
-      expected = model_.Read(end, ReadSize(kind), &expected_done);
-      outcome = Outcome::Of(Outcome::kWaits);
-      if (e.in_error) {
-        outcome = *e.in_error;
-      } else if (e.aborted) {
-        outcome = *e.aborted;
-      } else if (e.closed) {
-        outcome = Outcome::Of(Outcome::kClosed);
-      } else if (e.in_over) {
-        outcome = Outcome::Of(Outcome::kEof);
-      } else {
-        e.read = ReadSize(kind);
-        Read(end);
-      }
-      break;
+      return model_.Read(end, ReadSize(kind), ended);
     case Kind::kWrite0:
     case Kind::kWrite1:
     case Kind::kWrite2:
-    case Kind::kCord2: {
-      const size_t size = WriteSize(kind);
-      expected = model_.Write(end, size, kind == Kind::kCord2, &expected_done);
-      outcome = Outcome::Of(Outcome::kWaits);
-      if (e.out_error) {
-        outcome = *e.out_error;
-      } else if (e.aborted) {
-        outcome = *e.aborted;
-      } else if (e.end_requested) {
-        outcome = Outcome::Of(Outcome::kClosed);
-      } else if (size == 0) {
-        outcome = Outcome::Of(Outcome::kOk);
-      } else {
-        const std::string bytes = PipeBytes(end, e.bytes_written, size);
-        if (kind == Kind::kCord2) {
-          e.offer.emplace(absl::Cord(bytes), /*copied=*/false);
-        } else if (kind == Kind::kWrite2) {
-          e.offer.emplace(absl::Cord(bytes), /*copied=*/true);
-        } else {
-          e.offer.emplace(Borrowed(end, e.bytes_written));
-        }
-        Write(end);
-      }
-      break;
-    }
+    case Kind::kCord2:
+      return model_.Write(end, WriteSize(kind), kind == Kind::kCord2, ended);
     case Kind::kShutdownRead:
     case Kind::kShutdownWrite:
-    case Kind::kShutdownBoth: {
-      const ShutdownMode mode = ShutdownModeOf(kind);
-      expected = model_.Shutdown(end, mode, &expected_done);
-      if (e.aborted) {
-        outcome = *e.aborted;
-        break;
-      }
-      if (mode != ShutdownMode::kWrite) {
-        if (!e.in_over && !e.left) {
-          e.in_over = true;
-          absl::Cord discarded;
-          state_.Refuse(Side(end), &discarded, &wakes_);
-        }
-        if (e.in_error) outcome = *e.in_error;
-      }
-      if (mode != ShutdownMode::kRead) {
-        ShutdownWrite(end);
-        if (outcome.kind == Outcome::kOk && e.out_error) outcome = *e.out_error;
-      }
-      break;
-    }
+    case Kind::kShutdownBoth:
+      return model_.Shutdown(end, ShutdownModeOf(kind), ended);
     case Kind::kClose:
-      expected = model_.Close(end, &expected_done);
-      outcome = Outcome::Of(Outcome::kWaits);
-      if (e.closed) {
-        outcome = *e.closed;
-      } else {
-        e.closing = true;
-        ShutdownWrite(end);
-        // Sending the end may have taken it along.
-        if (e.closing && !e.awaiting) GoOnClosing(end);
-      }
-      break;
+      return model_.Close(end, ended);
     case Kind::kAbort:
-    case Kind::kDestroy: {
-      const bool destroy = kind == Kind::kDestroy;
-      const std::string reason = destroy
-                                     ? std::string(PipeModel::kDestroyed)
-                                     : absl::StrCat(EndName(end), " aborts");
-      if (destroy) {
-        model_.Destroy(end, &expected_done);
-      } else {
-        model_.Abort(end, reason, &expected_done);
-      }
-      if (!e.aborted && !e.closed) {
-        Abort(end, Outcome::Reason(reason), reason);
-      }
-      if (destroy) Leave(end).IgnoreError();
+      model_.Abort(end, AbortReason(end), ended);
       break;
-    }
+    case Kind::kDestroy:
+      model_.Destroy(end, ended);
+      break;
     case Kind::kLateRead:
-      model_.PassDeadline(end, Call::kRead, &expected_done);
-      state_.Stop(internal::PipeState::Reader(Side(end)));
-      e.read.reset();
-      Done(end, Call::kRead, Outcome::Of(Outcome::kLate));
+      model_.PassDeadline(end, Call::kRead, ended);
       break;
-    case Kind::kLateWrite: {
-      model_.PassDeadline(end, Call::kWrite, &expected_done);
-      state_.Stop(internal::PipeState::Writer(Side(end)));
-      const size_t accepted = e.offer->accepted;
-      e.offer.reset();
-      e.bytes_written += accepted;
-      Done(end, Call::kWrite, Outcome::Of(Outcome::kLate, accepted));
-      if (e.end_requested) {
-        const absl::Status error = absl::AbortedError(PipeModel::kCutWrite);
-        e.out_error = ToOutcome(error);
-        SendEnd(end, error);
-      }
+    case Kind::kLateWrite:
+      model_.PassDeadline(end, Call::kWrite, ended);
       break;
-    }
     case Kind::kLateClose:
-      model_.PassDeadline(end, Call::kClose, &expected_done);
-      state_.Stop(internal::PipeState::Closer(Side(end)));
-      e.closing = false;
-      e.awaiting = false;
-      e.closed = Outcome::Of(Outcome::kLate);
-      Done(end, Call::kClose, *e.closed);
-      Abort(end, Outcome::Of(Outcome::kClosed), PipeModel::kGaveUpClosing);
-      LeaveIfLast(end);
+      model_.PassDeadline(end, Call::kClose, ended);
       break;
   }
-  Wake();
-  return Compare(outcome, expected, expected_done);
+  return Outcome::Of(Outcome::kOk);
 }
 
 absl::Status PipeChecker::Compare(const Outcome& outcome,
@@ -404,21 +441,23 @@ absl::Status PipeChecker::Compare(const Outcome& outcome,
   }
   for (int end : {0, 1}) {
     const End& e = ends_[end];
-    const size_t written =
-        e.bytes_written + (e.offer ? e.offer->accepted : size_t{0});
-    if (e.bytes_read != model_.bytes_read(end) ||
+    const auto read = static_cast<size_t>(e.state.read_gate().bytes());
+    const size_t written = static_cast<size_t>(e.state.write_gate().bytes()) +
+                           (e.offer ? e.offer->accepted : size_t{0});
+    if (read != model_.bytes_read(end) ||
         written != model_.bytes_written(end)) {
-      return Difference(
-          absl::StrCat(e.bytes_read, " read and ", written, " written"),
-          absl::StrCat(model_.bytes_read(end), " and ",
-                       model_.bytes_written(end)));
+      return Difference(absl::StrCat(read, " read and ", written, " written"),
+                        absl::StrCat(model_.bytes_read(end), " and ",
+                                     model_.bytes_written(end)));
     }
     if (e.read.has_value() != model_.Waits(end, Call::kRead) ||
         e.offer.has_value() != model_.Waits(end, Call::kWrite) ||
         e.closing != model_.Waits(end, Call::kClose)) {
       return Difference("another call waits", model_.Key());
     }
-    if (e.left != model_.left(end)) return Difference("left", "not left");
+    if (e.left != model_.left(end)) {
+      return Difference(e.left ? "left" : "not left", "the contrary");
+    }
   }
   if (!difference_.empty()) return absl::InternalError(difference_);
   return absl::OkStatus();
@@ -427,16 +466,15 @@ absl::Status PipeChecker::Compare(const Outcome& outcome,
 absl::Status PipeChecker::Difference(absl::string_view got,
                                      absl::string_view expected) const {
   return absl::InternalError(absl::StrCat(got, " instead of ", expected, "; ",
-                                          difference_, " ",
-                                          state_.DebugString()));
+                                          difference_, " ", pipe_.DebugString(),
+                                          " ", ends_[0].state.DebugString(),
+                                          " ", ends_[1].state.DebugString()));
 }
 
 std::string PipeChecker::Key() const {
-  std::string key = absl::StrCat(state_.DebugString(), model_.Key());
+  std::string key = absl::StrCat(pipe_.DebugString(), model_.Key());
   for (const End& e : ends_) {
-    absl::StrAppend(&key, e.closing, e.awaiting, e.end_requested, e.end_sent,
-                    e.in_over, e.in_error ? e.in_error->ToString() : "",
-                    e.out_error ? e.out_error->ToString() : "");
+    absl::StrAppend(&key, e.state.DebugString(), e.closing, e.awaiting, e.left);
   }
   return key;
 }

@@ -3,9 +3,10 @@
 //
 // File: verification/pipe_checker.h
 //
-// Does the same operations to a PipeState and to a PipeModel, in one thread,
-// and tells the first difference: in an outcome, a byte, a count, or in which
-// waiting calls woke up. For tests.
+// Does the same operations to the two ends of a pipe and to a PipeModel, in one
+// thread, and tells the first difference: in an outcome, a byte, a count, or in
+// which waiting calls woke up. The ends are the code that ships, two FlowStates
+// around one PipeState; only the threads are missing. For tests.
 
 #ifndef FLOW_VERIFICATION_PIPE_CHECKER_H_
 #define FLOW_VERIFICATION_PIPE_CHECKER_H_
@@ -17,7 +18,11 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/cord.h"
 #include "absl/strings/string_view.h"
+#include "flow/flow.h"
+#include "flow/internal/flow_state.h"
 #include "flow/internal/pipe_state.h"
 #include "flow/verification/pipe_model.h"
 #include "flow/verification/pipe_operation.h"
@@ -26,12 +31,11 @@ namespace flow::verification {
 
 // PipeChecker
 //
-// Stands between the operations and the state machine as flow::Flow does: what
-// an end knows already it answers itself, the end of a write under way comes
-// after it, Close() is the end, waiting, and leaving. Copies go on separately.
+// Begins and ends calls as flow.cc does, runs what is due as flow_core.cc does,
+// and runs it on the PipeState as pipe.cc does. Copies go on separately.
 class PipeChecker {
  public:
-  explicit PipeChecker(size_t capacity) : state_(capacity), model_(capacity) {}
+  explicit PipeChecker(size_t capacity) : pipe_(capacity), model_(capacity) {}
   PipeChecker(const PipeChecker& other);
   PipeChecker& operator=(const PipeChecker&) = delete;
 
@@ -43,7 +47,7 @@ class PipeChecker {
   // Precondition: legal, and no difference so far.
   absl::Status Apply(PipeOperation operation);
 
-  // Equal for two that will behave the same for ever.
+  // Equal for two that will behave the same from here on.
   std::string Key() const;
   const PipeModel& model() const { return model_; }
 
@@ -51,47 +55,49 @@ class PipeChecker {
   using Call = PipeModel::Call;
   using Outcome = PipeModel::Outcome;
 
-  // What flow::Flow knows of an end.
+  // One end, and its calls that wait.
   struct End {
-    std::optional<size_t> read;                       // the Read that waits
-    std::optional<internal::PipeState::Offer> offer;  // the write that waits
-    bool closing = false;                             // the Close that waits
-    bool awaiting = false;                            // ... in AwaitEnd()
-    bool end_requested = false;
-    bool end_sent = false;
-    bool in_over = false;  // end-of-file, refused or broken
-    std::optional<Outcome> in_error;
-    std::optional<Outcome> out_error;
-    std::optional<Outcome> aborted;
-    std::optional<Outcome> closed;
-    bool left = false;
-    size_t bytes_read = 0;
-    size_t bytes_written = 0;
+    internal::FlowState state;
+    std::optional<size_t> read;  // its `max_bytes`
+    std::optional<internal::PipeState::Offer> offer;
+    bool closing = false;
+    bool awaiting = false;  // it is in AwaitRemoteEnd()
+    bool left = false;      // Free() was called
   };
 
   static internal::PipeState::Side Side(int end) {
     return end == 0 ? internal::PipeState::kLeft : internal::PipeState::kRight;
   }
-  static Outcome ToOutcome(const absl::Status& status);
-  void Done(int end, Call call, Outcome outcome);
 
-  // The calls of an end, as far as they go.
+  // Operations return kWaits for a call whose outcome is in `done_`, now or
+  // later.
+  Outcome Do(PipeOperation operation);
+  Outcome BeginRead(int end, size_t max_bytes);
+  Outcome BeginWrite(int end, PipeOperation::Kind kind);
+  Outcome Shutdown(int end, ShutdownMode mode);
+  Outcome Close(int end);
+  void PassDeadlineOfClose(int end);
+
+  // The functions of the transport. They go as far as they can, and again when
+  // they are woken.
   void Read(int end);
   void Write(int end);
-  void ShutdownWrite(int end);
-  void SendEnd(int end, const absl::Status& outcome);
-  void Abort(int end, Outcome local, const std::string& remote);
-  void GoOnClosing(int end);
-  absl::Status Leave(int end);
-  void LeaveIfLast(int end);
+  void AwaitRemoteEnd(int end);
+  absl::Status Perform(int end, const internal::FlowState::Due& due);
+
+  void EndRead(int end, const absl::StatusOr<absl::Cord>& result);
+  void EndWrite(int end, const absl::Status& status);
+  void RunDue(int end);
   void Wake();
 
+  // The same operation on the model.
+  Outcome Expect(PipeOperation operation, std::vector<PipeModel::Ended>* ended);
   absl::Status Compare(const Outcome& outcome, const Outcome& expected,
                        std::vector<PipeModel::Ended> expected_done);
   absl::Status Difference(absl::string_view got,
                           absl::string_view expected) const;
 
-  internal::PipeState state_;
+  internal::PipeState pipe_;
   PipeModel model_;
   std::array<End, 2> ends_;
   // Of the operation under way.

@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The kernel as judge: random sequences of operations on a pipe of ours and on
-// a Unix socket pair, side by side. They must do the same, but for the table
+// a Unix socket pair, side by side. They must do the same, except for the table
 // "Pipe and Unix socket" in docs/semantics.md, which is written down here as
 // code: what cannot differ before an abort, and what may after one.
 //

@@ -2,8 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Every sequence of operations at both ends of a real pipe, in one thread,
-// against the model: flow.cc and pipe.cc together keep the contract. (Calls
-// that wait: internal/pipe_state_exhaustive_test, pipe_threads_test.)
+// against the model: all that a user calls keeps the contract. (Calls that
+// wait: pipe_state_exhaustive_test, pipe_threads_test.)
 
 #include <cstddef>
 #include <cstdint>

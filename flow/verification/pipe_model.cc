@@ -166,7 +166,7 @@ void PipeModel::PassDeadline(int end, Call call, std::vector<Ended>* ended) {
       if (e.ended) {
         // It was to end the direction, and has failed.
         e.write_error = Outcome::Reason(kCutWrite);
-        Move(out(end), Direction::kAborted, e.write_error->reason);
+        Move(out(end), Direction::kBroken, e.write_error->reason);
       }
       break;
     case Call::kClose:
@@ -192,7 +192,7 @@ void PipeModel::Move(Direction& direction, Direction::State state,
 
 void PipeModel::SendEnd(int end) {
   Move(out(end), Direction::kEnded, "");
-  if (out(end).state == Direction::kAborted) {
+  if (out(end).state == Direction::kBroken) {
     ends_[end].write_error = Outcome::Reason(out(end).reason);
   }
 }
@@ -201,8 +201,8 @@ void PipeModel::AbortBoth(int end, Outcome local, const std::string& remote) {
   End& e = ends_[end];
   e.aborted = std::move(local);
   if (in(end).state == Direction::kOpen) in(end).gone = in(end).accepted;
-  Move(in(end), Direction::kAborted, remote);
-  Move(out(end), Direction::kAborted, remote);
+  Move(in(end), Direction::kBroken, remote);
+  Move(out(end), Direction::kBroken, remote);
 }
 
 // Everything of this end is freed, and what it did not read is lost.
@@ -213,7 +213,7 @@ void PipeModel::Leave(int end) {
   Direction& d = in(end);
   if (e.aborted.has_value() && d.state == Direction::kEnded &&
       d.queued() != 0) {
-    d.state = Direction::kAborted;
+    d.state = Direction::kBroken;
     d.reason = e.aborted->kind == Outcome::kReason ? e.aborted->reason
                                                    : kGaveUpClosing;
   }
@@ -272,7 +272,7 @@ bool PipeModel::SettleOnce(std::vector<Ended>* ended) {
         }
         if (n != 0) return true;
       } else {
-        e.write_error = d.state == Direction::kAborted
+        e.write_error = d.state == Direction::kBroken
                             ? Outcome::Reason(d.reason)
                             : Outcome::Of(Outcome::kClosed);
         ended->push_back(
@@ -293,7 +293,7 @@ bool PipeModel::SettleOnce(std::vector<Ended>* ended) {
         return true;
       }
       if (d.state != Direction::kOpen) {
-        const Outcome outcome = d.state == Direction::kAborted
+        const Outcome outcome = d.state == Direction::kBroken
                                     ? Outcome::Reason(d.reason)
                                     : Outcome::Of(Outcome::kEof);
         if (!e.refused) e.read_end = outcome;
@@ -307,10 +307,10 @@ bool PipeModel::SettleOnce(std::vector<Ended>* ended) {
       e.close = false;
       Leave(end);
       e.closed = Outcome::Of(Outcome::kOk);
-      if (out(end).state == Direction::kAborted) {
+      if (out(end).state == Direction::kBroken) {
         e.closed = Outcome::Reason(out(end).reason);
       }
-      if (in(end).state == Direction::kAborted) {
+      if (in(end).state == Direction::kBroken) {
         e.closed = Outcome::Reason(in(end).reason);
       }
       if (e.write_error.has_value()) e.closed = e.write_error;
@@ -355,7 +355,7 @@ std::string PipeModel::Key() const {
 
 std::string PipeModel::Directions() const {
   static constexpr const char* kNames[] = {"open", "ended", "refused",
-                                           "aborted"};
+                                           "broken"};
   return absl::StrCat(kNames[directions_[1].state], "/",
                       kNames[directions_[0].state]);
 }

@@ -80,7 +80,7 @@ class PipeModel {
   size_t bytes_read(int end) const { return ends_[end].bytes_read; }
   size_t bytes_written(int end) const { return out(end).accepted; }
 
-  // Equal for models that will do the same for ever.
+  // Equal for models that will do the same from here on.
   std::string Key() const;
   // The states of the two directions, such as `open/ended`.
   std::string Directions() const;
@@ -88,7 +88,7 @@ class PipeModel {
  private:
   // Bytes on their way to an end.
   struct Direction {
-    enum State { kOpen, kEnded, kRefused, kAborted };
+    enum State { kOpen, kEnded, kRefused, kBroken };
     State state = kOpen;
     std::string reason;
     size_t accepted = 0;

@@ -44,6 +44,7 @@ FLOW_CONFORMANCE_CHECK(AfterAbortEveryOperationReturnsTheReason, kNothing) {
   flow.Abort(absl::InternalError("too late"));
   absl::Cord cord("x");
   EXPECT_EQ(flow.Read().status(), Reason());
+  EXPECT_EQ(ReadAs(/*into=*/true, flow).status(), Reason());
   EXPECT_EQ(flow.Write("x"), Reason());
   EXPECT_EQ(flow.Write(cord), Reason());
   EXPECT_EQ(flow.Writev({"x", "y"}), Reason());
@@ -74,11 +75,14 @@ FLOW_CONFORMANCE_CHECK(AnAbortForAnOkOrDeadlineReasonIsAborted, kNothing) {
 }
 
 FLOW_CONFORMANCE_CHECK(AbortWakesABlockedRead, kInterruption) {
-  Ends ends(check);
-  Task reader(ends, [&] { return ends.local().Read().status(); });
-  ASSERT_FALSE(reader.DoneWithin(check.blocked_wait()));
-  ends.local().Abort(Reason());
-  EXPECT_EQ(reader.Wait(), Reason());
+  for (const bool into : {false, true}) {
+    SCOPED_TRACE(into ? "ReadInto" : "Read");
+    Ends ends(check);
+    Task reader(ends, [&] { return ReadAs(into, ends.local()).status(); });
+    ASSERT_FALSE(reader.DoneWithin(check.blocked_wait()));
+    ends.local().Abort(Reason());
+    EXPECT_EQ(reader.Wait(), Reason());
+  }
 }
 
 FLOW_CONFORMANCE_CHECK(AbortWakesABlockedWrite, kFull | kInterruption) {
@@ -177,6 +181,7 @@ FLOW_CONFORMANCE_CHECK(ErrorsStay, kAbort) {
   for (int i = 0; i < 3; ++i) {
     EXPECT_EQ(ends.remote().Read().status(), error);
     EXPECT_EQ(ends.remote().Read(1).status(), error);
+    EXPECT_EQ(ReadAs(/*into=*/true, ends.remote()).status(), error);
   }
   EXPECT_EQ(ends.remote().Shutdown(ShutdownMode::kRead), error);
   EXPECT_EQ(ends.remote().Read().status(), error);
@@ -306,9 +311,9 @@ FLOW_CONFORMANCE_CHECK(DataThatADestroyedReaderLeftSpoilsClose,
 
 // --- Races
 //
-// A hook that was about to begin may begin after an Abort() or Shutdown(), so
-// these must leave a mark (see "For implementations" in flow.h). Only luck
-// shows that one is missing; the more often, the better.
+// A call that was about to begin may begin after an Abort() or Shutdown(), so
+// these must leave a mark (see Transport in transport.h). Only luck shows that
+// one is missing; the more often, the better.
 
 constexpr int kRaces = 100;
 constexpr absl::Duration kRacingTime = absl::Seconds(2);

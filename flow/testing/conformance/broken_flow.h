@@ -4,7 +4,7 @@
 // File: testing/conformance/broken_flow.h
 //
 // Flows that break the contract in one way each, for the test of the suite of
-// conformance.h: decorators of a correct flow, with a defect planted in a hook.
+// conformance.h: a transport with a defect on top of a correct one.
 //
 // Only for that test.
 
@@ -13,7 +13,6 @@
 
 #include <atomic>
 #include <cstddef>
-#include <cstdint>
 #include <functional>
 #include <memory>
 #include <ostream>
@@ -24,127 +23,70 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/cord.h"
-#include "absl/strings/string_view.h"
 #include "absl/time/time.h"
-#include "absl/types/span.h"
 #include "flow/flow.h"
+#include "flow/outgoing.h"
+#include "flow/transport.h"
 
 namespace flow::testing::conformance {
 
-// Hooks of another flow that nothing public does alone. A class may take the
-// address of a protected member that it inherits, and calls through it are
-// virtual.
-class HooksOf : public Flow {
+// The base of those that write otherwise than they were told.
+class DefectiveTransport : public ForwardingTransport {
  public:
-  static absl::Status EndWrite(Flow& flow, const absl::Status& outcome) {
-    return (flow.*&HooksOf::DoEndWrite)(outcome);
-  }
-  static absl::Status AwaitRemoteEnd(Flow& flow, absl::Time deadline) {
-    return (flow.*&HooksOf::DoAwaitRemoteEnd)(deadline);
-  }
-};
-
-// Forwards every call, and has no defect.
-class FlawlessFlow : public Flow {
- public:
-  explicit FlawlessFlow(std::unique_ptr<Flow> inner)
-      : inner_(std::move(inner)) {}
+  using ForwardingTransport::ForwardingTransport;
 
  protected:
-  Flow& inner() { return *inner_; }
+  // Whether this is a write of one buffer, borrowed or not.
+  static bool IsBorrowed(const Outgoing& data) {
+    return data.count() == 1 && data.is_borrowed();
+  }
+  static bool IsShared(const Outgoing& data) {
+    return data.count() == 1 && !data.is_borrowed();
+  }
 
-  absl::StatusOr<absl::Cord> DoRead(size_t max_bytes) override {
-    return inner().Read(max_bytes);
-  }
-  absl::Status DoWrite(absl::Cord buffer, size_t* accepted) override {
-    return Count(accepted, [&] { return inner().Write(std::move(buffer)); });
-  }
-  absl::Status DoWriteBorrowed(absl::string_view buffer,
-                               size_t* accepted) override {
-    return Count(accepted, [&] { return inner().Write(buffer); });
-  }
-  absl::Status DoWritev(absl::Span<const absl::Cord> buffers,
-                        size_t* accepted) override {
-    return Count(accepted, [&] { return inner().Writev(buffers); });
-  }
-  absl::Status DoWritevBorrowed(absl::Span<const absl::string_view> buffers,
-                                size_t* accepted) override {
-    return Count(accepted, [&] { return inner().Writev(buffers); });
-  }
-  absl::Status DoEndWrite(const absl::Status& outcome) override {
-    if (outcome.ok()) return inner().Shutdown(ShutdownMode::kWrite);
-    return HooksOf::EndWrite(inner(), outcome);
-  }
-  void DoShutdownRead() override {
-    inner().Shutdown(ShutdownMode::kRead).IgnoreError();
-  }
-  absl::Status DoAwaitRemoteEnd(absl::Time deadline) override {
-    return HooksOf::AwaitRemoteEnd(inner(), deadline);
-  }
-  void DoAbort(const absl::Status& reason) override { inner().Abort(reason); }
-  absl::Status DoFree() override {
-    // The base has waited for the remote already.
-    return inner().Close(absl::InfinitePast());
-  }
-  void DoSetReadDeadline(absl::Time deadline) override {
-    inner().SetReadDeadline(deadline);
-  }
-  void DoSetWriteDeadline(absl::Time deadline) override {
-    inner().SetWriteDeadline(deadline);
-  }
-  std::string DoDescribe() const override { return "flawless flow"; }
-
- private:
-  template <typename Write>
-  absl::Status Count(size_t* accepted, Write write) {
-    const int64_t before = inner().bytes_written();
-    absl::Status status = write();
-    *accepted += inner().bytes_written() - before;
+  // Writes `piece`, and counts what was accepted of it as accepted of `data`.
+  absl::Status WritePiece(Buffer piece, Outgoing& data) {
+    Outgoing out(piece);
+    absl::Status status = inner().Write(out);
+    data.Accept(status.ok() ? out.size() : out.accepted());
     return status;
   }
-
-  const std::unique_ptr<Flow> inner_;
 };
 
-// The final class that every kind of flow needs.
-template <typename Base>
-class Final final : public Base {
+// Knows which calls are under way, and how much was written.
+class WatchingTransport : public ForwardingTransport {
  public:
-  using Base::Base;
-  ~Final() override { this->Destroy(); }
-};
+  using ForwardingTransport::ForwardingTransport;
 
-using Plant = std::function<std::unique_ptr<Flow>(std::unique_ptr<Flow>)>;
-
-// Knows which calls are under way.
-class WatchingFlow : public FlawlessFlow {
-  using FlawlessFlow::FlawlessFlow;
+  absl::StatusOr<absl::Cord> Read(size_t max_bytes) override {
+    reading_ = true;
+    absl::StatusOr<absl::Cord> data = inner().Read(max_bytes);
+    reading_ = false;
+    return data;
+  }
+  absl::Status Write(Outgoing& data) override {
+    writing_ = true;
+    absl::Status status = inner().Write(data);
+    writing_ = false;
+    written_ += status.ok() ? data.size() : data.accepted();
+    return status;
+  }
+  absl::Status AwaitRemoteEnd(absl::Time deadline) override {
+    awaiting_ = true;
+    absl::Status status = inner().AwaitRemoteEnd(deadline);
+    awaiting_ = false;
+    return status;
+  }
 
  protected:
   std::atomic<bool> reading_{false};
   std::atomic<bool> writing_{false};
   std::atomic<bool> awaiting_{false};
-
-  absl::StatusOr<absl::Cord> DoRead(size_t max_bytes) override {
-    reading_ = true;
-    absl::StatusOr<absl::Cord> data = FlawlessFlow::DoRead(max_bytes);
-    reading_ = false;
-    return data;
-  }
-  absl::Status DoWriteBorrowed(absl::string_view buffer,
-                               size_t* accepted) override {
-    writing_ = true;
-    absl::Status status = FlawlessFlow::DoWriteBorrowed(buffer, accepted);
-    writing_ = false;
-    return status;
-  }
-  absl::Status DoAwaitRemoteEnd(absl::Time deadline) override {
-    awaiting_ = true;
-    absl::Status status = FlawlessFlow::DoAwaitRemoteEnd(deadline);
-    awaiting_ = false;
-    return status;
-  }
+  std::atomic<size_t> written_{0};
 };
+
+// Makes a correct flow a broken one.
+using Plant = std::function<std::unique_ptr<Flow>(std::unique_ptr<Flow>)>;
 
 // A kind of broken flow, and which checks must notice.
 //
@@ -152,11 +94,17 @@ class WatchingFlow : public FlawlessFlow {
 struct Defect {
   template <typename Defective>
   static Defect Of(std::string name) {
+    return By(std::move(name), [](std::unique_ptr<Flow> flow) {
+      return DecorateFlow(
+          std::move(flow), [](std::unique_ptr<Transport> inner) {
+            return std::make_unique<Defective>(std::move(inner));
+          });
+    });
+  }
+  static Defect By(std::string name, Plant plant) {
     Defect defect;
     defect.name = std::move(name);
-    defect.plant = [](std::unique_ptr<Flow> inner) {
-      return std::make_unique<Final<Defective>>(std::move(inner));
-    };
+    defect.plant = std::move(plant);
     return defect;
   }
 
@@ -181,7 +129,6 @@ struct Defect {
   }
 
   std::string name;
-  // Makes a correct flow a broken one.
   Plant plant;
   std::vector<std::string> fail;
   std::vector<std::string> hang;

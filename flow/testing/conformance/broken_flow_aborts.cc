@@ -15,66 +15,75 @@
 #include "absl/synchronization/mutex.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
-#include "flow/flow.h"
 #include "flow/testing/conformance/broken_flow.h"
+#include "flow/transport.h"
 
 namespace flow::testing::conformance {
 namespace {
 
-class AbortsWithEndOfFile : public FlawlessFlow {
-  using FlawlessFlow::FlawlessFlow;
-  void DoAbort(const absl::Status& reason) override {
-    inner().Shutdown(ShutdownMode::kWrite).IgnoreError();
-    FlawlessFlow::DoAbort(reason);
+class AbortsWithEndOfFile : public ForwardingTransport {
+ public:
+  using ForwardingTransport::ForwardingTransport;
+  void Abort(const absl::Status& reason) override {
+    inner().EndWrite(absl::OkStatus(), absl::InfiniteFuture()).IgnoreError();
+    inner().Abort(reason);
   }
 };
 
-class IsDestroyedWithEndOfFile : public FlawlessFlow {
-  using FlawlessFlow::FlawlessFlow;
-  void DoAbort(const absl::Status& reason) override {
+class IsDestroyedWithEndOfFile : public ForwardingTransport {
+ public:
+  using ForwardingTransport::ForwardingTransport;
+  void Abort(const absl::Status& reason) override {
     if (absl::StrContains(reason.message(), "destroyed")) {
-      inner().Shutdown(ShutdownMode::kWrite).IgnoreError();
+      inner().EndWrite(absl::OkStatus(), absl::InfiniteFuture()).IgnoreError();
     }
-    FlawlessFlow::DoAbort(reason);
+    inner().Abort(reason);
   }
 };
 
-class LosesTheReason : public FlawlessFlow {
-  using FlawlessFlow::FlawlessFlow;
-  void DoAbort(const absl::Status&) override {
-    FlawlessFlow::DoAbort(absl::AbortedError("somehow"));
+class LosesTheReason : public ForwardingTransport {
+ public:
+  using ForwardingTransport::ForwardingTransport;
+  void Abort(const absl::Status&) override {
+    inner().Abort(absl::AbortedError("somehow"));
   }
 };
 
-class LosesThePayload : public FlawlessFlow {
-  using FlawlessFlow::FlawlessFlow;
-  void DoAbort(const absl::Status& reason) override {
+class LosesThePayload : public ForwardingTransport {
+ public:
+  using ForwardingTransport::ForwardingTransport;
+  void Abort(const absl::Status& reason) override {
     inner().Abort(absl::Status(reason.code(), reason.message()));
   }
 };
 
-class RefusesWhenDestroyed : public FlawlessFlow {
-  using FlawlessFlow::FlawlessFlow;
-  void DoAbort(const absl::Status& reason) override {
-    if (absl::StrContains(reason.message(), "destroyed")) DoShutdownRead();
-    FlawlessFlow::DoAbort(reason);
+class RefusesWhenDestroyed : public ForwardingTransport {
+ public:
+  using ForwardingTransport::ForwardingTransport;
+  void Abort(const absl::Status& reason) override {
+    if (absl::StrContains(reason.message(), "destroyed")) {
+      inner().RefuseRead();
+    }
+    inner().Abort(reason);
   }
 };
 
-class AbortsOnlyItsWrites : public FlawlessFlow {
-  using FlawlessFlow::FlawlessFlow;
-  void DoAbort(const absl::Status& reason) override {
-    HooksOf::EndWrite(inner(), reason).IgnoreError();
-    DoShutdownRead();
+class AbortsOnlyItsWrites : public ForwardingTransport {
+ public:
+  using ForwardingTransport::ForwardingTransport;
+  void Abort(const absl::Status& reason) override {
+    inner().EndWrite(reason, absl::InfiniteFuture()).IgnoreError();
+    inner().RefuseRead();
   }
 };
 
 // An error overtakes the data that came before it.
-class ReadsErrorsFirst : public FlawlessFlow {
-  using FlawlessFlow::FlawlessFlow;
-  absl::StatusOr<absl::Cord> DoRead(size_t max_bytes) override {
+class ReadsErrorsFirst : public ForwardingTransport {
+ public:
+  using ForwardingTransport::ForwardingTransport;
+  absl::StatusOr<absl::Cord> Read(size_t max_bytes) override {
     absl::StatusOr<absl::Cord> data =
-        ahead_.empty() ? FlawlessFlow::DoRead(max_bytes) : ahead_;
+        ahead_.empty() ? inner().Read(max_bytes) : ahead_;
     ahead_.Clear();
     if (!data.ok() || data->empty()) return data;
     if (data->size() <= max_bytes) {
@@ -92,55 +101,65 @@ class ReadsErrorsFirst : public FlawlessFlow {
     ahead_ = data->Subcord(front.size(), data->size());
     return front;
   }
-  void DoSetReadDeadline(absl::Time deadline) override {
+  void SetReadDeadline(absl::Time deadline) override {
     absl::MutexLock lock(&mu_);
     deadline_ = deadline;
     inner().SetReadDeadline(deadline);
   }
+
+ private:
   absl::Cord ahead_;
   absl::Mutex mu_;
   absl::Time deadline_ ABSL_GUARDED_BY(mu_) = absl::InfiniteFuture();
 };
 
-class AbortWakesNoRead : public WatchingFlow {
-  using WatchingFlow::WatchingFlow;
-  void DoAbort(const absl::Status& reason) override {
-    if (!reading_) WatchingFlow::DoAbort(reason);
+class AbortWakesNoRead : public WatchingTransport {
+ public:
+  using WatchingTransport::WatchingTransport;
+  void Abort(const absl::Status& reason) override {
+    if (!reading_) WatchingTransport::Abort(reason);
   }
 };
 
-class AbortWakesNoWrite : public WatchingFlow {
-  using WatchingFlow::WatchingFlow;
-  void DoAbort(const absl::Status& reason) override {
-    if (!writing_) WatchingFlow::DoAbort(reason);
+class AbortWakesNoWrite : public WatchingTransport {
+ public:
+  using WatchingTransport::WatchingTransport;
+  void Abort(const absl::Status& reason) override {
+    if (!writing_) WatchingTransport::Abort(reason);
   }
 };
 
-class AbortWakesNoClose : public WatchingFlow {
-  using WatchingFlow::WatchingFlow;
-  void DoAbort(const absl::Status& reason) override {
-    if (!awaiting_) WatchingFlow::DoAbort(reason);
+class AbortWakesNoClose : public WatchingTransport {
+ public:
+  using WatchingTransport::WatchingTransport;
+  void Abort(const absl::Status& reason) override {
+    if (!awaiting_) WatchingTransport::Abort(reason);
   }
 };
 
 // Wakes a read that has begun to wait, but leaves no mark for one that is about
 // to; which takes a while here, so that no luck is needed.
-class LeavesNoMark : public FlawlessFlow {
-  using FlawlessFlow::FlawlessFlow;
-  absl::StatusOr<absl::Cord> DoRead(size_t max_bytes) override {
-    if (bytes_read() == 0) {
+class LeavesNoMark : public ForwardingTransport {
+ public:
+  using ForwardingTransport::ForwardingTransport;
+  absl::StatusOr<absl::Cord> Read(size_t max_bytes) override {
+    if (is_first_) {
       about_to_read_ = true;
       absl::SleepFor(absl::Milliseconds(1));
       about_to_read_ = false;
+      is_first_ = false;
     }
-    return FlawlessFlow::DoRead(max_bytes);
+    return inner().Read(max_bytes);
   }
-  void DoAbort(const absl::Status& reason) override {
-    if (!about_to_read_) FlawlessFlow::DoAbort(reason);
+  void Abort(const absl::Status& reason) override {
+    if (!about_to_read_) inner().Abort(reason);
   }
-  void DoShutdownRead() override {
-    if (!about_to_read_) FlawlessFlow::DoShutdownRead();
+  void RefuseRead() override {
+    if (!about_to_read_) inner().RefuseRead();
   }
+
+ private:
+  bool is_first_ = true;
   std::atomic<bool> about_to_read_{false};
 };
 
@@ -155,7 +174,9 @@ std::vector<Defect> DefectsOfAborts() {
                   "ADestroyedStreamNeverEndsInEndOfFile",
                   "AcceptedBytesPrecedeTheReason", "ErrorsStay",
                   "AnAbortWakesABlockedReadOfTheRemote",
-                  "AnAbortWakesABlockedCloseOfTheRemote"})
+                  "AnAbortWakesABlockedCloseOfTheRemote",
+                  "WhatAnAbortedWriteCountsIsWhatArrives",
+                  "CloseBeyondItsDeadlineAbortsABlockedWrite"})
           .MayFail({"AReaderThatIsDestroyedTooEarlySpoilsClose"}),
       Defect::Of<IsDestroyedWithEndOfFile>("IsDestroyedWithEndOfFile")
           .Fails({"ADestructionWakesABlockedCloseOfTheRemote",

@@ -4,7 +4,7 @@
 // Tests the conformance suite itself: each of the flows below breaks the
 // contract in one way, and the checks that are meant for it must fail.
 //
-// Some rules cannot be broken below class Flow, which keeps them for all: that
+// A transport cannot break some rules, as class Flow keeps them for all: that
 // end-of-file and errors stay, that writes after Shutdown() or Close() are
 // Closed, that Close() frees once and its result stays, that a Read returns no
 // more than was asked for (see ReadsMoreThanAsked), that a second reader or
@@ -25,6 +25,7 @@
 #include "flow/pipe.h"
 #include "flow/testing/conformance.h"
 #include "flow/testing/conformance/broken_flow.h"
+#include "flow/transport.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest-spi.h"
 #include "gtest/gtest.h"
@@ -109,8 +110,8 @@ INSTANTIATE_TEST_SUITE_P(Defects, BrokenFlowTest,
                          ::testing::ValuesIn(Defects()),
                          [](const auto& info) { return info.param.name; });
 
-TEST(ConformanceTest, EveryCheckFailsForADefectUnlessTheBaseKeepsItsRule) {
-  std::vector<std::string> kept_by_the_base = {
+TEST(ConformanceTest, EveryCheckFailsForADefectUnlessFlowKeepsItsRule) {
+  std::vector<std::string> kept_by_flow = {
       "AReadOfAtMostZeroBytesIsInvalidAndChangesNothing",
       "ASecondReaderIsRefusedAndDisturbsNothing",
       "ASecondWriterIsRefusedAndDisturbsNothing",
@@ -124,8 +125,7 @@ TEST(ConformanceTest, EveryCheckFailsForADefectUnlessTheBaseKeepsItsRule) {
   std::vector<std::string> by_luck = {
       "AReaderThatIsDestroyedTooEarlySpoilsClose",
       "BothEndsMayCloseAtTheSameTime"};
-  absl::btree_set<std::string> tested(kept_by_the_base.begin(),
-                                      kept_by_the_base.end());
+  absl::btree_set<std::string> tested(kept_by_flow.begin(), kept_by_flow.end());
   tested.insert(by_luck.begin(), by_luck.end());
   for (const Defect& defect : Defects()) {
     tested.insert(defect.fail.begin(), defect.fail.end());
@@ -135,21 +135,25 @@ TEST(ConformanceTest, EveryCheckFailsForADefectUnlessTheBaseKeepsItsRule) {
               ::testing::UnorderedElementsAreArray(tested));
 }
 
-class IgnoresAborts : public FlawlessFlow {
-  using FlawlessFlow::FlawlessFlow;
-  void DoAbort(const absl::Status&) override {}
+class IgnoresAborts : public ForwardingTransport {
+ public:
+  using ForwardingTransport::ForwardingTransport;
+  void Abort(const absl::Status&) override {}
 };
 
 TEST(ConformanceTest, AHangIsReportedWithTheStateOfBothEnds) {
   ConformanceOptions options =
       PipesWith("deaf", Defect::Of<IgnoresAborts>("").plant);
-  options.hang_timeout = absl::Milliseconds(100);
+  options.blocked_wait = absl::Milliseconds(50);
+  options.hang_timeout = absl::Milliseconds(200);
   const Report report = RunAside("AbortWakesABlockedRead", options);
   EXPECT_EQ(report.outcome, "hung");
   EXPECT_THAT(report.messages,
               ::testing::HasSubstr("AbortWakesABlockedRead on deaf has hung"));
   EXPECT_THAT(report.messages,
-              ::testing::HasSubstr("local: flawless flow [in: aborted"));
+              ::testing::HasSubstr("clear traits.interruptible."));
+  EXPECT_THAT(report.messages,
+              ::testing::HasSubstr("local: pipe (left end) [in: aborted"));
   EXPECT_THAT(report.messages,
               ::testing::HasSubstr("remote: pipe (right end) [in: open"));
 }
@@ -163,7 +167,8 @@ TEST(ConformanceDeathTest, AHangThatNoAbortEndsEndsTheProgram) {
     const Plant plant = Defect::Of<IgnoresAborts>("").plant;
     return FlowPair{plant(std::move(pipe.left)), plant(std::move(pipe.right))};
   };
-  options.hang_timeout = absl::Milliseconds(100);
+  options.blocked_wait = absl::Milliseconds(50);
+  options.hang_timeout = absl::Milliseconds(200);
   EXPECT_DEATH(RunConformanceCheck("AbortWakesABlockedRead", options),
                "AbortWakesABlockedRead on dead has hung: 10s after both ends "
                "were aborted, a call has still not returned.*in Read");
@@ -171,7 +176,7 @@ TEST(ConformanceDeathTest, AHangThatNoAbortEndsEndsTheProgram) {
 
 TEST(ConformanceTest, WhatTheTransportCannotDoIsSkippedWithASentence) {
   ConformanceOptions options =
-      PipesWith("full", Defect::Of<FlawlessFlow>("").plant);
+      PipesWith("full", Defect::Of<ForwardingTransport>("").plant);
   options.make_full = nullptr;
   EXPECT_THAT(RunAside("AbortWakesABlockedWrite", options).messages,
               ::testing::HasSubstr("There is no pair that fills up."));
@@ -180,10 +185,11 @@ TEST(ConformanceTest, WhatTheTransportCannotDoIsSkippedWithASentence) {
               ::testing::HasSubstr("The transport does not carry an abort."));
 }
 
-INSTANTIATE_TEST_SUITE_P(WithoutDefect, FlowConformanceTest,
-                         ::testing::Values(PipesWith(
-                             "flawless", Defect::Of<FlawlessFlow>("").plant)),
-                         ConformanceName);
+INSTANTIATE_TEST_SUITE_P(
+    WithoutDefect, FlowConformanceTest,
+    ::testing::Values(PipesWith("flawless",
+                                Defect::Of<ForwardingTransport>("").plant)),
+    ConformanceName);
 
 }  // namespace
 }  // namespace flow::testing::conformance

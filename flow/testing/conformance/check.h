@@ -25,6 +25,8 @@
 #include "absl/base/attributes.h"
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/cord.h"
 #include "absl/strings/string_view.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
@@ -204,6 +206,11 @@ Received ReadBytes(Flow& flow, size_t size);
 // Returns `status`; if it is an error, aborts `flow` with it, so that the
 // reader of what could not be written does not wait for it.
 absl::Status OrAbort(Flow& flow, absl::Status status);
+
+// Reads by Read() or, if `into`, by ReadInto() memory that is not touched
+// beyond. At most 64 KiB.
+absl::StatusOr<absl::Cord> ReadAs(bool into, Flow& flow,
+                                  size_t max_bytes = 64 << 10);
 
 // Writes, all at once or in pieces, then shuts the direction down.
 absl::Status WriteAndEnd(Flow& flow, absl::string_view bytes,

@@ -26,6 +26,7 @@ namespace {
 using ::absl_testing::IsOk;
 using ::absl_testing::IsOkAndHolds;
 using ::absl_testing::StatusIs;
+using ::testing::AllOf;
 using ::testing::Not;
 
 void ExpectWritesAreClosed(Flow& flow) {
@@ -61,16 +62,20 @@ FLOW_CONFORMANCE_CHECK(EndOfFileStays, kNothing) {
   for (int i = 0; i < 3; ++i) {
     EXPECT_THAT(ends.remote().Read(1), IsEof());
     EXPECT_THAT(ends.remote().Read(), IsEof());
+    EXPECT_THAT(ReadAs(/*into=*/true, ends.remote()), IsEof());
   }
   EXPECT_THAT(sender.Wait(), IsOk());
 }
 
 FLOW_CONFORMANCE_CHECK(TheEndWakesABlockedRead, kNothing) {
-  Ends ends(check);
-  Task reader(ends, [&] { return ends.remote().Read(); });
-  ASSERT_FALSE(reader.DoneWithin(check.blocked_wait()));
-  EXPECT_THAT(ends.local().Shutdown(ShutdownMode::kWrite), IsOk());
-  EXPECT_THAT(reader.Wait(), IsEof());
+  for (const bool into : {false, true}) {
+    SCOPED_TRACE(into ? "ReadInto" : "Read");
+    Ends ends(check);
+    Task reader(ends, [&] { return ReadAs(into, ends.remote()); });
+    ASSERT_FALSE(reader.DoneWithin(check.blocked_wait()));
+    EXPECT_THAT(ends.local().Shutdown(ShutdownMode::kWrite), IsOk());
+    EXPECT_THAT(reader.Wait(), IsEof());
+  }
 }
 
 FLOW_CONFORMANCE_CHECK(HalfCloseLeavesTheReverseDirectionToItsOwnEnd,
@@ -141,21 +146,31 @@ FLOW_CONFORMANCE_CHECK(AWriteThatFailsAfterShutdownIsNotEndedByIt,
   ends.local().SetWriteDeadline(absl::InfinitePast());
   EXPECT_THAT(writer.Wait(), StatusIs(absl::StatusCode::kDeadlineExceeded));
   Received rest = ReadToEnd(ends.remote());
-  EXPECT_THAT(rest.outcome, Not(IsOk())) << "end-of-file in mid-message";
+  EXPECT_THAT(rest.outcome, check.Carries(absl::AbortedError("")))
+      << "the end of the stream in mid-message";
   rest.bytes.insert(0, first.bytes);
   EXPECT_TRUE(PrefixOf(sent, rest));
+  EXPECT_THAT(ends.local().Write("x"), AllOf(Not(IsOk()), Not(IsClosed())));
+  if (!check.traits().carries_abort_reason) return;
+  // The other direction is not concerned.
+  Task answer(ends, [&] { return WriteAndEnd(ends.remote(), "answer"); });
+  EXPECT_TRUE(Same(ReadToEnd(ends.local()), "answer"));
+  EXPECT_THAT(answer.Wait(), IsOk());
 }
 
 // --- Shutdown(kRead)
 
 FLOW_CONFORMANCE_CHECK(ShutdownReadWakesABlockedReadWithEndOfFile,
                        kInterruption) {
-  Ends ends(check);
-  Task reader(ends, [&] { return ends.local().Read(); });
-  ASSERT_FALSE(reader.DoneWithin(check.blocked_wait()));
-  EXPECT_THAT(ends.local().Shutdown(ShutdownMode::kRead), IsOk());
-  EXPECT_THAT(reader.Wait(), IsEof());
-  EXPECT_THAT(ends.local().Read(), IsEof());
+  for (const bool into : {false, true}) {
+    SCOPED_TRACE(into ? "ReadInto" : "Read");
+    Ends ends(check);
+    Task reader(ends, [&] { return ReadAs(into, ends.local()); });
+    ASSERT_FALSE(reader.DoneWithin(check.blocked_wait()));
+    EXPECT_THAT(ends.local().Shutdown(ShutdownMode::kRead), IsOk());
+    EXPECT_THAT(reader.Wait(), IsEof());
+    EXPECT_THAT(ends.local().Read(), IsEof());
+  }
 }
 
 FLOW_CONFORMANCE_CHECK(ShutdownReadDiscardsWhatWasNotRead, kNothing) {
@@ -275,6 +290,7 @@ FLOW_CONFORMANCE_CHECK(AfterCloseReadsAndWritesAreClosed, kNothing) {
     ExpectWritesAreClosed(*flow);
     EXPECT_THAT(flow->Read(), IsClosed());
     EXPECT_THAT(flow->Read(1), IsClosed());
+    EXPECT_THAT(ReadAs(/*into=*/true, *flow), IsClosed());
     EXPECT_THAT(flow->Shutdown(ShutdownMode::kReadWrite), IsOk());
   }
 }

@@ -27,6 +27,7 @@ namespace {
 using ::absl_testing::IsOk;
 using ::absl_testing::IsOkAndHolds;
 using ::absl_testing::StatusIs;
+using ::testing::Not;
 
 auto IsLate() { return StatusIs(absl::StatusCode::kDeadlineExceeded); }
 
@@ -35,6 +36,23 @@ auto IsLate() { return StatusIs(absl::StatusCode::kDeadlineExceeded); }
 absl::Status Fill(Flow& flow, absl::string_view bytes) {
   flow.SetWriteDeadline(absl::InfinitePast());
   return flow.Write(bytes);
+}
+
+// Ends the outbound direction of `flow`, whose write deadline is in the past.
+// May wait for the remote to read if the transport does not end at once.
+absl::Status End(const Check& check, Flow& flow) {
+  if (!check.traits().ends_at_once) {
+    flow.SetWriteDeadline(absl::InfiniteFuture());
+  }
+  return flow.Shutdown(ShutdownMode::kWrite);
+}
+
+// What to say of an end that was not sent without room for it.
+absl::string_view NotAtOnce(const Check& check) {
+  return check.traits().ends_at_once
+             ? "If the end needs room, as a trailer does, clear "
+               "traits.ends_at_once."
+             : "";
 }
 
 // --- Reads
@@ -67,11 +85,14 @@ FLOW_CONFORMANCE_CHECK(APastReadDeadlineFailsOnlyReadsThatWouldBlock,
 FLOW_CONFORMANCE_CHECK(ANewReadDeadlineAppliesToABlockedRead, kInterruption) {
   for (const absl::Duration from_now :
        {-absl::InfiniteDuration(), absl::Milliseconds(1)}) {
-    Ends ends(check);
-    Task reader(ends, [&] { return ends.local().Read(); });
-    ASSERT_FALSE(reader.DoneWithin(check.blocked_wait()));
-    ends.local().SetReadDeadline(absl::Now() + from_now);
-    EXPECT_THAT(reader.Wait(), IsLate());
+    for (const bool into : {false, true}) {
+      SCOPED_TRACE(into ? "ReadInto" : "Read");
+      Ends ends(check);
+      Task reader(ends, [&] { return ReadAs(into, ends.local()); });
+      ASSERT_FALSE(reader.DoneWithin(check.blocked_wait()));
+      ends.local().SetReadDeadline(absl::Now() + from_now);
+      EXPECT_THAT(reader.Wait(), IsLate());
+    }
   }
 }
 
@@ -134,6 +155,7 @@ FLOW_CONFORMANCE_CHECK(ReadsGoOnAfterADeadline, kInterruption) {
   for (const absl::string_view sent : {"abc", "d", "efghij"}) {
     ends.local().SetReadDeadline(absl::InfinitePast());
     EXPECT_THAT(ends.local().Read(), IsLate());
+    EXPECT_THAT(ReadAs(/*into=*/true, ends.local()), IsLate());
     ends.local().SetReadDeadline(absl::InfiniteFuture());
     Task sender(ends, [&] { return ends.remote().Write(sent); });
     ASSERT_TRUE(Same(ReadBytes(ends.local(), sent.size()), sent));
@@ -179,7 +201,7 @@ FLOW_CONFORMANCE_CHECK(APastWriteDeadlineFailsOnlyWritesThatWouldBlock,
   EXPECT_THAT(ends.local().Write(""), IsOk());
   const size_t accepted = ends.local().bytes_written();
   const std::string sent = bytes.substr(0, accepted) + Bytes(64, 2);
-  Task reader(ends, [&] { return ReadBytes(ends.remote(), sent.size()); });
+  Task reader(ends, [&] { return ReadToEnd(ends.remote()); });
   // Nothing says when there is room, so ask until there is.
   absl::Cord rest(absl::string_view(sent).substr(accepted));
   absl::Status status = ends.local().WriteFrom(&rest);
@@ -188,6 +210,7 @@ FLOW_CONFORMANCE_CHECK(APastWriteDeadlineFailsOnlyWritesThatWouldBlock,
     status = ends.local().WriteFrom(&rest);
   }
   EXPECT_THAT(status, IsOk());
+  EXPECT_THAT(End(check, ends.local()), IsOk()) << NotAtOnce(check);
   EXPECT_TRUE(Same(reader.Wait(), sent));
 }
 
@@ -249,15 +272,20 @@ FLOW_CONFORMANCE_CHECK(AWriteDeadlineLeavesReadsAlone, kInterruption) {
 FLOW_CONFORMANCE_CHECK(WhatALateWriteCountsIsWhatArrives,
                        kFull | kInterruption) {
   const std::string sent = Bytes(check.more_than_full());
-  const absl::string_view pieces[] = {absl::string_view(sent).substr(0, 10), "",
-                                      absl::string_view(sent).substr(10, 7000),
-                                      absl::string_view(sent).substr(7010)};
-  for (const bool gathered : {false, true}) {
-    SCOPED_TRACE(gathered ? "Writev" : "Write");
+  const absl::string_view all = sent;
+  const absl::Cord shared(all.substr(10, 7000));
+  for (const absl::string_view form :
+       {"borrowed", "borrowed list", "mixture"}) {
+    SCOPED_TRACE(form);
     Ends ends(check, Ends::kFillsUp);
     Task writer(ends, [&] {
-      return gathered ? ends.local().Writev(pieces)
-                      : ends.local().Write(absl::string_view(sent));
+      if (form == "borrowed") return ends.local().Write(all);
+      if (form == "mixture") {
+        return ends.local().Writev(
+            {all.substr(0, 10), "", shared, all.substr(7010)});
+      }
+      return ends.local().Writev(
+          {all.substr(0, 10), "", all.substr(10, 7000), all.substr(7010)});
     });
     Received first = ReadBytes(ends.remote(), 5000);
     ASSERT_THAT(first.outcome, IsOk());
@@ -266,10 +294,14 @@ FLOW_CONFORMANCE_CHECK(WhatALateWriteCountsIsWhatArrives,
     const size_t accepted = ends.local().bytes_written();
     EXPECT_GE(accepted, 5000);
     EXPECT_LT(accepted, sent.size());
-    EXPECT_THAT(ends.local().Shutdown(ShutdownMode::kWrite), IsOk());
+    Task ender(ends, [&] { return End(check, ends.local()); });
+    if (check.traits().ends_at_once) {
+      EXPECT_THAT(ender.Wait(), IsOk()) << NotAtOnce(check);
+    }
     Received rest = ReadToEnd(ends.remote());
+    EXPECT_THAT(ender.Wait(), IsOk());
     rest.bytes.insert(0, first.bytes);
-    EXPECT_TRUE(Same(rest, absl::string_view(sent).substr(0, accepted)));
+    EXPECT_TRUE(Same(rest, all.substr(0, accepted)));
     EXPECT_EQ(ends.remote().bytes_read(), accepted);
   }
 }
@@ -310,8 +342,86 @@ FLOW_CONFORMANCE_CHECK(WriteFromAfterADeadlineNeitherLosesNorRepeats,
                                       ? absl::InfinitePast()
                                       : absl::Now() + absl::Microseconds(200));
   }
-  EXPECT_THAT(ends.local().Shutdown(ShutdownMode::kWrite), IsOk());
+  EXPECT_THAT(End(check, ends.local()), IsOk()) << NotAtOnce(check);
   EXPECT_TRUE(Same(reader.Wait(), sent));
+}
+
+// The writer does not call again when all was accepted, not even to end. Only
+// what is late by a few bytes can be accepted and kept.
+FLOW_CONFORMANCE_CHECK(WhatALateWriteOfAFewBytesCountsArrivesWithoutAnother,
+                       kFull | kInterruption) {
+  constexpr size_t kFew = 100;
+  const std::string sent = Bytes(check.more_than_full());
+  Ends ends(check, Ends::kFillsUp);
+  ends.local().SetWriteDeadline(absl::InfinitePast());
+  absl::Cord few;
+  size_t begun = 0;
+  absl::Status status;
+  while (status.ok() && begun < sent.size()) {
+    few = absl::Cord(absl::string_view(sent).substr(begun, kFew));
+    begun += few.size();
+    status = ends.local().WriteFrom(&few);
+  }
+  ASSERT_THAT(status, IsLate());
+  ends.local().SetWriteDeadline(absl::InfiniteFuture());
+  Task reader(ends, [&] { return ReadBytes(ends.remote(), begun); });
+  while (!few.empty()) {
+    ASSERT_THAT(ends.local().WriteFrom(&few), IsOk());
+  }
+  EXPECT_EQ(ends.local().bytes_written(), begun);
+  EXPECT_TRUE(Same(reader.Wait(), absl::string_view(sent).substr(0, begun)));
+}
+
+// --- Ends
+
+FLOW_CONFORMANCE_CHECK(ShutdownWaitsForRoomUpToTheWriteDeadline,
+                       kFull | kInterruption) {
+  const std::string bytes = Bytes(check.more_than_full());
+  for (const bool blocked : {false, true}) {
+    SCOPED_TRACE(blocked ? "a deadline while it waits" : "a past deadline");
+    Ends ends(check, Ends::kFillsUp);
+    ASSERT_THAT(Fill(ends.local(), bytes), IsLate());
+    if (blocked) ends.local().SetWriteDeadline(absl::InfiniteFuture());
+    Task ender(ends,
+               [&] { return ends.local().Shutdown(ShutdownMode::kWrite); });
+    if (blocked) {
+      ender.DoneWithin(check.blocked_wait());
+      ends.local().SetWriteDeadline(absl::InfinitePast());
+    }
+    const absl::Status ended = ender.Wait();
+    if (check.traits().ends_at_once) {
+      EXPECT_THAT(ended, IsOk()) << NotAtOnce(check);
+    }
+    const absl::string_view accepted =
+        absl::string_view(bytes).substr(0, ends.local().bytes_written());
+    if (ended.ok()) {
+      EXPECT_TRUE(Same(ReadToEnd(ends.remote()), accepted));
+    } else if (check.traits().carries_abort) {
+      const Received received = ReadToEnd(ends.remote());
+      EXPECT_THAT(received.outcome, Not(IsOk())) << "an end that failed";
+      EXPECT_TRUE(PrefixOf(accepted, received));
+    }
+  }
+}
+
+FLOW_CONFORMANCE_CHECK(CloseWithoutRoomForTheEndReturnsAtItsDeadline,
+                       kFull | kInterruption) {
+  const std::string bytes = Bytes(check.more_than_full());
+  Ends ends(check, Ends::kFillsUp);
+  ASSERT_THAT(Fill(ends.local(), bytes), IsLate());
+  ends.local().SetWriteDeadline(absl::InfiniteFuture());
+  const absl::Status closed =
+      ends.local().Close(absl::Now() + absl::Milliseconds(2));
+  if (check.traits().awaits_remote_end || !closed.ok()) {
+    EXPECT_THAT(closed, IsLate());
+  }
+  if (!check.traits().carries_abort) return;
+  const absl::string_view accepted =
+      absl::string_view(bytes).substr(0, ends.local().bytes_written());
+  const Received received = ReadToEnd(ends.remote());
+  // The end may have found room.
+  EXPECT_TRUE(received.outcome.ok() ? Same(received, accepted)
+                                    : PrefixOf(accepted, received));
 }
 
 }  // namespace

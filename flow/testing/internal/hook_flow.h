@@ -3,8 +3,8 @@
 //
 // File: testing/internal/hook_flow.h
 //
-// A flow whose hooks are functions of the test, for the tests of the base. For
-// tests of what uses a flow, scripted_flow.h and fault_flow.h say more when
+// A flow whose transport calls functions of the test, for the tests of Flow.
+// For tests of what uses a flow, scripted_flow.h and fault_flow.h say more when
 // something is wrong.
 //
 // Thread safety: set the functions before threads start.
@@ -15,6 +15,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <string>
 #include <utility>
 #include <vector>
@@ -27,21 +28,16 @@
 #include "absl/synchronization/notification.h"
 #include "absl/time/time.h"
 #include "flow/flow.h"
+#include "flow/outgoing.h"
+#include "flow/transport.h"
 
 namespace flow::testing {
 
-// HookFlow
+// HookTransport
 //
-// Calls the functions, and keeps a log of the hooks that are called rarely.
-class HookFlow final : public Flow {
+// Calls the functions, and keeps a log of those that are called rarely.
+class HookTransport final : public Transport {
  public:
-  ~HookFlow() override { Destroy(); }
-
-  // What an implementation may call.
-  using Flow::CloseDeadline;
-  using Flow::ReadWith;
-  using Flow::WriteWith;
-
   std::vector<std::string> log() const {
     absl::MutexLock lock(&log_mu_);
     return log_;
@@ -52,8 +48,10 @@ class HookFlow final : public Flow {
   };
   std::function<absl::Status(absl::Cord, size_t*)> write =
       [](absl::Cord, size_t*) { return absl::OkStatus(); };
-  std::function<absl::Status()> end_write = [] { return absl::OkStatus(); };
-  std::function<void()> shutdown_read = [] {};
+  std::function<absl::Status(absl::Time)> end_write = [](absl::Time) {
+    return absl::OkStatus();
+  };
+  std::function<void()> refuse_read = [] {};
   std::function<absl::Status(absl::Time)> await_remote_end = [](absl::Time) {
     return absl::OkStatus();
   };
@@ -64,6 +62,45 @@ class HookFlow final : public Flow {
   // Outlives the flow, unlike log().
   std::function<void(std::string)> also_log = [](const std::string&) {};
 
+  absl::StatusOr<absl::Cord> Read(size_t max_bytes) override {
+    return read(max_bytes);
+  }
+  absl::Status Write(Outgoing& data) override {
+    size_t accepted = 0;
+    absl::Status status = write(data.TakeCord(), &accepted);
+    data.Accept(accepted);
+    return status;
+  }
+  absl::Status EndWrite(const absl::Status& outcome,
+                        absl::Time deadline) override {
+    Log(outcome.ok() ? "end" : "broken");
+    return end_write(deadline);
+  }
+  void RefuseRead() override {
+    Log("refuse read");
+    refuse_read();
+  }
+  absl::Status AwaitRemoteEnd(absl::Time deadline) override {
+    Log("await remote end");
+    return await_remote_end(deadline);
+  }
+  void Abort(const absl::Status& reason) override {
+    Log("abort " + absl::StatusCodeToString(reason.code()));
+    abort();
+  }
+  void LoseRead() override { Log("lose read"); }
+  absl::Status Free() override {
+    Log("free");
+    return free();
+  }
+  void SetReadDeadline(absl::Time deadline) override {
+    Log("read deadline");
+    read_deadline(deadline);
+  }
+  void SetWriteDeadline(absl::Time) override { Log("write deadline"); }
+  int64_t BytesInTransit() const override { return in_transit(); }
+  std::string Describe() const override { return "hook flow"; }
+
  private:
   void Log(std::string what) {
     also_log(what);
@@ -71,42 +108,29 @@ class HookFlow final : public Flow {
     log_.push_back(std::move(what));
   }
 
-  absl::StatusOr<absl::Cord> DoRead(size_t max_bytes) override {
-    return read(max_bytes);
-  }
-  absl::Status DoWrite(absl::Cord buffer, size_t* accepted) override {
-    return write(std::move(buffer), accepted);
-  }
-  absl::Status DoEndWrite(const absl::Status& outcome) override {
-    Log(outcome.ok() ? "end" : "broken");
-    return end_write();
-  }
-  void DoShutdownRead() override {
-    Log("shutdown read");
-    shutdown_read();
-  }
-  absl::Status DoAwaitRemoteEnd(absl::Time deadline) override {
-    Log("await remote end");
-    return await_remote_end(deadline);
-  }
-  void DoAbort(const absl::Status& reason) override {
-    Log("abort " + absl::StatusCodeToString(reason.code()));
-    abort();
-  }
-  absl::Status DoFree() override {
-    Log("free");
-    return free();
-  }
-  void DoSetReadDeadline(absl::Time deadline) override {
-    Log("read deadline");
-    read_deadline(deadline);
-  }
-  void DoSetWriteDeadline(absl::Time) override { Log("write deadline"); }
-  int64_t DoBytesInTransit() const override { return in_transit(); }
-  std::string DoDescribe() const override { return "hook flow"; }
-
   mutable absl::Mutex log_mu_;
   std::vector<std::string> log_ ABSL_GUARDED_BY(log_mu_);
+};
+
+// HookFlow
+//
+// A flow on a HookTransport.
+class HookFlow final : public Flow {
+ public:
+  HookFlow() : HookFlow(std::make_unique<HookTransport>()) {}
+
+  // What a kind of flow may call.
+  using Flow::ReadWith;
+  using Flow::WriteWith;
+
+  // Its transport.
+  HookTransport& hooks;
+
+ private:
+  explicit HookFlow(std::unique_ptr<HookTransport> transport)
+      : HookFlow(*transport, std::move(transport)) {}
+  HookFlow(HookTransport& unowned, std::unique_ptr<HookTransport>&& transport)
+      : Flow(std::move(transport)), hooks(unowned) {}
 };
 
 // Blocker

@@ -1,0 +1,247 @@
+// Copyright 2026 The flow authors
+// SPDX-License-Identifier: Apache-2.0
+
+#include "flow/internal/descriptor_transport.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/cord.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
+#include "absl/types/span.h"
+#include "flow/internal/descriptor.h"
+#include "flow/internal/fd_error.h"
+#include "flow/internal/fd_waiter.h"
+#include "flow/internal/fill_buffer.h"
+#include "flow/internal/gathering_transport.h"
+#include "flow/status.h"
+#include "flow/transport.h"
+
+namespace flow::internal {
+namespace {
+
+class DescriptorTransport final : public GatheringTransport {
+ public:
+  DescriptorTransport(int read_fd, int write_fd, std::string name)
+      : name_(std::move(name)),
+        is_one_(read_fd == write_fd),
+        in_(read_fd, SHUT_RD),
+        out_(write_fd, SHUT_WR) {}
+
+  absl::StatusOr<absl::Cord> Read(size_t max_bytes) override {
+    if (!BeginRead()) return absl::Cord();
+    absl::StatusOr<absl::Cord> data = ReadBlock(max_bytes);
+    EndRead();
+    return data;
+  }
+
+  absl::StatusOr<size_t> ReadInto(absl::Span<char> space) override {
+    if (!BeginRead()) return 0;
+    absl::StatusOr<size_t> size = Fill(space);
+    EndRead();
+    return size;
+  }
+
+  // One of two descriptors can be closed alone, which tells its other end. That
+  // looks like an end in good order, so a broken direction is not closed before
+  // Free().
+  absl::Status EndWrite(const absl::Status& outcome, absl::Time) override {
+    absl::MutexLock lock(&mu_);
+    if (is_one_ || aborted_ || !outcome.ok()) return absl::OkStatus();
+    return out_.End();
+  }
+
+  void RefuseRead() override {
+    reader_.Stop();
+    absl::MutexLock lock(&mu_);
+    refused_ = true;
+    if (!reading_) CloseReadEnd();
+  }
+
+  void Abort(const absl::Status&) override {
+    {
+      absl::MutexLock lock(&mu_);
+      aborted_ = true;
+    }
+    reader_.Stop();
+    writer_.Stop();
+  }
+
+  absl::Status Free() override {
+    absl::MutexLock lock(&mu_);
+    if (is_one_) in_.Release();
+    absl::Status status = out_.End();
+    status.Update(in_.End());
+    return status;
+  }
+
+  void FreeInChild() override {
+    if (is_one_) in_.Release();
+    out_.Close().IgnoreError();
+    in_.Close().IgnoreError();
+  }
+
+  void SetReadDeadline(absl::Time deadline) override {
+    reader_.SetDeadline(deadline);
+  }
+  void SetWriteDeadline(absl::Time deadline) override {
+    writer_.SetDeadline(deadline);
+  }
+
+  int64_t BytesInTransit() const override {
+    absl::MutexLock lock(&mu_);
+    return out_.BytesInTransit();
+  }
+
+  std::string Describe() const override { return name_; }
+
+ private:
+  // --- Reading
+
+  // Returns whether there is something to read from. The read end stays open
+  // until EndRead().
+  bool BeginRead() {
+    if (!in_.readable()) return false;
+    absl::MutexLock lock(&mu_);
+    if (refused_) return false;
+    reading_ = true;
+    return true;
+  }
+
+  void EndRead() {
+    absl::MutexLock lock(&mu_);
+    reading_ = false;
+    if (refused_) CloseReadEnd();
+  }
+
+  void CloseReadEnd() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
+    if (!is_one_) in_.End().IgnoreError();  // What was read is whole.
+  }
+
+  absl::StatusOr<absl::Cord> ReadBlock(size_t max_bytes) {
+    bool ready = false;
+    while (true) {
+      const std::optional<absl::Span<char>> space =
+          fill_buffer_.Space(max_bytes);
+      if (!space.has_value()) return FillBuffer::NoMemory();
+      const absl::StatusOr<ssize_t> n = ReadNow(*space, ready);
+      if (n.ok() && *n > 0) return fill_buffer_.Take(static_cast<size_t>(*n));
+      // A reader that waits holds no block.
+      fill_buffer_.Drop();
+      if (!n.ok()) return n.status();
+      if (*n == 0) return absl::Cord();
+      if (absl::Status late = AwaitData(); !late.ok()) return late;
+      ready = true;
+    }
+  }
+
+  absl::StatusOr<size_t> Fill(absl::Span<char> space) {
+    bool ready = false;
+    while (true) {
+      const absl::StatusOr<ssize_t> n = ReadNow(space, ready);
+      if (!n.ok()) return n.status();
+      if (*n >= 0) return static_cast<size_t>(*n);
+      if (absl::Status late = AwaitData(); !late.ok()) return late;
+      ready = true;
+    }
+  }
+
+  // Reads what is there; 0 bytes are the end, -1 means that nothing is there
+  // yet. See Descriptor::Read() for `ready`.
+  absl::StatusOr<ssize_t> ReadNow(absl::Span<char> space, bool ready) {
+    while (!reader_.stopped()) {
+      if (in_.HoldsPackets()) {
+        return absl::InvalidArgumentError(
+            "it is a pipe of packets (O_DIRECT), not a stream");
+      }
+      const ssize_t n = in_.Read(space, ready);
+      if (n >= 0) return n;
+      const int error = errno;
+      if (error == EINTR) continue;
+      if (WouldBlock(error)) return -1;
+      return FdError(error, "read");
+    }
+    // The read was refused; or aborted, and then the Flow ignores this.
+    return 0;
+  }
+
+  // Waits until there may be data, or an end.
+  absl::Status AwaitData() {
+    const absl::StatusOr<FdWaiter::Outcome> waited =
+        reader_.Wait(in_.fd(), POLLIN);
+    if (!waited.ok()) return waited.status();
+    if (*waited != FdWaiter::Outcome::kLate) return absl::OkStatus();
+    return absl::DeadlineExceededError("no data before the deadline");
+  }
+
+  // --- Writing
+
+  absl::StatusOr<size_t> Send(absl::Span<const struct iovec> list) override {
+    if (!out_.writable())
+      return ClosedError("the descriptor is not open for writing");
+    bool ready = false;
+    while (!writer_.stopped()) {
+      const ssize_t n = out_.Write(list, ready);
+      if (n > 0) return static_cast<size_t>(n);
+      const int error = n < 0 ? errno : EIO;
+      if (error == EINTR) continue;
+      if (error == EPIPE) return ClosedError("write: its reader has closed it");
+      if (!WouldBlock(error)) return FdError(error, "write");
+      const auto waited = writer_.Wait(out_.fd(), POLLOUT);
+      if (!waited.ok()) return waited.status();
+      if (*waited == FdWaiter::Outcome::kLate) {
+        return absl::DeadlineExceededError(
+            "no more data was taken before the deadline");
+      }
+      ready = true;
+    }
+    return absl::AbortedError("aborted");
+  }
+
+  const std::string name_;
+  const bool is_one_;
+
+  FillBuffer fill_buffer_;
+  FdWaiter reader_;
+  FdWaiter writer_;
+
+  mutable absl::Mutex mu_;
+  bool reading_ ABSL_GUARDED_BY(mu_) = false;
+  bool refused_ ABSL_GUARDED_BY(mu_) = false;
+  bool aborted_ ABSL_GUARDED_BY(mu_) = false;
+
+  // They belong to the reader and to the writer, until they are closed with
+  // `mu_` held. If there is one descriptor, both have it.
+  Descriptor in_;
+  Descriptor out_;
+};
+
+}  // namespace
+
+std::unique_ptr<Transport> MakeDescriptorTransport(int read_fd, int write_fd,
+                                                   std::string name) {
+  if (read_fd == write_fd) {
+    // What is open one way only has one direction, and closing is its end.
+    const int mode = ::fcntl(read_fd, F_GETFL) & O_ACCMODE;
+    if (mode == O_RDONLY) write_fd = -1;
+    if (mode == O_WRONLY) read_fd = -1;
+  }
+  return std::make_unique<DescriptorTransport>(read_fd, write_fd,
+                                               std::move(name));
+}
+
+}  // namespace flow::internal

@@ -1,0 +1,421 @@
+// Copyright 2026 The flow authors
+// SPDX-License-Identifier: Apache-2.0
+
+#include "flow/internal/flow_core.h"
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "absl/algorithm/container.h"
+#include "absl/base/optimization.h"
+#include "absl/functional/function_ref.h"
+#include "absl/log/absl_check.h"
+#include "absl/status/status.h"
+#include "absl/strings/cord.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
+#include "flow/internal/escaped.h"
+#include "flow/internal/flow_state.h"
+#include "flow/internal/fork_generation.h"
+#include "flow/internal/monotonic_deadline.h"
+#include "flow/internal/patience.h"
+#include "flow/status.h"
+#include "flow/transport.h"
+
+namespace flow::internal {
+namespace {
+
+using Direction = FlowState::Direction;
+using ClosePhase = FlowState::ClosePhase;
+using Hook = FlowState::Hook;
+
+absl::Status WithPayloadsOf(const absl::Status& from, absl::Status to) {
+  from.ForEachPayload(
+      [&to](absl::string_view type_url, const absl::Cord& payload) {
+        to.SetPayload(type_url, payload);
+      });
+  return to;
+}
+
+}  // namespace
+
+absl::Status Lasting(absl::Status status) {
+  if (!absl::IsDeadlineExceeded(status)) return status;
+  return WithPayloadsOf(status, absl::AbortedError(status.message()));
+}
+
+FlowCore::FlowCore(std::unique_ptr<Transport> transport)
+    : transport_(std::move(transport)), fork_generation_(ForkGeneration()) {
+  ABSL_CHECK(transport_ != nullptr) << "a flow on no transport";
+}
+
+FlowCore::FlowCore(FlowCore& other, TransportDecorator decorate)
+    : fork_generation_(other.fork_generation_) {
+  other.Decorate(decorate);
+  absl::MutexLock lock(&mu_);
+  absl::MutexLock other_lock(&other.mu_);
+  state_ = other.state_;
+  read_deadline_ = other.read_deadline_;
+  write_deadline_ = other.write_deadline_;
+  transport_ = std::move(other.transport_);
+}
+
+void FlowCore::Decorate(TransportDecorator decorate) {
+  std::optional<MonotonicDeadline> read_deadline;
+  std::optional<MonotonicDeadline> write_deadline;
+  {
+    absl::MutexLock lock(&mu_);
+    ABSL_CHECK(state_.idle() && closers_ == 0)
+        << Describe() << ": decorated while a call is under way";
+    if (!state_.freed()) {
+      read_deadline = read_deadline_;
+      write_deadline = write_deadline_;
+    }
+  }
+  transport_ = decorate(std::move(transport_));
+  ABSL_CHECK(transport_ != nullptr) << "decorated with no transport";
+  if (read_deadline.has_value()) {
+    transport_->SetReadDeadline(read_deadline->ToTime());
+  }
+  if (write_deadline.has_value()) {
+    transport_->SetWriteDeadline(write_deadline->ToTime());
+  }
+}
+
+FlowCore::~FlowCore() {
+  if (transport_ == nullptr) return;  // another one has taken over
+  // In a child of fork(2) no lock is to be trusted.
+  if (ABSL_PREDICT_FALSE(ForkGeneration() != fork_generation_)) {
+    transport_->FreeInChild();
+    return;
+  }
+  Task task;
+  {
+    absl::MutexLock lock(&mu_);
+    ABSL_CHECK(state_.idle() && closers_ == 0)
+        << Describe() << ": destroyed while a call is under way";
+    state_.Destroy(
+        absl::AbortedError(absl::StrCat(Describe(), ": ", kDestroyed)));
+    task = TakeTask();
+  }
+  Run(std::move(task));
+}
+
+// --- What is due
+
+FlowCore::Task FlowCore::TakeTask(bool closer) {
+  Task task{state_.TakeDue(closer), close_limit_};
+  if (task.due.hook != Hook::kNone) inside_.push_back(ThisThread());
+  return task;
+}
+
+void FlowCore::Run(Task task) {
+  while (task.due.hook != Hook::kNone) {
+    // Freed without the lock, as a payload can run a user's code then.
+    const absl::Status status = Perform(task);
+    absl::MutexLock lock(&mu_);
+    inside_.erase(absl::c_find(inside_, ThisThread()));
+    Finish(task, status);
+    task = TakeTask();
+  }
+}
+
+absl::Status FlowCore::Perform(const Task& task) {
+  const CloseLimit& limit = task.limit;
+  const auto end_write = [&](absl::Time deadline) {
+    return transport_->EndWrite(task.due.status, deadline);
+  };
+  const auto await_remote = [&](absl::Time deadline) {
+    return transport_->AwaitRemoteEnd(deadline);
+  };
+  switch (task.due.hook) {
+    case Hook::kNone:
+      break;
+    case Hook::kRefuseRead:
+      transport_->RefuseRead();
+      break;
+    case Hook::kEndWrite:
+      if (limit.is_patient()) return Patiently(limit.idle_timeout, end_write);
+      return end_write(limit.deadline.ToTime());
+    case Hook::kAwaitRemoteEnd:
+      if (limit.is_patient()) {
+        return Patiently(limit.idle_timeout, await_remote);
+      }
+      return await_remote(limit.deadline.ToTime());
+    case Hook::kAbort:
+      transport_->Abort(task.due.status);
+      break;
+    case Hook::kFree:
+      return transport_->Free();
+  }
+  return absl::OkStatus();
+}
+
+// A moment at a time, as long as bytes arrive.
+absl::Status FlowCore::Patiently(
+    absl::Duration idle_timeout,
+    absl::FunctionRef<absl::Status(absl::Time)> wait) {
+  const auto aborted = [this] {
+    mu_.AssertReaderHeld();
+    return state_.aborted();
+  };
+  Patience patience(idle_timeout, transport_->BytesInTransit());
+  absl::Status status;
+  do {
+    const MonotonicDeadline look = patience.NextLook();
+    status = wait(look.ToTime());
+    if (!absl::IsDeadlineExceeded(status)) break;
+    // What cannot wait has said so too early.
+    absl::MutexLock lock(&mu_);
+    if (AwaitUntil(mu_, absl::Condition(&aborted), look)) break;
+  } while (patience.GoesOn(transport_->BytesInTransit()));
+  return status;
+}
+
+void FlowCore::Finish(const Task& task, const absl::Status& status) {
+  const CloseLimit& limit = task.limit;
+  const bool is_late = absl::IsDeadlineExceeded(status) && !limit.is_never();
+  absl::string_view tried;
+  switch (task.due.hook) {
+    case Hook::kEndWrite:
+      if (is_late && (limit.is_patient() || limit.deadline.has_passed())) {
+        GiveUpClose(CloseWaitsFor());
+      }
+      tried = "ending the outbound direction";
+      break;
+    case Hook::kAwaitRemoteEnd:
+      if (is_late) GiveUpClose(CloseWaitsFor());
+      tried = "waiting for the remote to end";
+      break;
+    default:
+      tried = "closing";
+      break;
+  }
+  state_.Finish(task.due.hook,
+                status.ok() ? status : InContext(tried, Lasting(status)));
+}
+
+void FlowCore::SetDeadline(bool reads, absl::Time deadline) {
+  {
+    absl::MutexLock lock(&mu_);
+    if (state_.freed()) return;
+    state_.BeginOther();
+    inside_.push_back(ThisThread());
+    (reads ? read_deadline_ : write_deadline_) = MonotonicDeadline(deadline);
+  }
+  if (reads) {
+    transport_->SetReadDeadline(deadline);
+  } else {
+    transport_->SetWriteDeadline(deadline);
+  }
+  Task task;
+  {
+    absl::MutexLock lock(&mu_);
+    inside_.erase(absl::c_find(inside_, ThisThread()));
+    state_.EndOther();
+    task = TakeTask();
+  }
+  Run(std::move(task));
+}
+
+bool FlowCore::IsInside() const {
+  const void* const me = ThisThread();
+  return read_gate().caller() == me || write_gate().caller() == me ||
+         absl::c_linear_search(inside_, me);
+}
+
+// --- Closing
+
+absl::Status FlowCore::Close(CloseLimit limit) {
+  Task task;
+  std::optional<absl::Status> result;
+  bool is_first = false;
+  {
+    absl::MutexLock lock(&mu_);
+    if (state_.closed().has_value()) return *state_.closed();
+    if (IsInside()) {
+      result = state_.CloseInside(absl::InvalidArgumentError(absl::StrCat(
+          Describe(),
+          ": Close() from inside one of the flow's own functions")));
+    } else {
+      ++closers_;
+      is_first = !state_.closing();
+      if (is_first) {
+        close_limit_ = limit;
+        state_.BeginClose(limit.is_patient());
+      }
+    }
+    task = TakeTask();
+  }
+  Run(std::move(task));
+  if (result.has_value()) return *result;
+  return is_first ? RunClose(limit) : JoinClose(limit);
+}
+
+absl::Status FlowCore::RunClose(const CloseLimit& limit) {
+  const auto can_go_on = [this] {
+    mu_.AssertReaderHeld();
+    const ClosePhase phase = state_.close_phase();
+    return phase == ClosePhase::kNothing ||
+           (phase == ClosePhase::kTransit && InTransit() == 0);
+  };
+  while (true) {
+    Task task;
+    {
+      absl::MutexLock lock(&mu_);
+      if (!AwaitWithin(limit, absl::Condition(&can_go_on))) {
+        GiveUpClose(CloseWaitsFor());
+      } else if (state_.close_phase() == ClosePhase::kTransit) {
+        state_.Arrive();
+      }
+      task = TakeTask(/*closer=*/true);
+      if (task.due.hook == Hook::kNone && state_.closed().has_value()) {
+        --closers_;
+        return *state_.closed();
+      }
+    }
+    Run(std::move(task));
+  }
+}
+
+absl::Status FlowCore::JoinClose(const CloseLimit& limit) {
+  const auto closed = [this] {
+    mu_.AssertReaderHeld();
+    return state_.closed().has_value();
+  };
+  Task task;
+  {
+    absl::MutexLock lock(&mu_);
+    if (!AwaitWithin(limit, absl::Condition(&closed))) {
+      GiveUpClose(CloseWaitsFor());
+    }
+    task = TakeTask();
+  }
+  Run(std::move(task));
+  absl::MutexLock lock(&mu_);
+  // All may be done except the clean-up, which nothing can interrupt.
+  mu_.Await(absl::Condition(&closed));
+  --closers_;
+  return *state_.closed();
+}
+
+absl::Status FlowCore::CloseAfterRead(MonotonicDeadline until) {
+  Task task;
+  bool waits = false;
+  {
+    absl::MutexLock lock(&mu_);
+    waits = !state_.closing() && !IsInside();
+    if (waits) {
+      ++closers_;
+      ++reader_awaiters_;
+      if (!state_.end_requested()) close_limit_.deadline = until;  // of a flush
+      state_.RequestEnd();
+      task = TakeTask();
+    }
+  }
+  Run(std::exchange(task, Task()));
+  if (waits) {
+    absl::MutexLock lock(&mu_);
+    const auto was_read = [this] {
+      mu_.AssertReaderHeld();
+      return state_.in() != FlowState::Direction::kOpen || state_.closing() ||
+             state_.aborted() || state_.closed().has_value();
+    };
+    if (!AwaitUntil(mu_, absl::Condition(&was_read), until)) {
+      GiveUpClose("another thread to read to the end");
+    }
+    --reader_awaiters_;
+    --closers_;
+    task = TakeTask();
+  }
+  Run(std::move(task));
+  return Close({until});
+}
+
+bool FlowCore::AwaitWithin(const CloseLimit& limit,
+                           const absl::Condition& condition) {
+  if (!limit.is_patient()) return AwaitUntil(mu_, condition, limit.deadline);
+  Patience patience(limit.idle_timeout, InTransit());
+  while (!AwaitUntil(mu_, condition, patience.NextLook())) {
+    if (!patience.GoesOn(InTransit())) return condition.Eval();
+  }
+  return true;
+}
+
+void FlowCore::GiveUpClose(absl::string_view waited_for) {
+  const std::string name = Describe();
+  state_.GiveUpClose(
+      absl::DeadlineExceededError(absl::StrCat(
+          name, ": Close() deadline exceeded waiting for ", waited_for)),
+      ClosedError(absl::StrCat(name,
+                               ": after Close(), which passed its "
+                               "deadline")),
+      absl::AbortedError("the other end passed its deadline in Close()"));
+}
+
+int64_t FlowCore::InTransit() const {
+  return state_.freed() ? 0 : transport_->BytesInTransit();
+}
+
+// --- Texts
+
+absl::string_view FlowCore::CloseWaitsFor() const {
+  if (!state_.closing() && reader_awaiters_ != 0) {
+    return "another thread to read to the end";
+  }
+  switch (state_.close_phase()) {
+    case ClosePhase::kNothing:
+    case ClosePhase::kSignal:
+      break;
+    case ClosePhase::kRemote:
+      return "the remote to end its direction";
+    case ClosePhase::kTransit:
+      return "the remote to take what is in transit";
+    case ClosePhase::kCalls:
+      return "a call that is under way";
+  }
+  return "a write, or for the end to be sent";
+}
+
+// The name may have been chosen by a remote, and is escaped.
+std::string FlowCore::Describe() const {
+  const auto text = [this](Direction direction) {
+    mu_.AssertReaderHeld();
+    if (direction == Direction::kBroken) return "broken";
+    if (state_.aborted()) return "aborted";
+    if (state_.closed().has_value()) return "closed";
+    if (direction == Direction::kRefused) return "refused";
+    if (direction == Direction::kEnded) return "ended";
+    return "open";
+  };
+  return absl::StrCat(Escaped(transport_->Describe()),
+                      " [in: ", text(state_.in()), ", ", read_gate().bytes(),
+                      " bytes; out: ", text(state_.out()), ", ",
+                      write_gate().bytes(), " bytes]");
+}
+
+std::string FlowCore::DebugString() const {
+  absl::MutexLock lock(&mu_);
+  std::string text = Describe();
+  if (read_gate().busy()) text += ", in Read()";
+  if (write_gate().busy()) text += ", in a write";
+  if (closers_ != 0) {
+    absl::StrAppend(&text, ", in Close() waiting for ", CloseWaitsFor());
+  }
+  return text;
+}
+
+absl::Status FlowCore::InContext(absl::string_view what,
+                                 const absl::Status& status) const {
+  return WithPayloadsOf(
+      status,
+      absl::Status(status.code(), absl::StrCat(Describe(), ": ", what, ": ",
+                                               status.message())));
+}
+
+}  // namespace flow::internal

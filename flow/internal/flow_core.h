@@ -1,0 +1,168 @@
+// Copyright 2026 The flow authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// File: internal/flow_core.h
+//
+// What a Flow consists of: the rules (flow_state.h) under a lock, the
+// transport, and a record of which threads are inside. It runs the functions of
+// the transport that are due, and does not hold the lock meanwhile. Not for
+// users of the library.
+//
+// Thread safety: as the annotations say. A thread that makes a move takes what
+// is due under the same lock, and then runs it:
+//
+//   FlowCore::Task task;
+//   {
+//     absl::MutexLock lock(&core.mu());
+//     core.state().RefuseRead();
+//     task = core.TakeTask();
+//   }
+//   core.Run(std::move(task));  // without the lock
+
+#ifndef FLOW_INTERNAL_FLOW_CORE_H_
+#define FLOW_INTERNAL_FLOW_CORE_H_
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/container/inlined_vector.h"
+#include "absl/functional/function_ref.h"
+#include "absl/status/status.h"
+#include "absl/strings/string_view.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
+#include "flow/internal/flow_state.h"
+#include "flow/internal/monotonic_deadline.h"
+#include "flow/transport.h"
+
+namespace flow::internal {
+
+// CloseLimit
+//
+// How long a Close() waits: until a time, or as long as bytes arrive.
+struct CloseLimit {
+  MonotonicDeadline deadline;
+  // For PatientClose(), which has no deadline.
+  absl::Duration idle_timeout = absl::InfiniteDuration();
+
+  bool is_patient() const { return idle_timeout < absl::InfiniteDuration(); }
+  bool is_never() const { return deadline.is_never() && !is_patient(); }
+};
+
+// FlowCore
+class FlowCore {
+ public:
+  // Precondition: `transport` is not null.
+  explicit FlowCore(std::unique_ptr<Transport> transport);
+
+  // Takes over the state and transport of `other`, and puts `decorate` on top.
+  // Precondition: no call on `other` is under way. Afterwards you may only
+  // destroy `other`.
+  FlowCore(FlowCore& other, TransportDecorator decorate);
+
+  // Aborts the flow if it was not closed, and frees.
+  ~FlowCore();
+
+  // See the constructor.
+  void Decorate(TransportDecorator decorate) ABSL_LOCKS_EXCLUDED(mu_);
+
+  // The gates need no lock.
+  Gate& read_gate() { return state_.read_gate(); }
+  Gate& write_gate() { return state_.write_gate(); }
+  const Gate& read_gate() const { return state_.read_gate(); }
+  const Gate& write_gate() const { return state_.write_gate(); }
+
+  Transport& transport() const { return *transport_; }
+
+  absl::Mutex& mu() const ABSL_LOCK_RETURNED(mu_) { return mu_; }
+  FlowState& state() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) { return state_; }
+  const FlowState& state() const ABSL_SHARED_LOCKS_REQUIRED(mu_) {
+    return state_;
+  }
+
+  // A function of the transport that is to run, or none.
+  struct Task {
+    FlowState::Due due;
+    CloseLimit limit;
+  };
+
+  // Returns what this thread has to run next, after a move. Only the thread
+  // that closes passes `closer`.
+  Task TakeTask(bool closer = false) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // Runs `task`, and whatever becomes due through it.
+  void Run(Task task) ABSL_LOCKS_EXCLUDED(mu_);
+  // Sets the deadline of reads, or of writes.
+  void SetDeadline(bool reads, absl::Time deadline) ABSL_LOCKS_EXCLUDED(mu_);
+  // Returns whether this thread is inside a function of the transport.
+  bool IsInside() const ABSL_SHARED_LOCKS_REQUIRED(mu_);
+
+  // Closes, or joins a thread that already closes. The limit of the first one
+  // applies to the functions of the transport.
+  absl::Status Close(CloseLimit limit) ABSL_LOCKS_EXCLUDED(mu_);
+  absl::Status CloseAfterRead(MonotonicDeadline until) ABSL_LOCKS_EXCLUDED(mu_);
+
+  int64_t InTransit() const ABSL_SHARED_LOCKS_REQUIRED(mu_);
+
+  // --- Texts
+
+  // `NAME [STATE]`; DebugString() adds the calls that are under way.
+  std::string Describe() const ABSL_SHARED_LOCKS_REQUIRED(mu_);
+  std::string DebugString() const ABSL_LOCKS_EXCLUDED(mu_);
+  // Returns `status` with `NAME [STATE]: WHAT: ` before its message.
+  absl::Status InContext(absl::string_view what,
+                         const absl::Status& status) const
+      ABSL_SHARED_LOCKS_REQUIRED(mu_);
+
+ private:
+  absl::Status Perform(const Task& task) ABSL_LOCKS_EXCLUDED(mu_);
+  absl::Status Patiently(absl::Duration idle_timeout,
+                         absl::FunctionRef<absl::Status(absl::Time)> wait)
+      ABSL_LOCKS_EXCLUDED(mu_);
+  void Finish(const Task& task, const absl::Status& status)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+
+  absl::Status RunClose(const CloseLimit& limit) ABSL_LOCKS_EXCLUDED(mu_);
+  absl::Status JoinClose(const CloseLimit& limit) ABSL_LOCKS_EXCLUDED(mu_);
+  bool AwaitWithin(const CloseLimit& limit, const absl::Condition& condition)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void GiveUpClose(absl::string_view waited_for)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  absl::string_view CloseWaitsFor() const ABSL_SHARED_LOCKS_REQUIRED(mu_);
+
+  FlowState state_;
+  std::unique_ptr<Transport> transport_;
+  const uint32_t fork_generation_;
+
+  // Everything that is rare happens under this lock. A call that neither waits
+  // nor ends anything never takes it.
+  mutable absl::Mutex mu_;
+  int closers_ ABSL_GUARDED_BY(mu_) = 0;          // threads that are in Close()
+  int reader_awaiters_ ABSL_GUARDED_BY(mu_) = 0;  // ... for a reader
+  CloseLimit close_limit_ ABSL_GUARDED_BY(mu_);   // of the first Close()
+  // Empty until they are set. For transports that are put on top later.
+  std::optional<MonotonicDeadline> read_deadline_ ABSL_GUARDED_BY(mu_);
+  std::optional<MonotonicDeadline> write_deadline_ ABSL_GUARDED_BY(mu_);
+  // The threads that run functions of the transport other than reads and
+  // writes.
+  absl::InlinedVector<const void*, 2> inside_ ABSL_GUARDED_BY(mu_);
+};
+
+// An address that no other living thread has.
+inline const void* ThisThread() {
+  static thread_local char tag;
+  return &tag;
+}
+
+// How the reason of an abort by destruction ends.
+inline constexpr absl::string_view kDestroyed = "destroyed without Close()";
+
+// Returns `status` in a form that can stay: kDeadlineExceeded becomes kAborted,
+// because it always means the deadline of the call that returns it.
+absl::Status Lasting(absl::Status status);
+
+}  // namespace flow::internal
+
+#endif  // FLOW_INTERNAL_FLOW_CORE_H_

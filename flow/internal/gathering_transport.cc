@@ -1,0 +1,83 @@
+// Copyright 2026 The flow authors
+// SPDX-License-Identifier: Apache-2.0
+
+#include "flow/internal/gathering_transport.h"
+
+#include <limits.h>
+#include <sys/uio.h>
+
+#include <cstddef>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "absl/types/span.h"
+#include "flow/outgoing.h"
+
+namespace flow::internal {
+namespace {
+
+// The kernel refuses longer lists (EINVAL).
+#ifdef IOV_MAX
+constexpr size_t kMaxPieces = IOV_MAX;
+#else
+constexpr size_t kMaxPieces = 1024;
+#endif
+
+}  // namespace
+
+// Collects pieces, which must outlive it, and sends them when the list is full.
+class GatheringTransport::Pieces {
+ public:
+  Pieces(GatheringTransport& transport, Outgoing& data)
+      : transport_(transport), data_(data) {}
+
+  absl::Status Add(absl::string_view piece) {
+    if (piece.empty()) return absl::OkStatus();
+    if (size_ == kMaxPieces) {
+      if (absl::Status status = Flush(); !status.ok()) return status;
+    }
+    list_[size_].iov_base = const_cast<char*>(piece.data());
+    list_[size_].iov_len = piece.size();
+    ++size_;
+    return absl::OkStatus();
+  }
+
+  absl::Status Flush() {
+    for (size_t first = 0; first < size_;) {
+      const absl::StatusOr<size_t> sent =
+          transport_.Send(absl::MakeConstSpan(list_ + first, size_ - first));
+      if (!sent.ok()) return sent.status();
+      data_.Accept(*sent);
+      size_t left = *sent;
+      for (; first < size_ && left >= list_[first].iov_len; ++first) {
+        left -= list_[first].iov_len;
+      }
+      if (left > 0) {
+        list_[first].iov_base =
+            static_cast<char*>(list_[first].iov_base) + left;
+        list_[first].iov_len -= left;
+      }
+    }
+    size_ = 0;
+    return absl::OkStatus();
+  }
+
+ private:
+  GatheringTransport& transport_;
+  Outgoing& data_;
+  size_t size_ = 0;
+  struct iovec list_[kMaxPieces];
+};
+
+absl::Status GatheringTransport::Write(Outgoing& data) {
+  Pieces pieces(*this, data);
+  absl::Status status;
+  const bool all = data.ForEachPieceWhile([&](absl::string_view piece) {
+    status = pieces.Add(piece);
+    return status.ok();
+  });
+  return all ? pieces.Flush() : status;
+}
+
+}  // namespace flow::internal

@@ -1,0 +1,61 @@
+// Copyright 2026 The flow authors
+// SPDX-License-Identifier: Apache-2.0
+
+#include "flow/internal/socket_address.h"
+
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#include <cstddef>
+#include <string>
+#include <utility>
+
+#include "absl/status/status_matchers.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+
+namespace flow::internal {
+namespace {
+
+using ::absl_testing::IsOk;
+using ::testing::HasSubstr;
+
+// As the kernel returns it of a socket that was bound to the file `path`.
+SocketAddress FileAddress(absl::string_view path) {
+  SocketAddress address;
+  auto& un = reinterpret_cast<struct sockaddr_un&>(address.storage);
+  un.sun_family = AF_UNIX;
+  path.copy(un.sun_path, sizeof(un.sun_path) - 1);
+  address.size = static_cast<socklen_t>(offsetof(struct sockaddr_un, sun_path) +
+                                        path.size() + 1);
+  return address;
+}
+
+TEST(SocketAddressTest, OfAFileIsReadBackAsThatFile) {
+  for (const auto& [path, text] :
+       {std::pair<const char*, const char*>("/run/socket", "unix:/run/socket"),
+        {"socket", "unix:socket"},
+        // Not an abstract name, and not a URL.
+        {"@socket", "unix:./@socket"},
+        {"//run/socket", "unix:/.//run/socket"}}) {
+    EXPECT_EQ(FileAddress(path).ToString(), text);
+    const absl::StatusOr<SocketName> name = ParseSocketAddress(text);
+    ASSERT_THAT(name, IsOk());
+    EXPECT_THAT(name->path, HasSubstr(path));
+    EXPECT_EQ(UnixAddress(name->path).path(), name->path);
+  }
+}
+
+TEST(SocketAddressTest, WithoutANameIsEmpty) {
+  EXPECT_EQ(SocketAddress().ToString(), "");
+  SocketAddress unnamed;
+  unnamed.storage.ss_family = AF_UNIX;
+  unnamed.size = sizeof(unnamed.storage.ss_family);
+  EXPECT_EQ(unnamed.ToString(), "");
+  EXPECT_EQ(NameOfConnection(7, SocketAddress()), "socket (fd 7)");
+}
+
+}  // namespace
+}  // namespace flow::internal

@@ -1,0 +1,500 @@
+// Copyright 2026 The flow authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// What the kernel does is said where it matters; it was tried on Linux 6.18.
+
+#include "flow/internal/socket_transport.h"
+
+#include <errno.h>
+#include <linux/sockios.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/cord.h"
+#include "absl/strings/string_view.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
+#include "absl/types/span.h"
+#include "flow/internal/close_fd.h"
+#include "flow/internal/fd_error.h"
+#include "flow/internal/fd_waiter.h"
+#include "flow/internal/fill_buffer.h"
+#include "flow/internal/gathering_transport.h"
+#include "flow/internal/monotonic_deadline.h"
+#include "flow/internal/socket_address.h"
+#include "flow/status.h"
+#include "flow/transport.h"
+
+namespace flow::internal {
+namespace {
+
+// poll(2) does not tell a writer that waits on a full Unix socket that the peer
+// refuses: it looks only for room (unix_poll() in the kernel). Our own peers
+// make room when they refuse; for others, a writer tries again after this.
+constexpr absl::Duration kWriterLooksAgain = absl::Seconds(1);
+
+// TCP tells nobody when the peer has acknowledged all, so Close() looks again
+// after this.
+constexpr absl::Duration kCloserLooksAgain = absl::Milliseconds(10);
+
+// How long a peer that has been sent everything may go on sending what nobody
+// reads, until it is told. It may be about to end by itself.
+constexpr absl::Duration kRefusalGrace = absl::Milliseconds(200);
+
+// More than is ever queued: a peer that has sent so much is still sending.
+constexpr size_t kNotQueued = size_t{64} << 20;
+
+// What Close() discards at a time, from a peer that has not taken all.
+constexpr size_t kDiscardedAtOnce = size_t{1} << 20;
+
+int DomainOf(int fd) {
+  int domain = AF_UNSPEC;
+  socklen_t size = sizeof(domain);
+  ::getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &size);
+  return domain;
+}
+
+class SocketTransport final : public GatheringTransport {
+ public:
+  SocketTransport(int fd, std::string name, const SocketAddress& remote)
+      : fd_(fd),
+        domain_(DomainOf(fd)),
+        is_tcp_(domain_ == AF_INET || domain_ == AF_INET6),
+        name_(std::move(name)),
+        local_address_(LocalAddressOf(fd).ToString()),
+        remote_address_(remote.ToString()) {
+    // Urgent data are data. Otherwise recv(2) passes over them, and a stream
+    // that has lost a byte looks whole.
+    const int on = 1;
+    ::setsockopt(fd, SOL_SOCKET, SO_OOBINLINE, &on, sizeof(on));
+  }
+
+  absl::StatusOr<absl::Cord> Read(size_t max_bytes) override {
+    while (true) {
+      const std::optional<absl::Span<char>> space =
+          fill_buffer_.Space(max_bytes);
+      if (!space.has_value()) return FillBuffer::NoMemory();
+      const absl::StatusOr<ssize_t> n = ReadNow(*space);
+      if (n.ok() && *n > 0) return fill_buffer_.Take(static_cast<size_t>(*n));
+      // A reader that waits holds no block.
+      fill_buffer_.Drop();
+      if (!n.ok()) return n.status();
+      if (*n == 0) return absl::Cord();
+      if (absl::Status late = AwaitData(); !late.ok()) return late;
+    }
+  }
+
+  absl::StatusOr<size_t> ReadInto(absl::Span<char> space) override {
+    while (true) {
+      const absl::StatusOr<ssize_t> n = ReadNow(space);
+      if (!n.ok()) return n.status();
+      if (*n >= 0) return static_cast<size_t>(*n);
+      if (absl::Status late = AwaitData(); !late.ok()) return late;
+    }
+  }
+
+  absl::Status EndWrite(const absl::Status& outcome, absl::Time) override {
+    if (outcome.ok()) {
+      absl::MutexLock lock(&error_mu_);
+      if (aborted_.load()) return absl::OkStatus();
+      if (::shutdown(fd_, SHUT_WR) == 0) {
+        ended_ = true;
+        return absl::OkStatus();
+      }
+      const int error = errno;
+      if (absl::Status status = PendingError("shutdown"); !status.ok()) {
+        return status;
+      }
+      // Both directions had ended already.
+      if (error == ENOTCONN) return absl::OkStatus();
+      return FdError(error, "shutdown");
+    }
+    // If the write was Closed, the peer need not be told. Otherwise TCP can
+    // reset the connection, and a Unix socket can say nothing.
+    if (is_tcp_ && !IsClosed(outcome)) {
+      absl::MutexLock lock(&error_mu_);
+      // What has come before a reset by the peer is still there to be read, and
+      // disconnecting would discard it.
+      if (IsOver()) return absl::OkStatus();
+      if (error_.ok()) error_ = outcome;
+      Reset();
+    }
+    return absl::OkStatus();
+  }
+
+  void RefuseRead() override {
+    inbound_is_over_.store(true);
+    reader_.Stop();
+    closer_.Stop();
+    // TCP cannot tell the peer, and after SHUT_RD we could not tell its end
+    // from ours.
+    if (is_tcp_) return;
+    ::shutdown(fd_, SHUT_RD);
+    // Nothing more comes. To discard what is there wakes the peer, too.
+    Discard();
+  }
+
+  absl::Status AwaitRemoteEnd(absl::Time deadline) override {
+    const MonotonicDeadline until(deadline);
+    if (!reader_.stopped()) {
+      closer_.SetDeadline(until);
+      const auto waited = closer_.Wait(fd_, POLLRDHUP);
+      if (!waited.ok()) return waited.status();
+      if (*waited == FdWaiter::Outcome::kLate) return NotEnded();
+      if (*waited == FdWaiter::Outcome::kReady) {
+        // An error is for a reader, if there is one, who knows whether it came
+        // before the end. Otherwise Free() reports it.
+        inbound_is_over_.store(true);
+        return absl::OkStatus();
+      }
+    }
+    // Refused, or aborted.
+    if (!is_tcp_ || aborted_.load()) return absl::OkStatus();
+    return AwaitEndOfRefused(until);
+  }
+
+  void Abort(const absl::Status&) override {
+    {
+      absl::MutexLock lock(&error_mu_);
+      aborted_.store(true);
+      // What had ended in good order drains, whatever happens afterwards. A
+      // reset would destroy what the peer has not acknowledged. Then we leave
+      // it to the kernel, which resets when the peer sends something that
+      // nobody will read. (If only the end is on its way, it comes before the
+      // reset.)
+      if (is_tcp_ && (!ended_ || (Unacknowledged() <= 1 && Unsent() == 0))) {
+        Reset();
+      } else if (is_tcp_) {
+        ::shutdown(fd_, SHUT_RD);
+      }
+    }
+    reader_.Stop();
+    writer_.Stop();
+    closer_.Stop();
+    lingerer_.Stop();
+    if (is_tcp_) return;
+    // If something was left unread, close(2) gives the peer an error. Otherwise
+    // it can get nothing but an end, so let it have that now.
+    int unread = 0;
+    if (::ioctl(fd_, FIONREAD, &unread) == 0 && unread > 0) return;
+    ::shutdown(fd_, SHUT_RDWR);
+  }
+
+  // If a read has failed, Close() is not to wait for the peer.
+  void LoseRead() override {
+    lost_.store(true);
+    lingerer_.Stop();
+  }
+
+  absl::Status Free() override {
+    // A read has failed, above or here, and left the direction open. The peer
+    // must not take what it has sent for read.
+    if ((lost_.load() || !inbound_is_over_.load()) && !aborted_.load()) {
+      Abort(absl::AbortedError("a read has failed"));
+    }
+    // close(2) with something unread resets the connection, and the peer would
+    // lose what it has not been sent yet. A Unix socket that was aborted tells
+    // its peer by that.
+    if (is_tcp_ || !aborted_.load()) Discard();
+    absl::Status status;
+    if (!aborted_.load()) {
+      absl::MutexLock lock(&error_mu_);
+      status = PendingError("close");
+    }
+    status.Update(CloseFd(fd_));
+    return status;
+  }
+
+  void FreeInChild() override { CloseFd(fd_).IgnoreError(); }
+
+  int64_t BytesInTransit() const override {
+    // After a reset, the kernel's figure means nothing.
+    return is_tcp_ && IsOver() ? 0 : Unacknowledged();
+  }
+
+  void SetReadDeadline(absl::Time deadline) override {
+    reader_.SetDeadline(deadline);
+  }
+  void SetWriteDeadline(absl::Time deadline) override {
+    writer_.SetDeadline(deadline);
+  }
+
+  std::string Describe() const override { return name_; }
+
+  std::string LocalAddress() const override { return local_address_; }
+  std::string RemoteAddress() const override { return remote_address_; }
+
+  absl::StatusOr<PeerCredentials> Peer() const override {
+    if (domain_ != AF_UNIX) return Transport::Peer();
+    struct ucred peer;
+    socklen_t size = sizeof(peer);
+    if (::getsockopt(fd_, SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0) {
+      return FdError(errno, "getsockopt(SO_PEERCRED)");
+    }
+    return PeerCredentials{peer.pid, peer.uid, peer.gid};
+  }
+
+ private:
+  // --- Reading
+
+  // Reads what is there; 0 bytes are the end, -1 means that nothing is there
+  // yet.
+  absl::StatusOr<ssize_t> ReadNow(absl::Span<char> space) {
+    // The read was refused; or aborted, and then the Flow ignores this.
+    if (reader_.stopped()) return 0;
+    const absl::StatusOr<ssize_t> n =
+        Receive(space.data(), space.size(), /*flags=*/0);
+    if (!n.ok() || *n != 0) return n;
+    inbound_is_over_.store(true);
+    // The kernel reports a reset once, to whoever asks first, and an end to all
+    // who ask later. A writer may just have been told.
+    absl::MutexLock lock(&error_mu_);
+    if (!error_.ok()) return error_;
+    return 0;
+  }
+
+  // Like a recv(2) that does not wait; -1 means that nothing is there.
+  absl::StatusOr<ssize_t> Receive(char* space, size_t size, int flags) {
+    absl::MutexLock receiving(&receive_mu_);
+    while (true) {
+      const ssize_t n = ::recv(fd_, space, size, MSG_DONTWAIT | flags);
+      if (n >= 0) return n;
+      const int error = errno;
+      if (error == EINTR) continue;
+      if (WouldBlock(error)) return n;
+      absl::MutexLock lock(&error_mu_);
+      return KeepError(error, "recv");
+    }
+  }
+
+  // Waits until there may be data, or an end.
+  absl::Status AwaitData() {
+    const absl::StatusOr<FdWaiter::Outcome> waited = reader_.Wait(fd_, POLLIN);
+    if (!waited.ok()) return waited.status();
+    if (*waited != FdWaiter::Outcome::kLate) return absl::OkStatus();
+    return absl::DeadlineExceededError("no data before the deadline");
+  }
+
+  // --- Writing
+
+  absl::StatusOr<size_t> Send(absl::Span<const struct iovec> list) override {
+    struct msghdr message = {};
+    message.msg_iov = const_cast<struct iovec*>(list.data());
+    message.msg_iovlen = list.size();
+    while (!writer_.stopped()) {
+      bool refused = false;
+      {
+        absl::MutexLock lock(&error_mu_);
+        const ssize_t n = ::sendmsg(fd_, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+        if (n > 0) return static_cast<size_t>(n);
+        const int error = errno;
+        if (n < 0 && error == EINTR) continue;
+        if (n < 0 && error != EPIPE && !WouldBlock(error)) {
+          return KeepError(error, "sendmsg");
+        }
+        refused = n < 0 && error == EPIPE;
+      }
+      if (refused) return TakesNoMore();
+      const auto waited = writer_.Wait(
+          fd_, POLLOUT, is_tcp_ ? absl::InfiniteDuration() : kWriterLooksAgain);
+      if (!waited.ok()) return waited.status();
+      if (*waited == FdWaiter::Outcome::kLate) {
+        return absl::DeadlineExceededError(
+            "the peer took no more data before the deadline");
+      }
+    }
+    return absl::AbortedError("aborted");
+  }
+
+  // EPIPE says that the stream takes no more. If there was an error before,
+  // that is the reason; otherwise the peer has closed in good order, or
+  // refuses.
+  absl::Status TakesNoMore() {
+    // A reader may have been told of the error and be about to keep it.
+    absl::MutexLock receiving(&receive_mu_);
+    absl::MutexLock lock(&error_mu_);
+    if (absl::Status status = PendingError("sendmsg"); !status.ok()) {
+      return status;
+    }
+    return ClosedError("sendmsg: the peer takes no more data");
+  }
+
+  // --- Ends
+
+  // Discards what comes until the peer has ended. We do not wait for a peer
+  // that has been sent everything and goes on sending: close(2) then tells it
+  // by a reset. The peer loses nothing by that. Its kernel has acknowledged our
+  // data and their end, and Linux leaves what came before a reset to the
+  // reader. Other systems may not, so the peer has had a while to read.
+  //
+  // As long as the peer has not taken everything, we wait without a limit of
+  // our own, and it may send all that time. Discarding bit by bit keeps that
+  // cheap.
+  absl::Status AwaitEndOfRefused(MonotonicDeadline until) {
+    lingerer_.SetDeadline(until);
+    while (true) {
+      if (!grace_.has_value() && Unacknowledged() == 0) {
+        grace_ = MonotonicDeadline::In(kRefusalGrace);
+      }
+      // POLLRDHUP is the peer's end. An end behind data for which there is no
+      // room has not come yet, and nobody else makes room by reading.
+      const auto waited = lingerer_.Wait(
+          fd_, POLLIN | POLLRDHUP,
+          grace_.has_value() ? absl::InfiniteDuration() : kCloserLooksAgain);
+      if (!waited.ok()) return waited.status();
+      if (*waited == FdWaiter::Outcome::kLate) return NotEnded();
+      if (*waited == FdWaiter::Outcome::kStopped) return absl::OkStatus();
+      const size_t limit = grace_.has_value() ? kNotQueued : kDiscardedAtOnce;
+      if (Discard(limit)) return absl::OkStatus();
+      if (!grace_.has_value()) {
+        absl::SleepFor(std::min(kCloserLooksAgain, until.left()));
+      } else if (grace_->has_passed()) {
+        return absl::OkStatus();  // and it still sends
+      }
+      // A peer that never stops sending is always ready.
+      if (until.has_passed()) return NotEnded();
+    }
+  }
+
+  static absl::Status NotEnded() {
+    return absl::DeadlineExceededError("the peer has not ended");
+  }
+
+  // --- The socket
+
+  // Drops what has come. Returns whether that was all: the peer has ended, or
+  // there is an error, which is kept. Stops after `limit` bytes, by default so
+  // many that the peer must still be sending.
+  bool Discard(size_t limit = kNotQueued) {
+    for (size_t discarded = 0; discarded < limit;) {
+      // On TCP, the bytes are not even copied.
+      char bytes[4096];
+      const absl::StatusOr<ssize_t> n = is_tcp_
+                                            ? Receive(nullptr, limit, MSG_TRUNC)
+                                            : Receive(bytes, sizeof(bytes), 0);
+      if (!n.ok() || *n == 0) return true;
+      if (*n < 0) return false;
+      discarded += static_cast<size_t>(*n);
+    }
+    return false;
+  }
+
+  // Returns how many bytes the peer has not acknowledged (TCP; the end counts
+  // as one) or not read (Unix sockets; the memory counts).
+  int Unacknowledged() const {
+    int bytes = 0;
+    return ::ioctl(fd_, SIOCOUTQ, &bytes) == 0 ? bytes : 0;
+  }
+
+  // Returns how many of them were not sent yet, because the peer has no room.
+  int Unsent() const {
+    int bytes = 0;
+    return ::ioctl(fd_, SIOCOUTQNSD, &bytes) == 0 ? bytes : 0;
+  }
+
+  // Returns whether the peer cannot be told anything anymore: a TCP connection
+  // that was reset, or has ended both ways, has no peer.
+  bool IsOver() const {
+    struct sockaddr_storage peer;
+    socklen_t size = sizeof(peer);
+    return ::getpeername(fd_, reinterpret_cast<struct sockaddr*>(&peer),
+                         &size) != 0;
+  }
+
+  // Ends the connection so that the peer gets an error.
+  void Reset() ABSL_EXCLUSIVE_LOCKS_REQUIRED(error_mu_) {
+    // So that close(2) does it if connect(2) does not.
+    const struct linger at_once = {1, 0};
+    ::setsockopt(fd_, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
+    // On TCP this disconnects, by a reset. (The descriptor cannot be closed
+    // while other calls use it.) ThreadSanitizer takes the C library's function
+    // for one that makes a new descriptor, and so for a race with a Read.
+    struct sockaddr nobody = {};
+    nobody.sa_family = AF_UNSPEC;
+    ::syscall(SYS_connect, fd_, &nobody, sizeof(nobody));
+  }
+
+  // Returns the error that the connection has had, or Ok. `tried` is the call
+  // that has found it.
+  absl::Status PendingError(absl::string_view tried)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(error_mu_) {
+    int error = 0;
+    socklen_t size = sizeof(error);
+    if (::getsockopt(fd_, SOL_SOCKET, SO_ERROR, &error, &size) != 0) {
+      error = errno;
+    }
+    if (error == EPIPE) {
+      if (error_after_end_.ok()) error_after_end_ = FdError(error, tried);
+    } else if (error != 0) {
+      KeepError(error, tried).IgnoreError();
+    }
+    return error_.ok() ? error_after_end_ : error_;
+  }
+
+  absl::Status KeepError(int error, absl::string_view tried)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(error_mu_) {
+    if (error_.ok()) error_ = FdError(error, tried);
+    return error_;
+  }
+
+  const int fd_;
+  const int domain_;
+  const bool is_tcp_;
+  const std::string name_;
+  // As of the beginning: the kernel forgets them after a reset.
+  const std::string local_address_;
+  const std::string remote_address_;
+
+  FillBuffer fill_buffer_;
+  FdWaiter reader_;
+  FdWaiter writer_;
+  FdWaiter closer_;
+  FdWaiter lingerer_;  // the closer of a direction that was refused
+  // How long a peer that was sent everything may go on. Only the closer uses
+  // it.
+  std::optional<MonotonicDeadline> grace_;
+
+  // The kernel tells the connection's error once. A call that may be told holds
+  // one of these until it has kept the error: those that receive the first, so
+  // that they do not hold up those that send, and all others the second.
+  absl::Mutex receive_mu_ ABSL_ACQUIRED_BEFORE(error_mu_);
+  absl::Mutex error_mu_;
+  absl::Status error_ ABSL_GUARDED_BY(error_mu_);
+  // The peer reset the connection after it had ended its direction: what it
+  // sent is whole, what it was sent is lost.
+  absl::Status error_after_end_ ABSL_GUARDED_BY(error_mu_);
+  std::atomic<bool> aborted_{false};  // changes while `error_mu_` is held
+  // The inbound direction has ended or was refused.
+  std::atomic<bool> inbound_is_over_{false};
+  // A read has failed while Close() waited.
+  std::atomic<bool> lost_{false};
+  // The outbound direction has ended in good order.
+  bool ended_ ABSL_GUARDED_BY(error_mu_) = false;
+};
+
+}  // namespace
+
+std::unique_ptr<Transport> MakeSocketTransport(int fd, std::string name,
+                                               const SocketAddress& remote) {
+  return std::make_unique<SocketTransport>(fd, std::move(name), remote);
+}
+
+}  // namespace flow::internal

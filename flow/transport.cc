@@ -1,0 +1,123 @@
+// Copyright 2026 The flow authors
+// SPDX-License-Identifier: Apache-2.0
+
+#include "flow/transport.h"
+
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "absl/log/absl_check.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/cord.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
+#include "absl/time/time.h"
+#include "absl/types/span.h"
+#include "flow/outgoing.h"
+
+namespace flow {
+
+absl::StatusOr<size_t> Transport::ReadInto(absl::Span<char> space) {
+  const absl::StatusOr<absl::Cord> data = Read(space.size());
+  if (!data.ok()) return data.status();
+  // More than there is space for is for the Flow to complain about.
+  size_t copied = 0;
+  for (absl::string_view piece : data->Chunks()) {
+    piece = piece.substr(0, space.size() - copied);
+    if (piece.empty()) break;
+    std::memcpy(space.data() + copied, piece.data(), piece.size());
+    copied += piece.size();
+  }
+  return data->size();
+}
+
+absl::Status Transport::EndWrite(const absl::Status&, absl::Time) {
+  return absl::OkStatus();
+}
+
+absl::Status Transport::AwaitRemoteEnd(absl::Time) { return absl::OkStatus(); }
+
+void Transport::Abort(const absl::Status&) {}
+
+absl::Status Transport::Free() { return absl::OkStatus(); }
+
+absl::StatusOr<PeerCredentials> Transport::Peer() const {
+  return absl::UnimplementedError("only a Unix socket tells who its peer is");
+}
+
+ForwardingTransport::ForwardingTransport(std::unique_ptr<Transport> inner)
+    : inner_(std::move(inner)) {
+  ABSL_CHECK(inner_ != nullptr) << "a transport on top of none";
+}
+
+absl::StatusOr<absl::Cord> ForwardingTransport::Read(size_t max_bytes) {
+  absl::StatusOr<absl::Cord> data = inner_->Read(max_bytes);
+  if (data.ok() && data->size() > max_bytes) {
+    return absl::InternalError(absl::StrCat("a read of at most ", max_bytes,
+                                            " bytes was given ", data->size()));
+  }
+  return data;
+}
+
+absl::Status ForwardingTransport::Write(Outgoing& data) {
+  absl::Status status = inner_->Write(data);
+  if (!status.ok() && data.accepted() > data.size()) {
+    return absl::InternalError(
+        absl::StrCat("more accepted (", data.accepted(), ") than there was"));
+  }
+  return status;
+}
+
+std::string ForwardingTransport::Describe() const { return inner_->Describe(); }
+
+absl::Status ForwardingTransport::EndWrite(const absl::Status& outcome,
+                                           absl::Time deadline) {
+  return inner_->EndWrite(outcome, deadline);
+}
+
+void ForwardingTransport::RefuseRead() { inner_->RefuseRead(); }
+
+absl::Status ForwardingTransport::AwaitRemoteEnd(absl::Time deadline) {
+  return inner_->AwaitRemoteEnd(deadline);
+}
+
+void ForwardingTransport::Abort(const absl::Status& reason) {
+  inner_->Abort(reason);
+}
+
+void ForwardingTransport::LoseRead() { inner_->LoseRead(); }
+
+absl::Status ForwardingTransport::Free() { return inner_->Free(); }
+
+void ForwardingTransport::FreeInChild() { inner_->FreeInChild(); }
+
+void ForwardingTransport::SetReadDeadline(absl::Time deadline) {
+  inner_->SetReadDeadline(deadline);
+}
+
+void ForwardingTransport::SetWriteDeadline(absl::Time deadline) {
+  inner_->SetWriteDeadline(deadline);
+}
+
+int64_t ForwardingTransport::BytesInTransit() const {
+  return inner_->BytesInTransit();
+}
+
+std::string ForwardingTransport::LocalAddress() const {
+  return inner_->LocalAddress();
+}
+
+std::string ForwardingTransport::RemoteAddress() const {
+  return inner_->RemoteAddress();
+}
+
+absl::StatusOr<PeerCredentials> ForwardingTransport::Peer() const {
+  return inner_->Peer();
+}
+
+}  // namespace flow
