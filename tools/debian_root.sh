@@ -34,9 +34,10 @@ readonly kPackages=(
 # Source package of Debian 13 -> name of the Bazel module.
 readonly kSources=(
   abseil:abseil-cpp googletest:googletest re2:re2 benchmark:google_benchmark
+  zlib:zlib
 )
 # Modules that these, or Bazel, depend on though nothing that we build uses them.
-readonly kUnusedModules=(apple_support buildozer protobuf pybind11_bazel zlib)
+readonly kUnusedModules=(apple_support buildozer protobuf pybind11_bazel)
 
 say() { echo "flow: $*" >&2; }
 
@@ -169,14 +170,16 @@ EOF
   fi
 }
 
-# Step 3. Released sources, so that sanitizers see all code instrumented.
+# Step 3. Released sources, so that sanitizers see all code instrumented, without
+# Debian's changes.
 fetch_sources() {
   local from="$partial/root/usr/src/flow" pair
   rm -rf "$from"
   mkdir -p "$from"
   echo "deb-src $mirror trixie main" >"$partial/root/etc/apt/sources.list"
   in_root apt-get update &&
-    in_root bash -c 'cd /usr/src/flow && apt-get source --download-only "$@"' - \
+    in_root bash -c 'cd /usr/src/flow &&
+      apt-get source --download-only --tar-only "$@"' - \
       "${kSources[@]%%:*}" || return 1
   for pair in "${kSources[@]}"; do
     mkdir "$from/${pair#*:}" &&
@@ -194,9 +197,26 @@ unused_module() {
   echo "common --override_module=$1=/usr/src/flow/unused/$1"
 }
 
+# The other sources have Bazel files; those of zlib are the registry's.
+zlib_module() {
+  local folder=$partial/root/usr/src/flow/zlib
+  echo 'module(name = "zlib")' >"$folder/MODULE.bazel"
+  cat >"$folder/BUILD.bazel" <<'EOF'
+cc_library(
+    name = "zlib",
+    srcs = glob(["*.c", "*.h"], exclude = ["zconf.h", "zlib.h"]),
+    hdrs = ["zconf.h", "zlib.h"],
+    copts = ["-DHAVE_UNISTD_H", "-DHAVE_STDARG_H", "-DHAVE_HIDDEN", "-w"],
+    includes = ["."],
+    visibility = ["//visibility:public"],
+)
+EOF
+}
+
 # Step 4. The root's Bazel configuration: what a checkout cannot know.
 configure_bazel() {
   local etc=$partial/root/etc/bazel name
+  zlib_module
   [[ -e $etc/bazelrc.debian ]] || cp "$etc/bazelrc" "$etc/bazelrc.debian"
   {
     # Debian's, without an option that Bazel 7 warns about at every call.
@@ -215,7 +235,7 @@ configure_bazel() {
     echo "common --noenable_workspace"
     echo "common --lockfile_mode=off"
     # Whoever depends on Abseil or on flow has all of these.
-    for name in abseil-cpp googletest re2; do
+    for name in abseil-cpp googletest re2 zlib; do
       echo "common --override_module=$name=/usr/src/flow/$name"
     done
     for name in "${kUnusedModules[@]}"; do unused_module "$name"; done

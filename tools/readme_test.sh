@@ -4,8 +4,8 @@
 #
 # What a newcomer copies first must work: runs the commands of README.md as
 # printed there (each block fenced as ```sh, in the checkout's top folder), and
-# checks that each block fenced as ```cpp, there and in docs/testing.md, is part
-# of an example that is built and run.
+# checks that each block fenced as ```cpp, there and in pages of docs/, is part of
+# an example that is built and run.
 
 set -euo pipefail
 cd "$(dirname "$(realpath "${BASH_SOURCE[0]}")")/.."
@@ -45,3 +45,4 @@ check() {
 
 check README.md examples/quick_start.cc examples/shout.cc
 check docs/testing.md examples/masked_flow_test.cc
+check docs/transports.md examples/deflate/deflate_flow.cc
