@@ -13,6 +13,7 @@
 #include <string>
 #include <utility>
 
+#include "absl/base/attributes.h"
 #include "absl/base/optimization.h"
 #include "absl/base/thread_annotations.h"
 #include "absl/cleanup/cleanup.h"
@@ -122,7 +123,14 @@ class PipeTransport final : public Transport {
 
   absl::StatusOr<absl::Cord> Read(size_t max_bytes) override {
     bool is_a_part = false;
-    absl::StatusOr<absl::Cord> result = Take(max_bytes, &is_a_part);
+    // Not shared with ReadInto(): a step that is used once is inline.
+    absl::StatusOr<absl::Cord> result = shared_->Await(
+        PipeState::Reader(side_),
+        [&](PipeState& state, absl::Cord* discarded, PipeState::Wakes* wakes) {
+          auto data = state.Read(side_, max_bytes, discarded, wakes);
+          is_a_part = state.read_a_part(side_);
+          return data;
+        });
     if (ABSL_PREDICT_FALSE(is_a_part && result.ok())) {
       *result = internal::Compact(*std::move(result));
     }
@@ -130,8 +138,12 @@ class PipeTransport final : public Transport {
   }
 
   absl::StatusOr<size_t> ReadInto(absl::Span<char> space) override {
-    bool is_a_part = false;  // which will not be kept
-    const absl::StatusOr<absl::Cord> data = Take(space.size(), &is_a_part);
+    // May be a part of a larger buffer, which is not kept.
+    const absl::StatusOr<absl::Cord> data = shared_->Await(
+        PipeState::Reader(side_),
+        [&](PipeState& state, absl::Cord* discarded, PipeState::Wakes* wakes) {
+          return state.Read(side_, space.size(), discarded, wakes);
+        });
     if (!data.ok()) return data.status();
     char* end = space.data();
     for (absl::string_view piece : data->Chunks()) {
@@ -148,17 +160,7 @@ class PipeTransport final : public Transport {
     if (data.is_one() && data.size() <= internal::kMaxCopied) {
       return Put(PipeState::Offer(data.bytes()), data);
     }
-    // What is shared is one offer, and so is what is borrowed, as far as they
-    // come in a row.
-    for (size_t i = 0; i < data.count();) {
-      const size_t first = i;
-      const bool is_borrowed = data[i].is_borrowed();
-      while (i < data.count() && data[i].is_borrowed() == is_borrowed) ++i;
-      absl::Status status =
-          is_borrowed ? PutBorrowed(data, first, i) : PutShared(data, first, i);
-      if (!status.ok()) return status;
-    }
-    return absl::OkStatus();
+    return WriteList(data);
   }
 
   absl::Status EndWrite(const absl::Status& outcome, absl::Time) override {
@@ -220,14 +222,18 @@ class PipeTransport final : public Transport {
   }
 
  private:
-  absl::StatusOr<absl::Cord> Take(size_t max_bytes, bool* is_a_part) {
-    return shared_->Await(
-        PipeState::Reader(side_),
-        [&](PipeState& state, absl::Cord* discarded, PipeState::Wakes* wakes) {
-          auto data = state.Read(side_, max_bytes, discarded, wakes);
-          *is_a_part = state.read_a_part(side_);
-          return data;
-        });
+  // What is shared is one offer, and so is what is borrowed, as far as they
+  // come in a row. Apart, so that one buffer does not pay for its frame.
+  ABSL_ATTRIBUTE_NOINLINE absl::Status WriteList(Outgoing& data) {
+    for (size_t i = 0; i < data.count();) {
+      const size_t first = i;
+      const bool is_borrowed = data[i].is_borrowed();
+      while (i < data.count() && data[i].is_borrowed() == is_borrowed) ++i;
+      absl::Status status =
+          is_borrowed ? PutBorrowed(data, first, i) : PutShared(data, first, i);
+      if (!status.ok()) return status;
+    }
+    return absl::OkStatus();
   }
 
   absl::Status Put(PipeState::Offer offer, Outgoing& data) {
