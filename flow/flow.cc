@@ -127,13 +127,7 @@ absl::StatusOr<size_t> FinishRead(FlowCore& core, absl::StatusOr<size_t> result,
     }
   }
   if (is_lost) core.transport().LoseRead();
-  FlowCore::Task task;
-  {
-    absl::MutexLock lock(&core.mu());
-    core.state().EndRead();
-    task = core.TakeTask();
-  }
-  core.Run(std::move(task));
+  core.Move([](FlowState& state) { state.EndRead(); });
   return result;
 }
 
@@ -170,23 +164,11 @@ absl::Status FinishWrite(FlowCore& core, size_t size, size_t accepted,
 }
 
 ABSL_ATTRIBUTE_NOINLINE void EndDisturbedRead(FlowCore& core) {
-  FlowCore::Task task;
-  {
-    absl::MutexLock lock(&core.mu());
-    core.state().EndRead();
-    task = core.TakeTask();
-  }
-  core.Run(std::move(task));
+  core.Move([](FlowState& state) { state.EndRead(); });
 }
 
 ABSL_ATTRIBUTE_NOINLINE void EndDisturbedWrite(FlowCore& core) {
-  FlowCore::Task task;
-  {
-    absl::MutexLock lock(&core.mu());
-    core.state().EndWrite();
-    task = core.TakeTask();
-  }
-  core.Run(std::move(task));
+  core.Move([](FlowState& state) { state.EndWrite(); });
 }
 
 // Does what most reads need at their end, and returns whether that was all.
@@ -341,17 +323,13 @@ absl::Status Flow::Shutdown(ShutdownMode mode) {
        {ShutdownMode::kRead, ShutdownMode::kWrite}) {
     if (mode != direction && mode != ShutdownMode::kReadWrite) continue;
     const bool reads = direction == ShutdownMode::kRead;
-    FlowCore::Task task;
-    {
-      absl::MutexLock lock(&core_.mu());
+    core_.Move([reads](FlowState& state) {
       if (reads) {
-        core_.state().RefuseRead();
+        state.RefuseRead();
       } else {
-        core_.state().RequestEnd();
+        state.RequestEnd();
       }
-      task = core_.TakeTask();
-    }
-    core_.Run(std::move(task));
+    });
     absl::MutexLock lock(&core_.mu());
     const FlowState& state = core_.state();
     status.Update(state.aborted() ? state.abort_reason()
@@ -364,13 +342,7 @@ absl::Status Flow::Shutdown(ShutdownMode mode) {
 void Flow::Abort(absl::Status reason) {
   if (reason.ok()) reason = absl::AbortedError("aborted");
   reason = internal::Lasting(std::move(reason));
-  FlowCore::Task task;
-  {
-    absl::MutexLock lock(&core_.mu());
-    core_.state().Abort(reason);
-    task = core_.TakeTask();
-  }
-  core_.Run(std::move(task));
+  core_.Move([&](FlowState& state) { state.Abort(reason); });
 }
 
 absl::Status Flow::Close(absl::Time deadline) {

@@ -125,6 +125,16 @@ void FlowCore::Run(Task task) {
   }
 }
 
+void FlowCore::Move(absl::FunctionRef<void(FlowState& state)> move) {
+  Task task;
+  {
+    absl::MutexLock lock(&mu_);
+    move(state_);
+    task = TakeTask();
+  }
+  Run(std::move(task));
+}
+
 absl::Status FlowCore::Perform(const Task& task) {
   const CloseLimit& limit = task.limit;
   const auto end_write = [&](absl::Time deadline) {

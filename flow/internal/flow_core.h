@@ -9,15 +9,8 @@
 // users of the library.
 //
 // Thread safety: as the annotations say. A thread that makes a move takes what
-// is due under the same lock, and then runs it:
-//
-//   FlowCore::Task task;
-//   {
-//     absl::MutexLock lock(&core.mu());
-//     core.state().RefuseRead();
-//     task = core.TakeTask();
-//   }
-//   core.Run(std::move(task));  // without the lock
+// is due under the same lock, and then runs it without the lock, as Move()
+// does.
 
 #ifndef FLOW_INTERNAL_FLOW_CORE_H_
 #define FLOW_INTERNAL_FLOW_CORE_H_
@@ -94,6 +87,9 @@ class FlowCore {
   Task TakeTask(bool closer = false) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // Runs `task`, and whatever becomes due through it.
   void Run(Task task) ABSL_LOCKS_EXCLUDED(mu_);
+  // Makes a move under the lock, and runs what becomes due.
+  void Move(absl::FunctionRef<void(FlowState& state)> move)
+      ABSL_LOCKS_EXCLUDED(mu_);
   // Sets the deadline of reads, or of writes.
   void SetDeadline(bool reads, absl::Time deadline) ABSL_LOCKS_EXCLUDED(mu_);
   // Returns whether this thread is inside a function of the transport.
