@@ -339,6 +339,18 @@ absl::Status Flow::Shutdown(ShutdownMode mode) {
   return status;
 }
 
+absl::Status Flow::AwaitRefusal(absl::Time deadline) {
+  absl::Status status = core_.AwaitRefusal(MonotonicDeadline(deadline));
+  if (!core_.write_gate().shut()) return status;
+  absl::MutexLock lock(&core_.mu());
+  return WriteOutcome(core_, core_.state().WriteAnswer());
+}
+
+bool Flow::can_be_refused() const {
+  absl::MutexLock lock(&core_.mu());
+  return !core_.state().freed() && core_.transport().CanBeRefused();
+}
+
 void Flow::Abort(absl::Status reason) {
   if (reason.ok()) reason = absl::AbortedError("aborted");
   reason = internal::Lasting(std::move(reason));

@@ -110,11 +110,7 @@ class Flow {
     return buffer.size() == 0 ? WriteNothing() : WriteAll(Outgoing(buffer));
   }
   absl::Status Write(std::initializer_list<Buffer>) = delete;  // Writev()?
-  template <typename T>
-  absl::Status Write(const T*, size_t) {
-    static_assert(sizeof(T) == 0, "say Write(absl::string_view(data, size))");
-    return absl::Status();
-  }
+  absl::Status Write(const void*, size_t) = delete;  // a string_view of both?
 
   // Flow::Writev()
   //
@@ -154,6 +150,13 @@ class Flow {
   //    one, is end-of-file. The remote's writes are Closed if it can be told.
   absl::Status Shutdown(ShutdownMode mode);
 
+  // Waits until a Write() could not succeed, and returns what it would get: an
+  // error, or Closed if the remote refuses. Changes nothing. Where nobody can
+  // tell (functions, files), waits for this end's own end, or for `deadline`.
+  absl::Status AwaitRefusal(absl::Time deadline = absl::InfiniteFuture());
+  // Whether the remote can refuse and go on sending, which no Read notices.
+  bool can_be_refused() const;
+
   // Flow::Close()
   //
   // Shuts the write direction down, waits until the remote has ended its own
@@ -186,8 +189,7 @@ class Flow {
   // Breaks both directions and wakes what is blocked, without blocking. Every
   // operation of this end then returns `reason` (kAborted for kDeadlineExceeded
   // and Ok). The remote reads what was accepted, then an error if the transport
-  // can carry one. The first Abort() counts. Close() or destruction still
-  // frees.
+  // can carry one. The first Abort() counts. Close() or destruction frees.
   void Abort(absl::Status reason);
 
   // Sets the time after which reads (writes) stop waiting, even a blocked one.
@@ -230,10 +232,8 @@ class Flow {
   friend std::unique_ptr<Flow> MakeFlow(std::unique_ptr<Transport> transport);
   friend std::unique_ptr<Flow> DecorateFlow(std::unique_ptr<Flow> flow,
                                             TransportDecorator decorate);
-
   absl::Status WriteNothing();
   absl::Status WriteAll(Outgoing&& data);
-
   internal::FlowCore core_;
 };
 

@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <cstring>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -113,7 +114,7 @@ class SharedState {
   const size_t capacity_;
   absl::Mutex mu_;
   PipeState state_ ABSL_GUARDED_BY(mu_);
-  std::array<Waiting, 6> waiting_;  // by bit
+  std::array<Waiting, 8> waiting_;  // by bit
 };
 
 class PipeTransport final : public Transport {
@@ -185,6 +186,17 @@ class PipeTransport final : public Transport {
           return state.AwaitEnd(side_);
         });
   }
+
+  std::optional<absl::Status> AwaitRefusal(absl::Time deadline) override {
+    shared_->SetDeadline(PipeState::Watcher(side_), deadline);
+    return shared_->Await(
+        PipeState::Watcher(side_),
+        [&](PipeState& state, absl::Cord*, PipeState::Wakes*) {
+          return state.AwaitRefusal(side_);
+        });
+  }
+
+  bool CanBeRefused() const override { return true; }
 
   void Abort(const absl::Status& reason) override {
     shared_->Do(

@@ -11,6 +11,7 @@
 #include <system_error>
 #include <thread>
 #include <utility>
+#include <vector>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
@@ -50,20 +51,23 @@ class Session {
     // The deadlines of a handshake, say, would end it.
     SetDeadlines(a_to_b_, options_.idle_timeout / kLooks);
     SetDeadlines(b_to_a_, options_.idle_timeout / kLooks);
-    std::thread back;
+    std::vector<std::thread> threads;
     try {
-      back = std::thread([&] { result.b_to_a = Carry(b_to_a_); });
+      for (const Way* way : {&a_to_b_, &b_to_a_}) {
+        if (!way->sink.can_be_refused()) continue;
+        // An error is for the reader of the same flow, after what came before.
+        threads.emplace_back([this, way] { Watch(*way).IgnoreError(); });
+      }
+      threads.emplace_back([&] { result.b_to_a = Carry(b_to_a_); });
+      result.a_to_b = Carry(a_to_b_);
     } catch (const std::system_error& error) {
       const absl::Status status = absl::ResourceExhaustedError(absl::StrCat(
-          "Proxy() could not start its second thread: ", error.what()));
+          "Proxy() could not start its threads: ", error.what()));
       Fail(status);
       result.a_to_b.status = status;
       result.b_to_a.status = status;
     }
-    if (back.joinable()) {
-      result.a_to_b = Carry(a_to_b_);
-      back.join();
-    }
+    for (std::thread& thread : threads) thread.join();
     SetDeadlines(a_to_b_, absl::InfiniteDuration());
     SetDeadlines(b_to_a_, absl::InfiniteDuration());
     absl::MutexLock lock(&mu_);
@@ -79,7 +83,12 @@ class Session {
   };
 
   struct Progress {
+    // Nothing is read any more; the end is carried over.
+    bool copied = false;
+    // That was carried over, too.
     bool over = false;
+    // Why the sink takes no more, if Watch() has found that before.
+    absl::Status sink_error;
     // What the sink had on its way when that was last looked at.
     int64_t in_transit = 0;
     // The last activity, if a deadline found nothing newer for the whole
@@ -108,9 +117,22 @@ class Session {
     CopyResult result = Copy(way.source, way.sink, copy);
 
     // Carry over how it ended.
-    if (result.status.ok()) {
+    absl::Status sink_error;
+    {
+      absl::MutexLock lock(&mu_);
+      progress(way.direction).copied = true;
+      sink_error = progress(way.direction).sink_error;
+    }
+    const bool has_ended = result.status.ok();
+    if (has_ended) {
+      // After a refusal, too: so that nobody waits for another one.
       result.status = way.sink.Shutdown(ShutdownMode::kWrite);
       if (!result.status.ok()) result.failed = CopyResult::Side::kSink;
+    }
+    // The source has ended, or was aborted, because of that.
+    if (!sink_error.ok() && (has_ended || !IsClosed(sink_error))) {
+      result.status = sink_error;
+      result.failed = CopyResult::Side::kSink;
     }
     absl::Status error = result.status;
     if (result.failed == CopyResult::Side::kSink && IsClosed(error)) {
@@ -125,8 +147,13 @@ class Session {
         if (absl::IsDeadlineExceeded(error)) result.status = first_error_;
         return result;
       }
+      if (aborted_) return result;
     }
-    if (error.ok()) return result;
+    if (error.ok()) {
+      // Nobody reads this flow any more, who would notice what happens to it.
+      Fail(Watch(Other(way)));
+      return result;
+    }
     if (result.failed == CopyResult::Side::kSink && !IsClosed(result.status)) {
       LetOtherFinish(way, error);
     } else if (result.failed == CopyResult::Side::kSource) {
@@ -134,6 +161,21 @@ class Session {
     }
     Fail(error);
     return result;
+  }
+
+  // Waits until `way` is over, or its sink refuses, which makes an end of its
+  // source. Returns the error if the sink is broken.
+  absl::Status Watch(const Way& way) {
+    absl::Status status = way.sink.AwaitRefusal();
+    {
+      absl::MutexLock lock(&mu_);
+      // Then that was no refusal, but the end of the direction.
+      if (progress(way.direction).copied || aborted_) return absl::OkStatus();
+      progress(way.direction).sink_error = status;
+    }
+    if (!IsClosed(status)) return status;
+    // Fails only if somebody has aborted the source.
+    return way.source.Shutdown(ShutdownMode::kRead);
   }
 
   // The sink of `way` can be written no more. Its peer may have reset the
@@ -242,11 +284,12 @@ class Session {
     if (in_transit < before) last_activity_ = Clock::now();
   }
 
-  // Aborts both flows. Only the first error counts, because it causes others.
+  // Aborts both flows, unless `error` is Ok. Only the first error counts,
+  // because it causes others.
   void Fail(absl::Status error) {
     {
       absl::MutexLock lock(&mu_);
-      if (aborted_) return;
+      if (error.ok() || aborted_) return;
       aborted_ = true;
       if (first_error_.ok()) first_error_ = error;
       error = first_error_;

@@ -17,8 +17,8 @@
 // passes or to change it, decorate either flow (transport.h).
 //
 // Thread safety: while it runs, Proxy() is the one reader and the one writer of
-// both flows. To stop it from another thread, Abort() both of them: it notices
-// the abort of a flow only when it next reads or writes that flow.
+// both flows. To stop it from another thread, Abort() both of them: while one
+// holds it back in a write, it may not notice that the other one was aborted.
 
 #ifndef FLOW_PROXY_H_
 #define FLOW_PROXY_H_
@@ -71,7 +71,8 @@ struct ProxyResult {
 
   // Each direction, as Copy() reports it: statistics, the side that failed and
   // why. A direction that was refused is Closed here, and `unwritten` is what
-  // it could not write.
+  // it could not write: nothing if the refusal came while the source was
+  // silent.
   CopyResult a_to_b;
   CopyResult b_to_a;
 };
@@ -79,12 +80,15 @@ struct ProxyResult {
 // Proxy()
 //
 // Copies from `a` to `b` and from `b` to `a` at the same time, one direction on
-// the calling thread and the other on one of its own.
+// the calling thread and the other on one of its own. For each flow that can
+// refuse what it is sent and go on sending (Flow::can_be_refused(): pipes and
+// Unix sockets, but not TCP) one more thread waits for that.
 //
 //  * A source ends: Proxy() calls Shutdown(kWrite) of its sink, and the other
 //    direction goes on.
 //  * A sink is Closed (it refuses): Proxy() calls Shutdown(kRead) of its
-//    source, and the other direction goes on.
+//    source, and the other direction goes on. A TCP peer that ended its own
+//    direction and then resets the connection is Closed, too.
 //  * Any other error, including one of that Shutdown(), or a source that is
 //    Closed: Proxy() aborts both flows. If a sink has failed, what can still be
 //    read from it is carried over first, as far as the other flow takes it
@@ -92,10 +96,11 @@ struct ProxyResult {
 //    connection because it wants no more. Other data that one flow has accepted
 //    and Proxy() has not carried over yet can be lost.
 //
-// Proxy() learns what has happened to a flow when it next reads or writes it.
-// If a far end has ended its own direction and then refuses or aborts the other
-// one, Proxy() hears of it when it has something to write there. An idle
-// timeout bounds that.
+// Proxy() notices at once that a sink refuses or is gone, also while its source
+// is silent (Flow::AwaitRefusal()). There are two exceptions. Where the flow
+// cannot tell, as one of functions, Proxy() learns it when it next writes there.
+// And what a Read of the flow would tell, such as a reset, waits while what was
+// read of it before is held back by the other flow.
 //
 // Closes neither flow; see the example. After an Ok result neither Close()
 // waits for its remote. One flow as both `a` and `b` is kInvalidArgument, and

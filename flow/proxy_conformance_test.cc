@@ -60,24 +60,24 @@ class Relays {
 // Makes a check one that must hold through a proxy, or returns why it cannot.
 std::string Adapt(absl::string_view check, size_t capacity,
                   ConformanceOptions* options) {
-  // A proxy learns that an end was refused or aborted when it next reads from
-  // it or writes to it. Until then the other end can be written to.
+  // A proxy notices at once that an end was refused or aborted. Until its thread
+  // has run, the other end can be written to.
   if (check == "ShutdownReadClosesTheWritesOfTheRemote" ||
       check == "ADirectionThatHasEndedOutlivesAnAbort") {
-    return "The first write after it is accepted, and only then all is told.";
+    return "The first write after it may be accepted before all is told.";
   }
   if (check == "AnAbortEndsTheWritesOfTheRemote") {
     // Then it writes until it hears of the abort.
     options->traits.carries_abort_reason = false;
   }
+  if (check == "CloseBeyondItsDeadlineAborts") {
+    // The end comes before the abort, and the other end may close in between.
+    // This end still does all that it must.
+    options->traits.carries_abort = false;
+  }
   if (check == "AWriteThatFailsAfterShutdownIsNotEndedByIt") {
     // An error of one direction aborts both.
     options->traits.carries_abort_reason = false;
-  }
-  if (check == "CloseBeyondItsDeadlineAborts") {
-    // An end that has ended in good order before, so that the proxy no longer
-    // reads from it. This end still does all that it must.
-    options->traits.carries_abort = false;
   }
   if (check == "DataThatADestroyedReaderLeftSpoilsClose") {
     return "Both directions have been carried over to their ends by then.";

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <cstring>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -41,6 +42,10 @@ absl::Status Transport::EndWrite(const absl::Status&, absl::Time) {
 }
 
 absl::Status Transport::AwaitRemoteEnd(absl::Time) { return absl::OkStatus(); }
+
+std::optional<absl::Status> Transport::AwaitRefusal(absl::Time) {
+  return std::nullopt;
+}
 
 void Transport::Abort(const absl::Status&) {}
 
@@ -84,6 +89,15 @@ void ForwardingTransport::RefuseRead() { inner_->RefuseRead(); }
 
 absl::Status ForwardingTransport::AwaitRemoteEnd(absl::Time deadline) {
   return inner_->AwaitRemoteEnd(deadline);
+}
+
+std::optional<absl::Status> ForwardingTransport::AwaitRefusal(
+    absl::Time deadline) {
+  return inner_->AwaitRefusal(deadline);
+}
+
+bool ForwardingTransport::CanBeRefused() const {
+  return inner_->CanBeRefused();
 }
 
 void ForwardingTransport::Abort(const absl::Status& reason) {

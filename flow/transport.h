@@ -41,6 +41,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "absl/functional/function_ref.h"
@@ -156,6 +157,25 @@ class Transport {
   // is no remote end.
   virtual absl::Status AwaitRemoteEnd(absl::Time deadline);
 
+  // Transport::AwaitRefusal()
+  //
+  // Blocks until a Write() could no longer succeed, because the remote refuses
+  // the outbound direction or has broken it. Returns what that Write() would
+  // return (Closed if it is refused), and takes nothing away from it. Returns
+  // kDeadlineExceeded when `deadline` has passed. EndWrite() and Abort() make
+  // it return; the Flow then ignores what it says. The Flow calls it for one
+  // thread at a time, while reads and writes run. Default: returns nullopt at
+  // once, because it cannot tell. The Flow then waits by itself until its own
+  // writes are over.
+  virtual std::optional<absl::Status> AwaitRefusal(absl::Time deadline);
+
+  // Transport::CanBeRefused()
+  //
+  // Returns whether AwaitRefusal() can tell what a reader of this end would not
+  // notice: that the remote refuses, and goes on sending. Never changes.
+  // Default: returns false.
+  virtual bool CanBeRefused() const { return false; }
+
   // Transport::Abort()
   //
   // Breaks both directions, tells the remote as well as it can, and makes
@@ -253,6 +273,8 @@ class ForwardingTransport : public Transport {
                         absl::Time deadline) override;
   void RefuseRead() override;
   absl::Status AwaitRemoteEnd(absl::Time deadline) override;
+  std::optional<absl::Status> AwaitRefusal(absl::Time deadline) override;
+  bool CanBeRefused() const override;
   void Abort(const absl::Status& reason) override;
   void LoseRead() override;
   absl::Status Free() override;

@@ -64,6 +64,13 @@ class ExplainedTransport final : public flow::ForwardingTransport {
                      write_name_);
   }
 
+  std::optional<absl::Status> AwaitRefusal(absl::Time deadline) override {
+    std::optional<absl::Status> status =
+        ForwardingTransport::AwaitRefusal(deadline);
+    if (status.has_value()) status = Explained(*status, "write", write_name_);
+    return status;
+  }
+
   absl::Status Free() override {
     return Explained(ForwardingTransport::Free(), "close", write_name_);
   }

@@ -47,7 +47,7 @@ struct Script {
 constexpr int kOperationsPerEnd = PipeOperation::kKinds;
 
 // One letter each, so that a script can be read: small ones for the left end.
-constexpr absl::string_view kLetters = "abcdefghijklmnoABCDEFGHIJKLMNO";
+constexpr absl::string_view kLetters = "abcdefghijklpmnoqABCDEFGHIJKLPMNOQ";
 static_assert(kLetters.size() == 2 * kOperationsPerEnd);
 
 PipeOperation ToOperation(uint8_t byte) {

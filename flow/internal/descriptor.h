@@ -45,6 +45,9 @@ class Descriptor {
   // What it is open for.
   bool readable() const { return readable_; }
   bool writable() const { return writable_; }
+  // Whether poll(2) reports an error when nobody can read any more what is
+  // written.
+  bool tells_of_last_reader() const { return kind_ == Kind::kPipe; }
 
   // Descriptor::HoldsPackets()
   //

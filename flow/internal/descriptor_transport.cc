@@ -60,7 +60,14 @@ class DescriptorTransport final : public GatheringTransport {
   // looks like an end in good order, so a broken direction is not closed before
   // Free().
   absl::Status EndWrite(const absl::Status& outcome, absl::Time) override {
+    watcher_.Stop();
     absl::MutexLock lock(&mu_);
+    // It may still poll what is closed here.
+    const auto is_unwatched = [this] {
+      mu_.AssertReaderHeld();
+      return !watched_;
+    };
+    mu_.Await(absl::Condition(&is_unwatched));
     if (is_one_ || aborted_ || !outcome.ok()) return absl::OkStatus();
     return out_.End();
   }
@@ -72,6 +79,30 @@ class DescriptorTransport final : public GatheringTransport {
     if (!reading_) CloseReadEnd();
   }
 
+  std::optional<absl::Status> AwaitRefusal(absl::Time deadline) override {
+    if (!out_.writable()) return NotWritable();
+    if (!CanBeRefused()) return std::nullopt;
+    int fd = -1;
+    {
+      absl::MutexLock lock(&mu_);
+      watched_ = true;
+      fd = out_.fd();
+    }
+    watcher_.SetDeadline(deadline);
+    const absl::StatusOr<FdWaiter::Outcome> waited = watcher_.Wait(fd, 0);
+    absl::MutexLock lock(&mu_);
+    watched_ = false;
+    if (!waited.ok()) return waited.status();
+    if (*waited == FdWaiter::Outcome::kLate) {
+      return absl::DeadlineExceededError("it still has a reader");
+    }
+    return HasNoReader();
+  }
+
+  bool CanBeRefused() const override {
+    return out_.writable() && out_.tells_of_last_reader();
+  }
+
   void Abort(const absl::Status&) override {
     {
       absl::MutexLock lock(&mu_);
@@ -79,6 +110,7 @@ class DescriptorTransport final : public GatheringTransport {
     }
     reader_.Stop();
     writer_.Stop();
+    watcher_.Stop();
   }
 
   absl::Status Free() override {
@@ -191,15 +223,14 @@ class DescriptorTransport final : public GatheringTransport {
   // --- Writing
 
   absl::StatusOr<size_t> Send(absl::Span<const struct iovec> list) override {
-    if (!out_.writable())
-      return ClosedError("the descriptor is not open for writing");
+    if (!out_.writable()) return NotWritable();
     bool ready = false;
     while (!writer_.stopped()) {
       const ssize_t n = out_.Write(list, ready);
       if (n > 0) return static_cast<size_t>(n);
       const int error = n < 0 ? errno : EIO;
       if (error == EINTR) continue;
-      if (error == EPIPE) return ClosedError("write: its reader has closed it");
+      if (error == EPIPE) return HasNoReader();
       if (!WouldBlock(error)) return FdError(error, "write");
       const auto waited = writer_.Wait(out_.fd(), POLLOUT);
       if (!waited.ok()) return waited.status();
@@ -212,14 +243,24 @@ class DescriptorTransport final : public GatheringTransport {
     return absl::AbortedError("aborted");
   }
 
+  static absl::Status NotWritable() {
+    return ClosedError("the descriptor is not open for writing");
+  }
+
+  static absl::Status HasNoReader() {
+    return ClosedError("write: its reader has closed it");
+  }
+
   const std::string name_;
   const bool is_one_;
 
   FillBuffer fill_buffer_;
   FdWaiter reader_;
   FdWaiter writer_;
+  FdWaiter watcher_;  // for a refusal
 
   mutable absl::Mutex mu_;
+  bool watched_ ABSL_GUARDED_BY(mu_) = false;
   bool reading_ ABSL_GUARDED_BY(mu_) = false;
   bool refused_ ABSL_GUARDED_BY(mu_) = false;
   bool aborted_ ABSL_GUARDED_BY(mu_) = false;

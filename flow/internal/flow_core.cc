@@ -233,6 +233,45 @@ void FlowCore::SetDeadline(bool reads, absl::Time deadline) {
   Run(std::move(task));
 }
 
+absl::Status FlowCore::AwaitRefusal(MonotonicDeadline until) {
+  const auto is_over = [this] { return write_gate().shut(); };
+  // The transport serves one thread at a time.
+  const auto is_turn = [this] {
+    mu_.AssertReaderHeld();
+    return !awaits_refusal_ || write_gate().shut();
+  };
+  const absl::Status late =
+      absl::DeadlineExceededError("no refusal before the deadline");
+  bool asks = false;
+  {
+    absl::MutexLock lock(&mu_);
+    if (write_gate().shut()) return late;
+    state_.BeginOther();
+    inside_.push_back(ThisThread());
+    asks = AwaitUntil(mu_, absl::Condition(&is_turn), until) &&
+           !write_gate().shut();
+    if (asks) awaits_refusal_ = true;
+  }
+  std::optional<absl::Status> result = late;
+  if (asks) result = transport_->AwaitRefusal(until.ToTime());
+  Task task;
+  {
+    absl::MutexLock lock(&mu_);
+    if (!result.has_value()) {
+      AwaitUntil(mu_, absl::Condition(&is_over), until);
+      result = late;
+    }
+    if (result->ok()) result = absl::InternalError("said that all is well");
+    result = InContext("AwaitRefusal", *result);
+    if (asks) awaits_refusal_ = false;
+    inside_.erase(absl::c_find(inside_, ThisThread()));
+    state_.EndOther();
+    task = TakeTask();
+  }
+  Run(std::move(task));
+  return *std::move(result);
+}
+
 bool FlowCore::IsInside() const {
   const void* const me = ThisThread();
   return read_gate().caller() == me || write_gate().caller() == me ||
@@ -414,6 +453,7 @@ std::string FlowCore::DebugString() const {
   std::string text = Describe();
   if (read_gate().busy()) text += ", in Read()";
   if (write_gate().busy()) text += ", in a write";
+  if (awaits_refusal_) text += ", in AwaitRefusal()";
   if (closers_ != 0) {
     absl::StrAppend(&text, ", in Close() waiting for ", CloseWaitsFor());
   }

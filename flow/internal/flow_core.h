@@ -100,6 +100,10 @@ class FlowCore {
   absl::Status Close(CloseLimit limit) ABSL_LOCKS_EXCLUDED(mu_);
   absl::Status CloseAfterRead(MonotonicDeadline until) ABSL_LOCKS_EXCLUDED(mu_);
 
+  // Waits until the transport says that a write could not succeed, and returns
+  // its error. If the gate of writes is shut before, the result means nothing.
+  absl::Status AwaitRefusal(MonotonicDeadline until) ABSL_LOCKS_EXCLUDED(mu_);
+
   int64_t InTransit() const ABSL_SHARED_LOCKS_REQUIRED(mu_);
 
   // --- Texts
@@ -138,6 +142,7 @@ class FlowCore {
   int closers_ ABSL_GUARDED_BY(mu_) = 0;          // threads that are in Close()
   int reader_awaiters_ ABSL_GUARDED_BY(mu_) = 0;  // ... for a reader
   CloseLimit close_limit_ ABSL_GUARDED_BY(mu_);   // of the first Close()
+  bool awaits_refusal_ ABSL_GUARDED_BY(mu_) = false;
   // Empty until they are set. For transports that are put on top later.
   std::optional<MonotonicDeadline> read_deadline_ ABSL_GUARDED_BY(mu_);
   std::optional<MonotonicDeadline> write_deadline_ ABSL_GUARDED_BY(mu_);

@@ -59,17 +59,7 @@ std::optional<absl::Status> PipeState::Write(Side side, Offer* offer,
   out.offer = nullptr;
   // A Read may have done the rest while this waited, whatever came then.
   if (offer->done()) return absl::OkStatus();
-  if (ABSL_PREDICT_FALSE(!aborted_[side].ok())) return aborted_[side];
-  switch (out.state) {
-    case State::kOpen:
-      break;
-    case State::kEnded:
-      return ClosedError("this end has shut down its writes");
-    case State::kRefused:
-      return ClosedError("the other end has shut down its reads");
-    case State::kBroken:
-      return out.reason;
-  }
+  if (ABSL_PREDICT_FALSE(out.state != State::kOpen)) return WriteEnd(side);
   Admit(*offer, out);
   if (out.demand != 0 && !out.queue.empty()) {
     out.demand = 0;
@@ -78,6 +68,20 @@ std::optional<absl::Status> PipeState::Write(Side side, Offer* offer,
   if (offer->done()) return absl::OkStatus();
   out.offer = offer;
   return std::nullopt;
+}
+
+absl::Status PipeState::WriteEnd(Side side) const {
+  if (!aborted_[side].ok()) return aborted_[side];
+  switch (Outbound(side).state) {
+    case State::kOpen:
+    case State::kBroken:
+      break;
+    case State::kEnded:
+      return ClosedError("this end has shut down its writes");
+    case State::kRefused:
+      return ClosedError("the other end has shut down its reads");
+  }
+  return Outbound(side).reason;
 }
 
 void PipeState::Admit(Offer& offer, Direction& direction) const {
@@ -137,6 +141,7 @@ bool PipeState::Move(Side reader, State state, const absl::Status& reason,
     *wakes |= Writer(Other(reader));
   }
   if (std::exchange(direction.closer_waits, false)) *wakes |= Closer(reader);
+  if (std::exchange(direction.watched, false)) *wakes |= Watcher(Other(reader));
   return true;
 }
 
@@ -148,11 +153,19 @@ std::optional<absl::Status> PipeState::AwaitEnd(Side side) {
   return in.reason;
 }
 
+std::optional<absl::Status> PipeState::AwaitRefusal(Side side) {
+  Direction& out = Outbound(side);
+  out.watched = out.state == State::kOpen;
+  if (out.watched) return std::nullopt;
+  return WriteEnd(side);
+}
+
 void PipeState::Stop(Wakes calls) {
   for (Side side : {kLeft, kRight}) {
     if ((calls & Reader(side)) != 0) Inbound(side).demand = 0;
     if ((calls & Writer(side)) != 0) Outbound(side).offer = nullptr;
     if ((calls & Closer(side)) != 0) Inbound(side).closer_waits = false;
+    if ((calls & Watcher(side)) != 0) Outbound(side).watched = false;
   }
 }
 
@@ -188,6 +201,7 @@ std::string PipeState::DebugString() const {
                       in.offer->size - in.offer->accepted);
     }
     absl::StrAppend(&text, in.closer_waits ? ", a close" : "",
+                    in.watched ? ", a watcher" : "",
                     in.unwanted ? ", unwanted] " : "] ",
                     aborted_[side].message());
   }

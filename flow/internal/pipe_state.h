@@ -42,8 +42,8 @@ namespace flow::internal {
 //   ended --> broken(reason)    if its reader was aborted, and leaves before it
 //                               has read all: lost data is no success
 //
-// If Read(), Write() or AwaitEnd() has to wait, it returns nullopt, and the
-// state remembers the call. The step that lets the call finish reports it in
+// If a call (Read(), Write() or one that awaits) has to wait, it returns
+// nullopt, and the state remembers the call. The step that lets the call finish reports it in
 // `*wakes`, once. The caller then repeats the call, or gives it up with Stop().
 //
 // Buffers can belong to the user, and freeing one can run the user's code. So
@@ -58,6 +58,7 @@ class PipeState {
   static constexpr Wakes Reader(Side side) { return 1u << side; }
   static constexpr Wakes Writer(Side side) { return 4u << side; }
   static constexpr Wakes Closer(Side side) { return 16u << side; }
+  static constexpr Wakes Watcher(Side side) { return 64u << side; }
 
   // A write under way, with the first `accepted` of its `size` bytes done. The
   // caller owns it, and keeps it alive while it waits.
@@ -118,6 +119,10 @@ class PipeState {
   // Returns Ok or the reason, once the inbound direction is no longer open.
   std::optional<absl::Status> AwaitEnd(Side side);
 
+  // Returns what a write of `side` would get, once its outbound direction is no
+  // longer open. The call that waits for this is a watcher.
+  std::optional<absl::Status> AwaitRefusal(Side side);
+
   // Forgets calls that wait and are given up, each a bit as in `Wakes`.
   void Stop(Wakes calls);
 
@@ -149,16 +154,23 @@ class PipeState {
     Offer* offer = nullptr;     // of the write that waits
     size_t demand = 0;          // of the read that waits: its `max_bytes`
     bool closer_waits = false;  // at the end that reads this
+    bool watched = false;       // a watcher waits at the end that writes this
     bool unwanted = false;      // its reader has called Refuse()
   };
 
   // Directions are known by the side that reads them.
   Direction& Inbound(Side side) { return directions_[side]; }
   Direction& Outbound(Side side) { return directions_[Other(side)]; }
+  const Direction& Outbound(Side side) const {
+    return directions_[Other(side)];
+  }
   static Side Other(Side side) { return side == kLeft ? kRight : kLeft; }
 
   // Accepts as much from `offer` as there is room for.
   void Admit(Offer& offer, Direction& direction) const;
+
+  // Returns why `side` can write no more, or Ok.
+  absl::Status WriteEnd(Side side) const;
 
   // Moves Inbound(reader) and wakes those who wait for it. Returns false if it
   // is not open.

@@ -51,6 +51,10 @@ namespace {
 // make room when they refuse; for others, a writer tries again after this.
 constexpr absl::Duration kWriterLooksAgain = absl::Seconds(1);
 
+// Nor does poll(2) tell whoever waits for nothing else that the peer of a Unix
+// socket has called shutdown(SHUT_RD). It is tried this often.
+constexpr absl::Duration kWatcherLooksAgain = absl::Milliseconds(100);
+
 // TCP tells nobody when the peer has acknowledged all, so Close() looks again
 // after this.
 constexpr absl::Duration kCloserLooksAgain = absl::Milliseconds(10);
@@ -112,6 +116,7 @@ class SocketTransport final : public GatheringTransport {
   }
 
   absl::Status EndWrite(const absl::Status& outcome, absl::Time) override {
+    watcher_.Stop();
     if (outcome.ok()) {
       absl::MutexLock lock(&error_mu_);
       if (aborted_.load()) return absl::OkStatus();
@@ -171,6 +176,25 @@ class SocketTransport final : public GatheringTransport {
     return AwaitEndOfRefused(until);
   }
 
+  std::optional<absl::Status> AwaitRefusal(absl::Time deadline) override {
+    watcher_.SetDeadline(deadline);
+    while (!watcher_.stopped()) {
+      if (!is_tcp_ && PeerRefuses()) return TakesNoMore();
+      // Without events poll(2) reports errors and hang-ups, such as a reset.
+      const auto waited = watcher_.Wait(
+          fd_, 0, is_tcp_ ? absl::InfiniteDuration() : kWatcherLooksAgain);
+      if (!waited.ok()) return waited.status();
+      if (*waited == FdWaiter::Outcome::kLate) {
+        return absl::DeadlineExceededError("the peer takes data");
+      }
+      if (is_tcp_ && *waited == FdWaiter::Outcome::kReady) return TakesNoMore();
+    }
+    return absl::AbortedError("this end has ended its writes");
+  }
+
+  // Over TCP the peer can only reset the connection, which a reader notices.
+  bool CanBeRefused() const override { return !is_tcp_; }
+
   void Abort(const absl::Status&) override {
     {
       absl::MutexLock lock(&error_mu_);
@@ -188,6 +212,7 @@ class SocketTransport final : public GatheringTransport {
     }
     reader_.Stop();
     writer_.Stop();
+    watcher_.Stop();
     closer_.Stop();
     lingerer_.Stop();
     if (is_tcp_) return;
@@ -326,15 +351,22 @@ class SocketTransport final : public GatheringTransport {
 
   // EPIPE says that the stream takes no more. If there was an error before,
   // that is the reason; otherwise the peer has closed in good order, or
-  // refuses.
+  // refuses. A reset that came after its end is for Close() to report.
   absl::Status TakesNoMore() {
     // A reader may have been told of the error and be about to keep it.
     absl::MutexLock receiving(&receive_mu_);
     absl::MutexLock lock(&error_mu_);
-    if (absl::Status status = PendingError("sendmsg"); !status.ok()) {
-      return status;
-    }
+    PendingError("sendmsg").IgnoreError();
+    if (!error_.ok()) return error_;
     return ClosedError("sendmsg: the peer takes no more data");
+  }
+
+  // Returns whether a Unix peer takes no more data. To send nothing fails if to
+  // send something would. (It leaves the error of the connection to others. On
+  // TCP it would not.)
+  bool PeerRefuses() const {
+    return ::send(fd_, nullptr, 0, MSG_NOSIGNAL | MSG_DONTWAIT) < 0 &&
+           errno == EPIPE;
   }
 
   // --- Ends
@@ -466,6 +498,7 @@ class SocketTransport final : public GatheringTransport {
   FillBuffer fill_buffer_;
   FdWaiter reader_;
   FdWaiter writer_;
+  FdWaiter watcher_;  // for a refusal
   FdWaiter closer_;
   FdWaiter lingerer_;  // the closer of a direction that was refused
   // How long a peer that was sent everything may go on. Only the closer uses

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -255,6 +256,13 @@ class FaultTransport final : public ForwardingTransport {
 
   absl::Status AwaitRemoteEnd(absl::Time deadline) override {
     return Failed(ForwardingTransport::AwaitRemoteEnd(deadline));
+  }
+
+  std::optional<absl::Status> AwaitRefusal(absl::Time deadline) override {
+    std::optional<absl::Status> status =
+        ForwardingTransport::AwaitRefusal(deadline);
+    if (status.has_value()) status = Failed(*status);
+    return status;
   }
 
   // Of the Flow, or of a fault. The first counts.

@@ -51,7 +51,8 @@ bool Equal(const std::vector<PipeModel::Ended>& a,
 }
 
 std::string Describe(const std::vector<PipeModel::Ended>& ended) {
-  static constexpr absl::string_view kCalls[] = {"Read", "Write", "Close"};
+  static constexpr absl::string_view kCalls[] = {"Read", "Write", "Close",
+                                                 "AwaitRefusal"};
   return absl::StrJoin(ended, ", ",
                        [](std::string* out, const PipeModel::Ended& e) {
                          absl::StrAppend(out, EndName(e.end), ".",
@@ -111,6 +112,7 @@ bool PipeChecker::IsLegal(PipeOperation operation) const {
   const bool reads = model_.Waits(end, Call::kRead);
   const bool writes = model_.Waits(end, Call::kWrite);
   const bool closes = model_.Waits(end, Call::kClose);
+  const bool awaits_refusal = model_.Waits(end, Call::kAwaitRefusal);
   switch (operation.kind) {
     case Kind::kRead1:
     case Kind::kReadAll:
@@ -122,13 +124,17 @@ bool PipeChecker::IsLegal(PipeOperation operation) const {
     case Kind::kClose:
       return !closes;
     case Kind::kDestroy:
-      return !reads && !writes && !closes;
+      return !reads && !writes && !closes && !awaits_refusal;
+    case Kind::kAwaitRefusal:
+      return !awaits_refusal;
     case Kind::kLateRead:
       return reads;
     case Kind::kLateWrite:
       return writes;
     case Kind::kLateClose:
       return closes;
+    case Kind::kLateRefusal:
+      return awaits_refusal;
     default:
       return true;
   }
@@ -173,6 +179,8 @@ Outcome PipeChecker::Do(PipeOperation operation) {
       e.state.Destroy(absl::AbortedError(PipeModel::kDestroyed));
       RunDue(end);
       break;
+    case Kind::kAwaitRefusal:
+      return BeginAwaitRefusal(end);
     case Kind::kLateRead:
       pipe_.Stop(PipeState::Reader(Side(end)));
       EndRead(end, Late());
@@ -183,6 +191,10 @@ Outcome PipeChecker::Do(PipeOperation operation) {
       break;
     case Kind::kLateClose:
       PassDeadlineOfClose(end);
+      break;
+    case Kind::kLateRefusal:
+      pipe_.Stop(PipeState::Watcher(Side(end)));
+      EndAwaitRefusal(end, Late());
       break;
   }
   return Outcome::Of(Outcome::kOk);
@@ -252,6 +264,17 @@ void PipeChecker::PassDeadlineOfClose(int end) {
   RunDue(end);
 }
 
+Outcome PipeChecker::BeginAwaitRefusal(int end) {
+  End& e = ends_[end];
+  if (e.state.write_gate().shut()) {
+    return ToOutcome(e.state.WriteAnswer(), Outcome::kOk);
+  }
+  e.state.BeginOther();
+  e.awaiting_refusal = true;
+  AwaitRefusal(end);
+  return Outcome::Of(Outcome::kWaits);
+}
+
 // --- Functions of the transport
 
 void PipeChecker::Read(int end) {
@@ -273,6 +296,11 @@ void PipeChecker::AwaitRemoteEnd(int end) {
   if (!result.has_value()) return;
   ends_[end].state.Finish(Hook::kAwaitRemoteEnd, *result);
   RunDue(end);
+}
+
+void PipeChecker::AwaitRefusal(int end) {
+  const std::optional<absl::Status> result = pipe_.AwaitRefusal(Side(end));
+  if (result.has_value()) EndAwaitRefusal(end, *result);
 }
 
 absl::Status PipeChecker::Perform(int end, const FlowState::Due& due) {
@@ -350,6 +378,17 @@ void PipeChecker::EndWrite(int end, const absl::Status& status) {
   RunDue(end);
 }
 
+void PipeChecker::EndAwaitRefusal(int end, const absl::Status& status) {
+  End& e = ends_[end];
+  e.awaiting_refusal = false;
+  e.state.EndOther();
+  Outcome outcome = e.state.write_gate().shut()
+                        ? ToOutcome(e.state.WriteAnswer(), Outcome::kOk)
+                        : ToOutcome(status);
+  done_.push_back({end, Call::kAwaitRefusal, std::move(outcome)});
+  RunDue(end);
+}
+
 void PipeChecker::RunDue(int end) {
   End& e = ends_[end];
   while (difference_.empty()) {
@@ -384,6 +423,10 @@ void PipeChecker::Wake() {
         if (e.awaiting) AwaitRemoteEnd(end);
         if (e.awaiting) difference_ = "a Close was woken in vain";
       }
+      if ((wakes & PipeState::Watcher(side)) != 0) {
+        if (e.awaiting_refusal) AwaitRefusal(end);
+        if (e.awaiting_refusal) difference_ = "a watcher was woken in vain";
+      }
     }
   }
 }
@@ -415,6 +458,8 @@ Outcome PipeChecker::Expect(PipeOperation operation,
     case Kind::kDestroy:
       model_.Destroy(end, ended);
       break;
+    case Kind::kAwaitRefusal:
+      return model_.AwaitRefusal(end, ended);
     case Kind::kLateRead:
       model_.PassDeadline(end, Call::kRead, ended);
       break;
@@ -423,6 +468,9 @@ Outcome PipeChecker::Expect(PipeOperation operation,
       break;
     case Kind::kLateClose:
       model_.PassDeadline(end, Call::kClose, ended);
+      break;
+    case Kind::kLateRefusal:
+      model_.PassDeadline(end, Call::kAwaitRefusal, ended);
       break;
   }
   return Outcome::Of(Outcome::kOk);
@@ -452,7 +500,8 @@ absl::Status PipeChecker::Compare(const Outcome& outcome,
     }
     if (e.read.has_value() != model_.Waits(end, Call::kRead) ||
         e.offer.has_value() != model_.Waits(end, Call::kWrite) ||
-        e.closing != model_.Waits(end, Call::kClose)) {
+        e.closing != model_.Waits(end, Call::kClose) ||
+        e.awaiting_refusal != model_.Waits(end, Call::kAwaitRefusal)) {
       return Difference("another call waits", model_.Key());
     }
     if (e.left != model_.left(end)) {
@@ -474,7 +523,8 @@ absl::Status PipeChecker::Difference(absl::string_view got,
 std::string PipeChecker::Key() const {
   std::string key = absl::StrCat(pipe_.DebugString(), model_.Key());
   for (const End& e : ends_) {
-    absl::StrAppend(&key, e.state.DebugString(), e.closing, e.awaiting, e.left);
+    absl::StrAppend(&key, e.state.DebugString(), e.closing, e.awaiting, e.left,
+                    e.awaiting_refusal);
   }
   return key;
 }

@@ -63,6 +63,7 @@ class PipeChecker {
     bool closing = false;
     bool awaiting = false;  // it is in AwaitRemoteEnd()
     bool left = false;      // Free() was called
+    bool awaiting_refusal = false;
   };
 
   static internal::PipeState::Side Side(int end) {
@@ -77,16 +78,19 @@ class PipeChecker {
   Outcome Shutdown(int end, ShutdownMode mode);
   Outcome Close(int end);
   void PassDeadlineOfClose(int end);
+  Outcome BeginAwaitRefusal(int end);
 
   // The functions of the transport. They go as far as they can, and again when
   // they are woken.
   void Read(int end);
   void Write(int end);
   void AwaitRemoteEnd(int end);
+  void AwaitRefusal(int end);
   absl::Status Perform(int end, const internal::FlowState::Due& due);
 
   void EndRead(int end, const absl::StatusOr<absl::Cord>& result);
   void EndWrite(int end, const absl::Status& status);
+  void EndAwaitRefusal(int end, const absl::Status& status);
   void RunDue(int end);
   void Wake();
 

@@ -48,6 +48,7 @@ struct Step {
     kRead,
     kWrite,
     kWritev,
+    kAwaitRefusal,
     kShutdownRead,
     kShutdownWrite,
     kClose,
@@ -61,8 +62,9 @@ struct Step {
 
 std::string ToString(const std::vector<Step>& steps) {
   static constexpr const char* kNames[] = {
-      "read",           "write", "writev", "shutdown read",
-      "shutdown write", "close", "abort",  "destroy"};
+      "read",          "write",          "writev", "await refusal",
+      "shutdown read", "shutdown write", "close",  "abort",
+      "destroy"};
   std::string text;
   for (const Step& step : steps) {
     absl::StrAppend(&text, step.end == 0 ? "left " : "right ",
@@ -134,6 +136,8 @@ class Ends {
         return OutcomeOf(
             flow->Writev({all.substr(0, half), "", all.substr(half)}));
       }
+      case Step::kAwaitRefusal:
+        return OutcomeOf(flow->AwaitRefusal(absl::InfinitePast()));
       case Step::kShutdownRead:
         return OutcomeOf(flow->Shutdown(ShutdownMode::kRead));
       case Step::kShutdownWrite:
@@ -173,6 +177,9 @@ bool MayDiffer(Step::Kind kind, const Outcome& pipe, const Outcome& socket) {
       // Ok until the peer is gone; then Closed, or an error of its own. An end
       // that aborts itself meanwhile keeps the error that it had first.
       return socket.kind != Outcome::kLate;
+    case Step::kAwaitRefusal:
+      // The same, but it waits where a write is Ok.
+      return socket.kind != Outcome::kOk;
     case Step::kShutdownRead:
     case Step::kShutdownWrite:
     case Step::kClose:
@@ -193,8 +200,10 @@ Step NextStep(std::mt19937& random, bool aborts) {
     step.kind = Step::kRead;
   } else if (dice < 70) {
     step.kind = Step::kWrite;
-  } else if (dice < 84) {
+  } else if (dice < 80) {
     step.kind = Step::kWritev;
+  } else if (dice < 84) {
+    step.kind = Step::kAwaitRefusal;
   } else if (dice < 88) {
     step.kind = Step::kShutdownRead;
   } else if (dice < 93) {

@@ -137,9 +137,16 @@ absl::Status PipeEndsChecker::Apply(PipeOperation operation) {
       model_.Destroy(end, &ended);
       ends_[end] = nullptr;
       return absl::OkStatus();
+    case Kind::kAwaitRefusal:
+      expected = model_.AwaitRefusal(end, &ended);
+      await(Call::kAwaitRefusal);
+      status = flow->AwaitRefusal(absl::InfinitePast());
+      equal = Matches(status, expected);
+      break;
     case Kind::kLateRead:
     case Kind::kLateWrite:
     case Kind::kLateClose:
+    case Kind::kLateRefusal:
       break;
   }
   if (equal &&

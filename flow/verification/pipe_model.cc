@@ -68,9 +68,11 @@ bool PipeModel::Waits(int end, Call call) const {
     case Call::kWrite:
       return e.write.has_value();
     case Call::kClose:
+      return e.close;
+    case Call::kAwaitRefusal:
       break;
   }
-  return e.close;
+  return e.await_refusal;
 }
 
 Outcome PipeModel::Read(int end, size_t max_bytes, std::vector<Ended>* ended) {
@@ -138,6 +140,14 @@ Outcome PipeModel::Close(int end, std::vector<Ended>* ended) {
   return Outcome::Of(Outcome::kWaits);
 }
 
+Outcome PipeModel::AwaitRefusal(int end, std::vector<Ended>* ended) {
+  // "What this end does ends it as well": it returns what a write would.
+  if (WriteIsDecided(end)) return Write(end, /*size=*/0, /*cord=*/false, ended);
+  ends_[end].await_refusal = true;
+  Settle(ended);
+  return Outcome::Of(Outcome::kWaits);
+}
+
 void PipeModel::Abort(int end, const std::string& reason,
                       std::vector<Ended>* ended) {
   if (ends_[end].aborted.has_value() || ends_[end].closed.has_value()) return;
@@ -175,7 +185,15 @@ void PipeModel::PassDeadline(int end, Call call, std::vector<Ended>* ended) {
       ended->push_back({end, call, *e.closed});
       AbortBoth(end, Outcome::Of(Outcome::kClosed), kGaveUpClosing);
       // Otherwise the last call to return frees.
-      if (!e.read && !e.write) Leave(end);
+      if (!e.read && !e.write && !e.await_refusal) Leave(end);
+      break;
+    case Call::kAwaitRefusal:
+      e.await_refusal = false;
+      // The end of a write under way is not sent yet, but that is over here.
+      ended->push_back(
+          {end, call,
+           Outcome::Of(WriteIsDecided(end) ? Outcome::kClosed
+                                           : Outcome::kLate)});
       break;
   }
   Settle(ended);
@@ -230,7 +248,8 @@ bool PipeModel::SettleOnce(std::vector<Ended>* ended) {
   for (int end : {0, 1}) {
     End& e = ends_[end];
 
-    if (e.aborted.has_value() && (e.read || e.write || e.close)) {
+    if (e.aborted.has_value() &&
+        (e.read || e.write || e.close || e.await_refusal)) {
       // The last of the calls that an abort found under way frees.
       if (e.read) ended->push_back({end, Call::kRead, *e.aborted});
       if (e.write) {
@@ -241,9 +260,13 @@ bool PipeModel::SettleOnce(std::vector<Ended>* ended) {
         e.closed = *e.aborted;
         ended->push_back({end, Call::kClose, *e.closed});
       }
+      if (e.await_refusal) {
+        ended->push_back({end, Call::kAwaitRefusal, *e.aborted});
+      }
       e.read.reset();
       e.write.reset();
       e.close = false;
+      e.await_refusal = false;
       Leave(end);
       return true;
     }
@@ -280,6 +303,17 @@ bool PipeModel::SettleOnce(std::vector<Ended>* ended) {
         e.write.reset();
         return true;
       }
+    }
+
+    if (e.await_refusal && !e.write && out(end).state != Direction::kOpen) {
+      e.await_refusal = false;
+      const Direction& d = out(end);
+      const Outcome outcome =
+          WriteIsDecided(end) ? Write(end, /*size=*/0, /*cord=*/false, ended)
+          : d.state == Direction::kBroken ? Outcome::Reason(d.reason)
+                                          : Outcome::Of(Outcome::kClosed);
+      ended->push_back({end, Call::kAwaitRefusal, outcome});
+      return true;
     }
 
     if (e.read.has_value()) {
@@ -344,7 +378,8 @@ std::string PipeModel::Key() const {
     absl::StrAppend(&key, e.read.value_or(0), ",",
                     e.write ? e.write->size - e.write->accepted : 0, ",",
                     e.write ? e.write->accepted : 0, e.write && e.write->cord,
-                    e.close, e.refused, e.ended, e.left, e.destroyed);
+                    e.close, e.await_refusal, e.refused, e.ended, e.left,
+                    e.destroyed);
     add(e.read_end);
     add(e.write_error);
     add(e.aborted);

@@ -28,7 +28,7 @@ namespace flow::verification {
 // operation, of either end, brings it to its end.
 class PipeModel {
  public:
-  enum class Call { kRead, kWrite, kClose };
+  enum class Call { kRead, kWrite, kClose, kAwaitRefusal };
 
   struct Outcome {
     enum Kind { kOk, kData, kEof, kClosed, kReason, kLate, kBusy, kWaits };
@@ -68,6 +68,8 @@ class PipeModel {
   Outcome Shutdown(int end, ShutdownMode mode, std::vector<Ended>* ended);
   // kBusy if another Close waits: what joins it ends with it.
   Outcome Close(int end, std::vector<Ended>* ended);
+  // Precondition: no other one of `end` waits.
+  Outcome AwaitRefusal(int end, std::vector<Ended>* ended);
   void Abort(int end, const std::string& reason, std::vector<Ended>* ended);
   // Precondition: no call of `end` waits.
   void Destroy(int end, std::vector<Ended>* ended);
@@ -107,6 +109,7 @@ class PipeModel {
     std::optional<size_t> read;  // its max_bytes
     std::optional<WaitingWrite> write;
     bool close = false;
+    bool await_refusal = false;
     // What this end knows.
     std::optional<Outcome> read_end;     // end-of-file or the error of a Read
     std::optional<Outcome> write_error;  // of a write, or of ending

@@ -37,11 +37,13 @@ struct PipeOperation {
     kClose,
     kAbort,
     kDestroy,
+    kAwaitRefusal,
     kLateRead,  // the deadline of the Read that waits passes
     kLateWrite,
     kLateClose,
+    kLateRefusal,
   };
-  static constexpr int kKinds = kLateClose + 1;
+  static constexpr int kKinds = kLateRefusal + 1;
 
   int end = 0;  // 0: left, 1: right
   Kind kind = kRead1;

@@ -16,6 +16,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -55,6 +56,9 @@ class HookTransport final : public Transport {
   std::function<absl::Status(absl::Time)> await_remote_end = [](absl::Time) {
     return absl::OkStatus();
   };
+  std::function<std::optional<absl::Status>(absl::Time)> await_refusal =
+      [](absl::Time) { return std::nullopt; };
+  bool can_be_refused = false;
   std::function<void()> abort = [] {};
   std::function<absl::Status()> free = [] { return absl::OkStatus(); };
   std::function<void(absl::Time)> read_deadline = [](absl::Time) {};
@@ -84,6 +88,10 @@ class HookTransport final : public Transport {
     Log("await remote end");
     return await_remote_end(deadline);
   }
+  std::optional<absl::Status> AwaitRefusal(absl::Time deadline) override {
+    return await_refusal(deadline);
+  }
+  bool CanBeRefused() const override { return can_be_refused; }
   void Abort(const absl::Status& reason) override {
     Log("abort " + absl::StatusCodeToString(reason.code()));
     abort();
