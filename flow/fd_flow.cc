@@ -25,8 +25,8 @@
 #include "flow/internal/close_fd.h"
 #include "flow/internal/descriptor_transport.h"
 #include "flow/internal/fd_error.h"
+#include "flow/internal/kernel_address.h"
 #include "flow/internal/packet_pipe.h"
-#include "flow/internal/socket_address.h"
 #include "flow/internal/socket_transport.h"
 
 namespace flow {
@@ -127,7 +127,7 @@ bool AreOneSocket(int a, int b) {
 }
 
 absl::StatusOr<std::unique_ptr<Flow>> MakeSocket(int fd, std::string name) {
-  const internal::SocketAddress remote = internal::RemoteAddressOf(fd);
+  const internal::KernelAddress remote = internal::RemoteAddressOf(fd);
   if (name.empty()) name = internal::NameOfConnection(fd, remote);
   return MakeFlow(internal::MakeSocketTransport(fd, std::move(name), remote));
 }

@@ -26,24 +26,25 @@
 #include "flow/internal/dial_limits.h"
 #include "flow/internal/escaped.h"
 #include "flow/internal/fd_error.h"
+#include "flow/internal/kernel_address.h"
 #include "flow/internal/listening_socket.h"
 #include "flow/internal/monotonic_deadline.h"
 #include "flow/internal/owned_fd.h"
 #include "flow/internal/resolve.h"
 #include "flow/internal/set_socket_options.h"
-#include "flow/internal/socket_address.h"
 #include "flow/internal/socket_transport.h"
+#include "flow/socket_address.h"
+#include "flow/socket_options.h"
 
 namespace flow {
 namespace {
 
 using internal::Acceptor;
 using internal::DialLimits;
+using internal::KernelAddress;
 using internal::ListeningSocket;
 using internal::MonotonicDeadline;
 using internal::OwnedFd;
-using internal::SocketAddress;
-using internal::SocketName;
 
 absl::Status InContext(absl::string_view function, absl::string_view address,
                        const absl::Status& status) {
@@ -57,41 +58,44 @@ absl::Status InContext(absl::string_view function, absl::string_view address,
   return result;
 }
 
-std::unique_ptr<Flow> MakeSocketFlow(OwnedFd fd, const SocketAddress& remote) {
+bool IsEveryAddress(const SocketAddress& address) {
+  return address.host() == "*";
+}
+
+std::unique_ptr<Flow> MakeSocketFlow(OwnedFd fd, const KernelAddress& remote) {
   std::string name = internal::NameOfConnection(fd.get(), remote);
   return MakeFlow(
       internal::MakeSocketTransport(fd.Release(), std::move(name), remote));
 }
 
-absl::StatusOr<std::unique_ptr<Flow>> Connect(absl::string_view address,
+absl::StatusOr<std::unique_ptr<Flow>> Connect(const SocketAddress& address,
                                               const DialLimits& limits,
                                               const SocketOptions& options) {
   if (absl::Status valid = internal::CheckSocketOptions(options); !valid.ok()) {
     return valid;
   }
-  const absl::StatusOr<SocketName> name = internal::ParseSocketAddress(address);
-  if (!name.ok()) return name.status();
-  if (!name->is_unix && name->host.empty()) {
+  if (IsEveryAddress(address)) {
     return absl::InvalidArgumentError(
         "the host is missing, as in tcp:localhost:80 (without one, or with *, "
         "an address is for Listen())");
   }
-  const absl::StatusOr<std::vector<SocketAddress>> addresses =
-      internal::Resolve(*name, /*to_listen=*/false, limits);
+  const absl::StatusOr<std::vector<KernelAddress>> addresses =
+      internal::Resolve(address, /*to_listen=*/false, limits);
   if (!addresses.ok()) return addresses.status();
   absl::StatusOr<OwnedFd> fd =
       internal::ConnectToOneOf(*addresses, limits, options);
   if (!fd.ok()) return fd.status();
-  const SocketAddress remote = internal::RemoteAddressOf(fd->get());
+  const KernelAddress remote = internal::RemoteAddressOf(fd->get());
   return MakeSocketFlow(*std::move(fd), remote);
 }
 
 class SocketListener final : public Listener {
  public:
-  // `address`: that of the first of `sockets`.
+  // `closed`: see Acceptor.
   SocketListener(std::vector<ListeningSocket> sockets, OwnedFd closed,
-                 std::string address)
-      : address_(std::move(address)),
+                 const SocketOptions& accepted)
+      : address_(sockets.front().address.ToString()),
+        accepted_(accepted),
         acceptor_(std::move(sockets), std::move(closed)) {}
 
   absl::StatusOr<std::unique_ptr<Flow>> Accept(absl::Time deadline) override {
@@ -99,6 +103,9 @@ class SocketListener final : public Listener {
         acceptor_.Accept(MonotonicDeadline(deadline));
     if (!connection.ok()) {
       return InContext("Accept", address_, connection.status());
+    }
+    if (connection->peer.is_unix()) {
+      internal::SetBufferSizes(connection->fd.get(), accepted_);
     }
     return MakeSocketFlow(std::move(connection->fd), connection->peer);
   }
@@ -109,24 +116,45 @@ class SocketListener final : public Listener {
 
  private:
   const std::string address_;
+  const SocketOptions accepted_;
   Acceptor acceptor_;
 };
 
+// Leaves out addresses of IPv4.
+absl::Status KeepIpv6(std::vector<KernelAddress>& addresses) {
+  addresses.erase(std::remove_if(addresses.begin(), addresses.end(),
+                                 [](const KernelAddress& each) {
+                                   return each.storage.ss_family == AF_INET;
+                                 }),
+                  addresses.end());
+  if (!addresses.empty()) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      "ipv6_only is set, and there is no IPv6 address");
+}
+
 absl::StatusOr<std::unique_ptr<Listener>> ListenTo(
-    absl::string_view address, const ListenOptions& options) {
-  if (absl::Status valid = internal::CheckSocketOptions(options.accepted);
-      !valid.ok()) {
+    const SocketAddress& address, const ListenOptions& options) {
+  if (absl::Status valid = internal::CheckListenOptions(options); !valid.ok()) {
     return valid;
   }
-  const absl::StatusOr<SocketName> name = internal::ParseSocketAddress(address);
-  if (!name.ok()) return name.status();
-  absl::StatusOr<std::vector<SocketAddress>> addresses =
-      internal::Resolve(*name, /*to_listen=*/true, MonotonicDeadline());
+  const bool has_file = !address.path().empty() && address.path()[0] != '@';
+  if (!has_file &&
+      (options.file_mode.has_value() || options.file_owner.has_value() ||
+       options.file_group.has_value())) {
+    return absl::InvalidArgumentError(
+        "file_mode, file_owner and file_group are for a Unix socket's file, "
+        "and this address has none");
+  }
+  absl::StatusOr<std::vector<KernelAddress>> addresses =
+      internal::Resolve(address, /*to_listen=*/true, MonotonicDeadline());
   if (!addresses.ok()) return addresses.status();
-  if (!name->is_unix && name->host.empty()) {
+  if (options.ipv6_only) {
+    if (absl::Status s = KeepIpv6(*addresses); !s.ok()) return s;
+  }
+  if (IsEveryAddress(address)) {
     // Whoever dials the first one may have either kind of address.
     std::stable_partition(addresses->begin(), addresses->end(),
-                          [](const SocketAddress& each) {
+                          [](const KernelAddress& each) {
                             return each.storage.ss_family == AF_INET6;
                           });
   }
@@ -134,11 +162,24 @@ absl::StatusOr<std::unique_ptr<Listener>> ListenTo(
   OwnedFd closed(::eventfd(0, EFD_CLOEXEC));
   if (closed.get() < 0) return internal::FdError(errno, "eventfd");
   absl::StatusOr<std::vector<ListeningSocket>> sockets =
-      internal::ListenOnAll(*addresses, options.backlog, options.accepted);
+      internal::ListenOnAll(*addresses, options);
   if (!sockets.ok()) return sockets.status();
-  std::string text = sockets->front().address.ToString();
   return std::make_unique<SocketListener>(*std::move(sockets),
-                                          std::move(closed), std::move(text));
+                                          std::move(closed), options.accepted);
+}
+
+absl::StatusOr<std::unique_ptr<Listener>> Adopt(int fd,
+                                                const SocketOptions& accepted) {
+  // First, so that `fd` is closed whatever fails.
+  absl::StatusOr<ListeningSocket> socket =
+      internal::AdoptListeningSocket(fd, accepted);
+  if (!socket.ok()) return socket.status();
+  OwnedFd closed(::eventfd(0, EFD_CLOEXEC));
+  if (closed.get() < 0) return internal::FdError(errno, "eventfd");
+  std::vector<ListeningSocket> sockets;
+  sockets.push_back(*std::move(socket));
+  return std::make_unique<SocketListener>(std::move(sockets), std::move(closed),
+                                          accepted);
 }
 
 }  // namespace
@@ -147,17 +188,44 @@ absl::StatusOr<std::unique_ptr<Flow>> Dial(absl::string_view address,
                                            absl::Time deadline,
                                            const SocketOptions& options,
                                            const DialCanceller* canceller) {
+  const absl::StatusOr<SocketAddress> parsed = SocketAddress::Parse(address);
+  if (!parsed.ok()) return InContext("Dial", address, parsed.status());
+  return Dial(*parsed, deadline, options, canceller);
+}
+
+absl::StatusOr<std::unique_ptr<Flow>> Dial(const SocketAddress& address,
+                                           absl::Time deadline,
+                                           const SocketOptions& options,
+                                           const DialCanceller* canceller) {
   absl::StatusOr<std::unique_ptr<Flow>> flow = Connect(
       address, DialLimits(MonotonicDeadline(deadline), canceller), options);
-  if (!flow.ok()) return InContext("Dial", address, flow.status());
+  if (!flow.ok()) return InContext("Dial", address.ToString(), flow.status());
   return flow;
 }
 
 absl::StatusOr<std::unique_ptr<Listener>> Listen(absl::string_view address,
-                                                 ListenOptions options) {
+                                                 const ListenOptions& options) {
+  const absl::StatusOr<SocketAddress> parsed = SocketAddress::Parse(address);
+  if (!parsed.ok()) return InContext("Listen", address, parsed.status());
+  return Listen(*parsed, options);
+}
+
+absl::StatusOr<std::unique_ptr<Listener>> Listen(const SocketAddress& address,
+                                                 const ListenOptions& options) {
   absl::StatusOr<std::unique_ptr<Listener>> listener =
       ListenTo(address, options);
-  if (!listener.ok()) return InContext("Listen", address, listener.status());
+  if (!listener.ok()) {
+    return InContext("Listen", address.ToString(), listener.status());
+  }
+  return listener;
+}
+
+absl::StatusOr<std::unique_ptr<Listener>> ListenOnFd(
+    int fd, const SocketOptions& accepted) {
+  absl::StatusOr<std::unique_ptr<Listener>> listener = Adopt(fd, accepted);
+  if (!listener.ok()) {
+    return InContext("ListenOnFd", absl::StrCat(fd), listener.status());
+  }
   return listener;
 }
 

@@ -28,23 +28,20 @@
 // server by a signal, let a thread wait for the signal (sigwait), Close() the
 // listener and Abort() the flows. A signal handler may call no function here.
 //
-// Addresses are text:
-//
-//   tcp:HOST:PORT  HOST is a name, an IPv4 address, or an IPv6 address in
-//                  brackets; PORT a number or the name of a service.
-//   tcp:PORT       listens on every address of this machine, as tcp:*:PORT does
-//   unix:PATH      a Unix socket, of at most 107 bytes; `unix:@NAME` is one in
-//                  Linux's abstract namespace, which has no file
+// socket_address.h says how addresses are written: `tcp:HOST:PORT`, `tcp:PORT`
+// for every address of this machine, `unix:PATH`, `unix:@NAME`. They are text
+// or a SocketAddress. A flow tells its own by local_address() and
+// remote_address(), and of a Unix socket, who the peer() is (flow.h).
 //
 // fd_flow.h says what the flows can and cannot do. Above all, a Unix socket
 // cannot carry an abort, so over it a protocol must say itself when all is
-// sent. TCP_NODELAY is set, because a flow gathers what is written together.
-// Keep-alive is set as socket_options.h says.
+// sent. socket_options.h says how sockets are set up: TCP_NODELAY and
+// keep-alive are on.
 //
 // Errors and names show text from outside escaped (`\n`, `\x1b`).
 //
-// When not to use it: for a socket that needs other options or comes from
-// elsewhere. Make it, and give it to MakeFdFlow().
+// When not to use it: for a connection that comes from elsewhere. Give it to
+// MakeFdFlow().
 //
 // Thread safety: any thread may call the functions, and those of a Listener,
 // except its destructor. docs/semantics.md says what a child of fork(2) may do
@@ -62,6 +59,7 @@
 #include "absl/time/time.h"
 #include "flow/dial_canceller.h"
 #include "flow/flow.h"
+#include "flow/socket_address.h"
 #include "flow/socket_options.h"
 
 namespace flow {
@@ -85,6 +83,10 @@ namespace flow {
 // `canceller` may be null, and must live until this returns.
 absl::StatusOr<std::unique_ptr<Flow>> Dial(
     absl::string_view address, absl::Time deadline = absl::InfiniteFuture(),
+    const SocketOptions& options = {},
+    const DialCanceller* canceller = nullptr);
+absl::StatusOr<std::unique_ptr<Flow>> Dial(
+    const SocketAddress& address, absl::Time deadline = absl::InfiniteFuture(),
     const SocketOptions& options = {},
     const DialCanceller* canceller = nullptr);
 
@@ -136,14 +138,6 @@ class Listener {
   Listener() = default;
 };
 
-// ListenOptions
-struct ListenOptions {
-  // How many connections may wait to be accepted.
-  int backlog = 1024;
-  // How those that are accepted are set up.
-  SocketOptions accepted;
-};
-
 // Listen()
 //
 // Listens on `address`. If that is a name, it listens on every address of this
@@ -157,14 +151,34 @@ struct ListenOptions {
 // To look a name up takes as long as the system takes.
 //
 //  * kInvalidArgument: `address` is not an address, or not one of this machine,
-//    or an option is invalid.
+//    or an option is invalid (or not one for this address).
 //  * kNotFound: the name, or the folder of a Unix socket, does not exist.
 //  * kAlreadyExists: somebody else listens there, or the file is not a socket.
 //  * kPermissionDenied: the system says so; for instance, a file was left there
 //    and cannot be removed.
 //  * kResourceExhausted: see Dial().
-absl::StatusOr<std::unique_ptr<Listener>> Listen(absl::string_view address,
-                                                 ListenOptions options = {});
+absl::StatusOr<std::unique_ptr<Listener>> Listen(
+    absl::string_view address, const ListenOptions& options = {});
+absl::StatusOr<std::unique_ptr<Listener>> Listen(
+    const SocketAddress& address, const ListenOptions& options = {});
+
+// ListenOnFd()
+//
+// Returns a listener on `fd`, a socket that listens already: one that this
+// process has inherited (inherited_descriptors.h) or been sent. It takes
+// ownership of the descriptor, and closes it if this fails; the listener has
+// one of another number. That is closed by exec(2).
+//
+// The socket itself is shared with whoever has made it. So it goes on to listen
+// after Close(), until the last descriptor is closed, and the file of a Unix
+// socket stays. For all who share it, accept(2) does not wait from now on
+// (O_NONBLOCK), and what TCP connections inherit is `accepted`.
+//
+//  * kInvalidArgument: the descriptor is not open, not a TCP socket or a Unix
+//    stream socket, or does not listen; or an option is invalid.
+//  * kResourceExhausted: see Dial().
+absl::StatusOr<std::unique_ptr<Listener>> ListenOnFd(
+    int fd, const SocketOptions& accepted = {});
 
 }  // namespace flow
 

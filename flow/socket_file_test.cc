@@ -3,10 +3,8 @@
 
 #include <dirent.h>
 #include <fcntl.h>
-#include <linux/capability.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -45,6 +43,7 @@ using ::absl_testing::StatusIs;
 using ::flow::testing::DescriptorLimit;
 using ::flow::testing::Exists;
 using ::flow::testing::ExpectConversation;
+using ::flow::testing::GiveUpCapabilities;
 using ::flow::testing::ListenOn;
 using ::flow::testing::NewFolder;
 using ::flow::testing::Patience;
@@ -235,13 +234,6 @@ TEST(TakeOverTest, OfManyProcessesOneSucceeds) {
     for (const int fd : {start[0], result[0], result[1]}) ::close(fd);
     ASSERT_EQ(FilesIn(folder), 0);
   }
-}
-
-// Root may do without the rights of files; a test of these must not.
-void GiveUpCapabilities() {
-  struct __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
-  struct __user_cap_data_struct none[2] = {};
-  ABSL_PCHECK(::syscall(SYS_capset, &header, none) == 0);
 }
 
 TEST(TakeOverTest, WhatCannotBeRemovedIsSaidWithItsCode) {

@@ -3,16 +3,30 @@
 //
 // File: socket_options.h
 //
-// How the sockets of Dial() and Accept() (socket.h) are set up.
+// How the sockets of Dial(), Listen() and Accept() (socket.h) are set up.
 //
 //   SocketOptions options;
 //   options.keep_alive_idle = absl::Seconds(20);
 //   flow = Dial("tcp:example.org:80", deadline, options);
 //
+//   ListenOptions listen;
+//   listen.file_mode = 0660;  // this user and this group may connect
+//   listen.accepted = options;
+//   listener = Listen("unix:/run/server.socket", listen);
+//
+// An invalid value makes the call fail with kInvalidArgument and the name of
+// the option.
+//
 // When not to use it: for MakeFdFlow(), whose descriptor you have set up.
+//
+// Thread safety: that of a value.
 
 #ifndef FLOW_SOCKET_OPTIONS_H_
 #define FLOW_SOCKET_OPTIONS_H_
+
+#include <sys/types.h>
+
+#include <optional>
 
 #include "absl/time/time.h"
 
@@ -20,8 +34,8 @@ namespace flow {
 
 // SocketOptions
 //
-// A value that the kernel does not take makes Dial() and Listen() fail with
-// kInvalidArgument. Options of TCP do nothing to a Unix socket.
+// Those of a connection. Options of TCP, which are all but the sizes of the
+// buffers, do nothing to a Unix socket.
 struct SocketOptions {
   // TCP keep-alive: an idle connection is probed now and then, and ends in
   // kUnavailable if the peer's machine does not answer. Without it, a reader
@@ -38,6 +52,48 @@ struct SocketOptions {
   absl::Duration keep_alive_interval = absl::Seconds(15);
   // How many probes without an answer end the connection: 1 to 127.
   int keep_alive_count = 4;
+
+  // Sends each write at once (TCP_NODELAY). Without it, the kernel holds back a
+  // small write until the peer has acknowledged the last one, in the hope of
+  // more: a flow gathers what is written together, so there is rarely more.
+  bool no_delay = true;
+
+  // How many bytes the kernel buffers each way (SO_SNDBUF, SO_RCVBUF in
+  // socket(7)), at least 1. By default it decides, and on TCP it adapts the
+  // sizes to the connection, which a size of yours ends. It takes twice the
+  // size, as it also pays for its own records out of it, and keeps to limits
+  // (net.core.wmem_max, rmem_max) without saying so. A Unix socket has a buffer
+  // for sending only.
+  std::optional<int> send_buffer;
+  std::optional<int> receive_buffer;
+};
+
+// ListenOptions
+struct ListenOptions {
+  // How many connections may wait to be accepted: 0 or more. The kernel keeps
+  // to a limit of its own (net.core.somaxconn).
+  int backlog = 1024;
+
+  // Lets others of this user listen on the same TCP port, if all set this
+  // (SO_REUSEPORT). The kernel spreads connections over them. Does nothing to a
+  // Unix socket.
+  bool reuse_port = false;
+
+  // Takes IPv6 connections only. IPv4 addresses are left out, and an IPv6
+  // address that stands for all serves no IPv4. Does nothing to a Unix socket.
+  bool ipv6_only = false;
+
+  // The rights (0 to 0777), owner and group of a Unix socket's file: who may
+  // write to it may connect. They are as asked for from the first moment that
+  // anybody can connect, whatever the umask. By default they are those of a new
+  // file. An address without a file (TCP, an abstract name) keeps nobody out
+  // and cannot have them: that is kInvalidArgument.
+  std::optional<mode_t> file_mode;
+  std::optional<uid_t> file_owner;
+  std::optional<gid_t> file_group;
+
+  // How the connections that are accepted are set up.
+  SocketOptions accepted;
 };
 
 }  // namespace flow

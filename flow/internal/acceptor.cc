@@ -25,11 +25,11 @@
 #include "absl/types/span.h"
 #include "flow/internal/fd_error.h"
 #include "flow/internal/fork_generation.h"
+#include "flow/internal/kernel_address.h"
 #include "flow/internal/listening_socket.h"
 #include "flow/internal/monotonic_deadline.h"
 #include "flow/internal/owned_fd.h"
 #include "flow/internal/poll_until.h"
-#include "flow/internal/socket_address.h"
 #include "flow/status.h"
 
 namespace flow::internal {
@@ -93,7 +93,7 @@ Kind KindOf(int error) {
 // Returns whether `fd` was reset before it was accepted and has nothing left to
 // be read.
 bool IsGone(int fd) {
-  SocketAddress peer;
+  KernelAddress peer;
   char byte;
   return ::getpeername(fd, peer.get(), &peer.size) != 0 &&
          ::recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) <= 0;

@@ -21,10 +21,10 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
+#include "flow/internal/kernel_address.h"
 #include "flow/internal/listening_socket.h"
 #include "flow/internal/monotonic_deadline.h"
 #include "flow/internal/owned_fd.h"
-#include "flow/internal/socket_address.h"
 
 namespace flow::internal {
 
@@ -45,7 +45,7 @@ class Acceptor {
 
   struct Connection {
     OwnedFd fd;
-    SocketAddress peer;
+    KernelAddress peer;
   };
 
   // See Listener::Accept(). Errors do not name the address.

@@ -20,11 +20,11 @@
 #include "absl/types/span.h"
 #include "flow/internal/dial_limits.h"
 #include "flow/internal/fd_error.h"
+#include "flow/internal/kernel_address.h"
 #include "flow/internal/monotonic_deadline.h"
 #include "flow/internal/owned_fd.h"
 #include "flow/internal/poll_until.h"
 #include "flow/internal/set_socket_options.h"
-#include "flow/internal/socket_address.h"
 #include "flow/socket_options.h"
 
 namespace flow::internal {
@@ -49,8 +49,8 @@ absl::Status NoAnswer() {
 // Returns whether the connection reaches itself: the kernel chose a port for
 // this end that nobody listened on, and it was the one to be dialed.
 bool IsToItself(int fd) {
-  SocketAddress local;
-  SocketAddress peer;
+  KernelAddress local;
+  KernelAddress peer;
   return ::getsockname(fd, local.get(), &local.size) == 0 &&
          ::getpeername(fd, peer.get(), &peer.size) == 0 &&
          local.ToString() == peer.ToString();
@@ -67,10 +67,12 @@ int ErrorOf(int fd) {
 
 // A Unix socket connects at once, unless too many wait there to be accepted.
 // Then only a blocking call can wait: poll(2) does not tell.
-absl::StatusOr<OwnedFd> ConnectUnix(const SocketAddress& address,
-                                    const DialLimits& limits) {
+absl::StatusOr<OwnedFd> ConnectUnix(const KernelAddress& address,
+                                    const DialLimits& limits,
+                                    const SocketOptions& options) {
   OwnedFd fd(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
   if (fd.get() < 0) return FdError(errno, "socket");
+  SetBufferSizes(fd.get(), options);
   while (true) {
     if (absl::Status s = limits.Cancelled(); !s.ok()) return s;
     const MonotonicDeadline until = limits.NextLook();
@@ -89,16 +91,16 @@ absl::StatusOr<OwnedFd> ConnectUnix(const SocketAddress& address,
   }
 }
 
-std::vector<SocketAddress> FamiliesInTurns(
-    absl::Span<const SocketAddress> addresses) {
-  std::vector<SocketAddress> first;
-  std::vector<SocketAddress> others;
-  for (const SocketAddress& address : addresses) {
+std::vector<KernelAddress> FamiliesInTurns(
+    absl::Span<const KernelAddress> addresses) {
+  std::vector<KernelAddress> first;
+  std::vector<KernelAddress> others;
+  for (const KernelAddress& address : addresses) {
     const bool is_first =
         address.storage.ss_family == addresses.front().storage.ss_family;
     (is_first ? first : others).push_back(address);
   }
-  std::vector<SocketAddress> turns;
+  std::vector<KernelAddress> turns;
   for (size_t i = 0; i < std::max(first.size(), others.size()); ++i) {
     if (i < first.size()) turns.push_back(first[i]);
     if (i < others.size()) turns.push_back(others[i]);
@@ -112,7 +114,7 @@ class Attempts {
   // Attempts::Start()
   //
   // Begins one, and returns false if it has failed at once.
-  bool Start(const SocketAddress& address, const SocketOptions& options) {
+  bool Start(const KernelAddress& address, const SocketOptions& options) {
     OwnedFd fd(::socket(address.storage.ss_family,
                         SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
     if (fd.get() < 0) {
@@ -195,10 +197,10 @@ class Attempts {
   int weight_of_error_ = 0;
 };
 
-absl::StatusOr<OwnedFd> ConnectTcp(absl::Span<const SocketAddress> addresses,
+absl::StatusOr<OwnedFd> ConnectTcp(absl::Span<const KernelAddress> addresses,
                                    const DialLimits& limits,
                                    const SocketOptions& options) {
-  const std::vector<SocketAddress> turns = FamiliesInTurns(addresses);
+  const std::vector<KernelAddress> turns = FamiliesInTurns(addresses);
   Attempts attempts;
   size_t next = 0;
   while (!attempts.is_connected()) {
@@ -231,10 +233,10 @@ absl::StatusOr<OwnedFd> ConnectTcp(absl::Span<const SocketAddress> addresses,
 }  // namespace
 
 absl::StatusOr<OwnedFd> ConnectToOneOf(
-    absl::Span<const SocketAddress> addresses, const DialLimits& limits,
+    absl::Span<const KernelAddress> addresses, const DialLimits& limits,
     const SocketOptions& options) {
   if (addresses.front().is_unix()) {
-    return ConnectUnix(addresses.front(), limits);
+    return ConnectUnix(addresses.front(), limits, options);
   }
   return ConnectTcp(addresses, limits, options);
 }

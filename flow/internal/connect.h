@@ -15,8 +15,8 @@
 #include "absl/time/time.h"
 #include "absl/types/span.h"
 #include "flow/internal/dial_limits.h"
+#include "flow/internal/kernel_address.h"
 #include "flow/internal/owned_fd.h"
-#include "flow/internal/socket_address.h"
 #include "flow/socket_options.h"
 
 namespace flow::internal {
@@ -35,7 +35,7 @@ inline constexpr absl::Duration kTriedAlone = absl::Milliseconds(250);
 // the first of those that tell most: a lack of resources above all, and a lack
 // of such addresses on this machine only if there is no other.
 absl::StatusOr<OwnedFd> ConnectToOneOf(
-    absl::Span<const SocketAddress> addresses, const DialLimits& limits,
+    absl::Span<const KernelAddress> addresses, const DialLimits& limits,
     const SocketOptions& options);
 
 }  // namespace flow::internal

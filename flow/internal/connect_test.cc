@@ -16,9 +16,9 @@
 #include "absl/status/status_matchers.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "flow/internal/kernel_address.h"
 #include "flow/internal/monotonic_deadline.h"
 #include "flow/internal/owned_fd.h"
-#include "flow/internal/socket_address.h"
 #include "flow/socket_options.h"
 #include "flow/testing/internal/listeners.h"
 #include "flow/testing/internal/raw_sockets.h"
@@ -38,21 +38,21 @@ using ::testing::AllOf;
 using ::testing::HasSubstr;
 
 template <typename T>
-SocketAddress Address(const T& in) {
-  SocketAddress address;
+KernelAddress Address(const T& in) {
+  KernelAddress address;
   std::memcpy(&address.storage, &in, sizeof(in));
   address.size = sizeof(in);
   return address;
 }
 
-SocketAddress Silent() {
+KernelAddress Silent() {
   static const SilentAddress* const silent = new SilentAddress();
   return Address(silent->address());
 }
 
 // A family that no kernel has.
-SocketAddress Unknown() {
-  SocketAddress address = Silent();
+KernelAddress Unknown() {
+  KernelAddress address = Silent();
   address.storage.ss_family = 9999;
   return address;
 }
@@ -76,12 +76,12 @@ class Socket {
   }
 
   bool is_bound() const { return is_bound_; }
-  const SocketAddress& address() const { return address_; }
+  const KernelAddress& address() const { return address_; }
   int fd() const { return fd_.get(); }
 
  private:
   OwnedFd fd_;
-  SocketAddress address_;
+  KernelAddress address_;
   bool is_bound_;
 };
 
@@ -89,20 +89,20 @@ absl::Duration Since(const MonotonicDeadline& start) { return -start.left(); }
 MonotonicDeadline Now() { return MonotonicDeadline::In(absl::ZeroDuration()); }
 
 absl::StatusOr<OwnedFd> Connect(
-    const std::vector<SocketAddress>& addresses,
+    const std::vector<KernelAddress>& addresses,
     const MonotonicDeadline& deadline = MonotonicDeadline()) {
   return ConnectToOneOf(addresses, deadline, SocketOptions());
 }
 
 std::string PeerOf(const OwnedFd& fd) {
-  SocketAddress peer;
+  KernelAddress peer;
   ABSL_PCHECK(::getpeername(fd.get(), peer.get(), &peer.size) == 0);
   return peer.ToString();
 }
 
 TEST(ConnectTest, TriesTheNextAddressAfter250Milliseconds) {
   const Socket live(true);
-  const SocketAddress silent = Silent();
+  const KernelAddress silent = Silent();
   const size_t before = OpenDescriptors();
   const MonotonicDeadline start = Now();
   const absl::StatusOr<OwnedFd> fd = Connect({silent, live.address()});
@@ -115,7 +115,7 @@ TEST(ConnectTest, TriesTheNextAddressAfter250Milliseconds) {
 TEST(ConnectTest, TriesTheNextAddressAtOnceAfterAFailure) {
   const Socket dead(false);
   const Socket live(true);
-  std::vector<SocketAddress> addresses(40, dead.address());
+  std::vector<KernelAddress> addresses(40, dead.address());
   addresses.push_back(live.address());
   const MonotonicDeadline start = Now();
   EXPECT_THAT(Connect(addresses), IsOk());
@@ -124,7 +124,7 @@ TEST(ConnectTest, TriesTheNextAddressAtOnceAfterAFailure) {
 
 TEST(ConnectTest, WhatFailsAtOnceHoldsNobodyUp) {
   const Socket live(true);
-  std::vector<SocketAddress> addresses(40, Unknown());
+  std::vector<KernelAddress> addresses(40, Unknown());
   addresses.front() = Silent();
   addresses.push_back(live.address());
   const MonotonicDeadline start = Now();
@@ -135,7 +135,7 @@ TEST(ConnectTest, WhatFailsAtOnceHoldsNobodyUp) {
 TEST(ConnectTest, TheFamiliesTakeTurns) {
   const Socket live(true, /*ipv6=*/true);
   if (!live.is_bound()) GTEST_SKIP() << "this machine has no IPv6";
-  std::vector<SocketAddress> addresses(40, Silent());
+  std::vector<KernelAddress> addresses(40, Silent());
   addresses.push_back(live.address());
   const MonotonicDeadline start = Now();
   EXPECT_THAT(Connect(addresses), IsOk());
@@ -171,7 +171,7 @@ TEST(ConnectTest, AFamilyThatThisMachineLacksIsNotTheLastWord) {
 
 TEST(ConnectTest, WithoutDescriptorsItIsExhaustedAndLeavesNone) {
   const Socket live(true);
-  const SocketAddress silent = Silent();
+  const KernelAddress silent = Silent();
   absl::Status status;
   {
     const DescriptorLimit none(0);

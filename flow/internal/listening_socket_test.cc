@@ -13,9 +13,10 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
+#include "flow/internal/kernel_address.h"
 #include "flow/internal/monotonic_deadline.h"
 #include "flow/internal/resolve.h"
-#include "flow/internal/socket_address.h"
+#include "flow/socket_address.h"
 #include "flow/socket_options.h"
 #include "flow/testing/internal/raw_sockets.h"
 #include "gmock/gmock.h"
@@ -28,18 +29,18 @@ using ::absl_testing::IsOk;
 using ::absl_testing::StatusIs;
 using ::flow::testing::OpenDescriptors;
 
-SocketAddress Address(absl::string_view text) {
-  const absl::StatusOr<SocketName> name = ParseSocketAddress(text);
+KernelAddress Address(absl::string_view text) {
+  const absl::StatusOr<SocketAddress> name = SocketAddress::Parse(text);
   ABSL_CHECK_OK(name.status());
-  const absl::StatusOr<std::vector<SocketAddress>> addresses =
+  const absl::StatusOr<std::vector<KernelAddress>> addresses =
       Resolve(*name, /*to_listen=*/true, MonotonicDeadline());
   ABSL_CHECK_OK(addresses.status());
   return addresses->front();
 }
 
 absl::StatusOr<std::vector<ListeningSocket>> ListenOnAll(
-    const std::vector<SocketAddress>& addresses) {
-  return internal::ListenOnAll(addresses, 8, SocketOptions());
+    const std::vector<KernelAddress>& addresses) {
+  return internal::ListenOnAll(addresses, ListenOptions());
 }
 
 std::string PortOf(const ListeningSocket& socket) {
@@ -82,8 +83,8 @@ TEST(ListenOnAllTest, WithoutOneOfThemThereIsNone) {
 
 TEST(ListenOnAllTest, WhatThisMachineDoesNotHaveIsLeftOut) {
   // RFC 5737: for documentation, so no machine has it.
-  const SocketAddress elsewhere = Address("tcp:192.0.2.1:0");
-  SocketAddress unknown = elsewhere;
+  const KernelAddress elsewhere = Address("tcp:192.0.2.1:0");
+  KernelAddress unknown = elsewhere;
   unknown.storage.ss_family = 9999;
   const absl::StatusOr<std::vector<ListeningSocket>> sockets =
       ListenOnAll({elsewhere, unknown, Address("tcp:127.0.0.1:0")});

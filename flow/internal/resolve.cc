@@ -23,14 +23,15 @@
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
 #include "flow/internal/dial_limits.h"
+#include "flow/internal/kernel_address.h"
 #include "flow/internal/monotonic_deadline.h"
 #include "flow/internal/owned_fd.h"
-#include "flow/internal/socket_address.h"
+#include "flow/socket_address.h"
 
 namespace flow::internal {
 namespace {
 
-using Addresses = absl::StatusOr<std::vector<SocketAddress>>;
+using Addresses = absl::StatusOr<std::vector<KernelAddress>>;
 
 absl::Status LookupError(int error, int system_error) {
   const char* const text = ::gai_strerror(error);
@@ -67,31 +68,31 @@ absl::Status CheckDescriptors() {
           .message());
 }
 
-bool IsSame(const SocketAddress& a, const SocketAddress& b) {
+bool IsSame(const KernelAddress& a, const KernelAddress& b) {
   return a.size == b.size && std::memcmp(&a.storage, &b.storage, a.size) == 0;
 }
 
-Addresses LookUp(const SocketName& name, bool to_listen, int flags) {
+Addresses LookUp(const SocketAddress& name, bool to_listen, int flags) {
   struct addrinfo hints = {};
   hints.ai_family = AF_UNSPEC;
   hints.ai_socktype = SOCK_STREAM;
   hints.ai_flags = flags | (to_listen ? AI_PASSIVE : 0);
   struct addrinfo* found = nullptr;
   const int error =
-      ::getaddrinfo(name.host.empty() ? nullptr : name.host.c_str(),
-                    name.port.c_str(), &hints, &found);
+      ::getaddrinfo(name.host() == "*" ? nullptr : name.host().c_str(),
+                    name.port().c_str(), &hints, &found);
   if (error != 0) {
     const absl::Status status = LookupError(error, errno);
     const absl::Status descriptors = CheckDescriptors();
     return descriptors.ok() ? status : descriptors;
   }
-  std::vector<SocketAddress> addresses;
+  std::vector<KernelAddress> addresses;
   for (const struct addrinfo* a = found; a != nullptr; a = a->ai_next) {
-    SocketAddress address;
+    KernelAddress address;
     std::memcpy(&address.storage, a->ai_addr, a->ai_addrlen);
     address.size = a->ai_addrlen;
     // A hosts(5) file may say one thing twice.
-    const auto is_same = [&address](const SocketAddress& other) {
+    const auto is_same = [&address](const KernelAddress& other) {
       return IsSame(address, other);
     };
     if (std::none_of(addresses.begin(), addresses.end(), is_same)) {
@@ -109,7 +110,7 @@ struct Lookup {
   std::optional<Addresses> result ABSL_GUARDED_BY(mu);
 };
 
-Addresses LookUpUntil(const SocketName& name, bool to_listen,
+Addresses LookUpUntil(const SocketAddress& name, bool to_listen,
                       const DialLimits& limits) {
   const auto lookup = std::make_shared<Lookup>();
   try {
@@ -139,10 +140,12 @@ Addresses LookUpUntil(const SocketName& name, bool to_listen,
 
 }  // namespace
 
-absl::StatusOr<std::vector<SocketAddress>> Resolve(const SocketName& name,
+absl::StatusOr<std::vector<KernelAddress>> Resolve(const SocketAddress& name,
                                                    bool to_listen,
                                                    const DialLimits& limits) {
-  if (name.is_unix) return std::vector<SocketAddress>{UnixAddress(name.path)};
+  if (name.kind() == SocketAddress::Kind::kUnix) {
+    return std::vector<KernelAddress>{UnixAddress(name.path())};
+  }
   // Numbers need no server, and no thread.
   Addresses addresses = LookUp(name, to_listen, AI_NUMERICHOST);
   if (absl::IsNotFound(addresses.status())) {

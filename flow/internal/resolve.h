@@ -14,7 +14,8 @@
 
 #include "absl/status/statusor.h"
 #include "flow/internal/dial_limits.h"
-#include "flow/internal/socket_address.h"
+#include "flow/internal/kernel_address.h"
+#include "flow/socket_address.h"
 
 namespace flow::internal {
 
@@ -22,7 +23,7 @@ namespace flow::internal {
 //
 // Returns the addresses of `name` to connect to or to listen on, at least one
 // and each once. Errors are as Dial() returns them, without the name.
-absl::StatusOr<std::vector<SocketAddress>> Resolve(const SocketName& name,
+absl::StatusOr<std::vector<KernelAddress>> Resolve(const SocketAddress& name,
                                                    bool to_listen,
                                                    const DialLimits& limits);
 

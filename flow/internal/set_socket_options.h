@@ -3,7 +3,8 @@
 //
 // File: internal/set_socket_options.h
 //
-// SocketOptions as the kernel wants them. Not for users of the library.
+// SocketOptions and ListenOptions as the kernel wants them. Not for users of
+// the library.
 
 #ifndef FLOW_INTERNAL_SET_SOCKET_OPTIONS_H_
 #define FLOW_INTERNAL_SET_SOCKET_OPTIONS_H_
@@ -13,17 +14,24 @@
 
 namespace flow::internal {
 
-// CheckSocketOptions()
+// CheckSocketOptions(), CheckListenOptions()
 //
-// Returns kInvalidArgument if an option is invalid.
+// Return kInvalidArgument if an option is invalid.
 absl::Status CheckSocketOptions(const SocketOptions& options);
+absl::Status CheckListenOptions(const ListenOptions& options);
 
 // SetTcpOptions()
 //
-// Sets up `fd`, a TCP socket, by `options`, which are valid, with TCP_NODELAY,
-// and so that urgent data are data. The connections that a listening socket
-// accepts inherit what was set for it.
+// Sets up `fd`, a TCP socket, by `options`, which are valid, and so that urgent
+// data are data. The connections that a listening socket accepts inherit what
+// was set for it.
 void SetTcpOptions(int fd, const SocketOptions& options);
+
+// SetBufferSizes()
+//
+// Sets the sizes of the buffers of `fd`, which is all that a Unix socket has of
+// `options`. Its connections that are accepted inherit nothing.
+void SetBufferSizes(int fd, const SocketOptions& options);
 
 }  // namespace flow::internal
 

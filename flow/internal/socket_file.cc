@@ -25,9 +25,9 @@
 #include "flow/internal/escaped.h"
 #include "flow/internal/fd_error.h"
 #include "flow/internal/fork_generation.h"
+#include "flow/internal/kernel_address.h"
 #include "flow/internal/monotonic_deadline.h"
 #include "flow/internal/owned_fd.h"
-#include "flow/internal/socket_address.h"
 
 namespace flow::internal {
 namespace {
@@ -123,7 +123,7 @@ class TakeOverLock {
 
 // Returns Ok if `address` has a file that no socket has anymore; kNotFound if
 // there is no file; kAlreadyExists if it belongs to somebody.
-absl::Status CheckIsLeftOver(const SocketAddress& address) {
+absl::Status CheckIsLeftOver(const KernelAddress& address) {
   struct stat file;
   if (::lstat(address.path().c_str(), &file) != 0) {
     return FdError(errno, "lstat");
@@ -151,7 +151,7 @@ absl::Status CheckIsLeftOver(const SocketAddress& address) {
 }
 
 // Removes the file of `address` if it is left over. Ok means that it is gone.
-absl::Status RemoveLeftOver(const SocketAddress& address) {
+absl::Status RemoveLeftOver(const KernelAddress& address) {
   absl::Status status = CheckIsLeftOver(address);
   if (!status.ok()) return status;
   const absl::StatusOr<TakeOverLock> lock =
@@ -194,7 +194,7 @@ void SocketFile::Remove() {
   if (now.st_dev == device_ && now.st_ino == inode_) ::unlink(path.c_str());
 }
 
-absl::StatusOr<SocketFile> BindUnix(int fd, const SocketAddress& address) {
+absl::StatusOr<SocketFile> BindUnix(int fd, const KernelAddress& address) {
   const std::string path = address.path();
   while (true) {
     if (::bind(fd, address.get(), address.size) == 0) {

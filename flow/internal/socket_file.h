@@ -19,7 +19,7 @@
 #include <utility>
 
 #include "absl/status/statusor.h"
-#include "flow/internal/socket_address.h"
+#include "flow/internal/kernel_address.h"
 
 namespace flow::internal {
 
@@ -52,7 +52,7 @@ class SocketFile {
 // anymore, is replaced. Of several calls that do so at once, in any processes,
 // one succeeds, and the others get kAlreadyExists. Errors are as Listen()
 // returns them, without the address.
-absl::StatusOr<SocketFile> BindUnix(int fd, const SocketAddress& address);
+absl::StatusOr<SocketFile> BindUnix(int fd, const KernelAddress& address);
 
 }  // namespace flow::internal
 

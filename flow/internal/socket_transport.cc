@@ -38,8 +38,8 @@
 #include "flow/internal/fd_waiter.h"
 #include "flow/internal/fill_buffer.h"
 #include "flow/internal/gathering_transport.h"
+#include "flow/internal/kernel_address.h"
 #include "flow/internal/monotonic_deadline.h"
-#include "flow/internal/socket_address.h"
 #include "flow/status.h"
 #include "flow/transport.h"
 
@@ -78,7 +78,7 @@ int DomainOf(int fd) {
 
 class SocketTransport final : public GatheringTransport {
  public:
-  SocketTransport(int fd, std::string name, const SocketAddress& remote)
+  SocketTransport(int fd, std::string name, const KernelAddress& remote)
       : fd_(fd),
         domain_(DomainOf(fd)),
         is_tcp_(domain_ == AF_INET || domain_ == AF_INET6),
@@ -526,7 +526,7 @@ class SocketTransport final : public GatheringTransport {
 }  // namespace
 
 std::unique_ptr<Transport> MakeSocketTransport(int fd, std::string name,
-                                               const SocketAddress& remote) {
+                                               const KernelAddress& remote) {
   return std::make_unique<SocketTransport>(fd, std::move(name), remote);
 }
 

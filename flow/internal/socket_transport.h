@@ -12,7 +12,7 @@
 #include <memory>
 #include <string>
 
-#include "flow/internal/socket_address.h"
+#include "flow/internal/kernel_address.h"
 #include "flow/transport.h"
 
 namespace flow::internal {
@@ -22,7 +22,7 @@ namespace flow::internal {
 // Returns a transport that owns `fd`, a socket of the type SOCK_STREAM that is
 // connected to `remote`.
 std::unique_ptr<Transport> MakeSocketTransport(int fd, std::string name,
-                                               const SocketAddress& remote);
+                                               const KernelAddress& remote);
 
 }  // namespace flow::internal
 

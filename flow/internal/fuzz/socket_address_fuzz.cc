@@ -1,13 +1,14 @@
 // Copyright 2026 The flow authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// Addresses of sockets: any text is one or is refused, and a Unix socket's
-// comes back as it was after it was made the kernel's; any bytes that the
-// kernel might have written are made text without reading beyond them. What
-// people are to read is printable.
+// Addresses of sockets and networks: any text is one or is refused, and the
+// text of it means the same; a Unix socket's comes back as it was after it was
+// made the kernel's; any bytes that the kernel might have written are made text
+// without reading beyond them, and that text is an address. What people are to
+// read is printable.
 //
-// The input is the text of an address or, after a byte of 0, what is in a
-// sockaddr. Names are not looked up.
+// The input is the text of an address or of a network or, after a byte of 0,
+// what is in a sockaddr. Names are not looked up.
 
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -16,6 +17,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <optional>
 #include <string>
 
 #include "absl/algorithm/container.h"
@@ -26,7 +28,10 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
-#include "flow/internal/socket_address.h"
+#include "flow/internal/escaped.h"
+#include "flow/internal/kernel_address.h"
+#include "flow/ip_network.h"
+#include "flow/socket_address.h"
 
 namespace flow::internal {
 namespace {
@@ -35,36 +40,68 @@ bool IsPrintable(absl::string_view text) {
   return absl::c_all_of(text, absl::ascii_isprint);
 }
 
-void CheckText(absl::string_view text) {
-  const absl::StatusOr<SocketName> name = ParseSocketAddress(text);
-  if (!name.ok()) {
-    ABSL_CHECK(absl::IsInvalidArgument(name.status())) << name.status();
-    ABSL_CHECK(IsPrintable(name.status().message())) << name.status();
+void CheckRefusal(const absl::Status& status) {
+  ABSL_CHECK(absl::IsInvalidArgument(status)) << status;
+  ABSL_CHECK(IsPrintable(status.message())) << status;
+}
+
+void CheckAddress(absl::string_view text) {
+  const absl::StatusOr<SocketAddress> address = SocketAddress::Parse(text);
+  if (!address.ok()) {
+    CheckRefusal(address.status());
     return;
   }
-  if (!name->is_unix) {
-    ABSL_CHECK(absl::StartsWith(text, "tcp:"));
-    ABSL_CHECK(!name->port.empty());
-    ABSL_CHECK(!absl::StrContains(name->port, ':'));
+  const absl::StatusOr<SocketAddress> again =
+      SocketAddress::Parse(address->ToString());
+  ABSL_CHECK_OK(again.status());
+  ABSL_CHECK(*again == *address) << address->ToString();
+  if (address->kind() == SocketAddress::Kind::kTcp) {
+    ABSL_CHECK(address->path().empty());
+    ABSL_CHECK(!address->port().empty());
+    ABSL_CHECK(!absl::StrContains(address->port(), ':'));
     const bool brackets = absl::StrContains(text, "[");
-    ABSL_CHECK_EQ(absl::StrContains(name->host, ':'), brackets) << text;
+    ABSL_CHECK_EQ(absl::StrContains(address->host(), ':'), brackets) << text;
+    if (const std::optional<uint16_t> port = address->port_number()) {
+      ABSL_CHECK(*SocketAddress::Tcp(address->host(), *port) == *address);
+    }
     return;
   }
-  const SocketAddress address = UnixAddress(name->path);
-  ABSL_CHECK_EQ(address.ToString(), text);
-  const bool has_file = name->path[0] != '@';
-  ABSL_CHECK_EQ(address.path(), has_file ? name->path : "");
+  ABSL_CHECK_EQ(address->ToString(), text);
+  const KernelAddress kernel = UnixAddress(address->path());
+  ABSL_CHECK_EQ(kernel.ToString(), text);
+  const bool has_file = address->path()[0] != '@';
+  ABSL_CHECK_EQ(kernel.path(), has_file ? address->path() : "");
+}
+
+void CheckNetwork(absl::string_view text) {
+  const absl::StatusOr<IpNetwork> network = IpNetwork::Parse(text);
+  if (!network.ok()) {
+    CheckRefusal(network.status());
+    return;
+  }
+  const std::string normal = network->ToString();
+  const absl::StatusOr<IpNetwork> again = IpNetwork::Parse(normal);
+  ABSL_CHECK_OK(again.status());
+  ABSL_CHECK(*again == *network) << normal;
+  // Its first address is in it.
+  const absl::StatusOr<SocketAddress> first =
+      SocketAddress::Tcp(normal.substr(0, normal.find('/')), 80);
+  ABSL_CHECK_OK(first.status());
+  ABSL_CHECK(network->Contains(*first)) << normal;
 }
 
 void CheckBytes(absl::string_view bytes) {
-  SocketAddress address;
+  KernelAddress address;
   address.size = static_cast<socklen_t>(
       std::min(bytes.size(), sizeof(struct sockaddr_un)));
   std::memcpy(&address.storage, bytes.data(), address.size);
   ABSL_CHECK_LE(address.path().size(), sizeof(sockaddr_un::sun_path));
   const std::string text = address.ToString();
-  ABSL_CHECK(text.empty() || absl::StartsWith(text, "tcp:") ||
-             absl::StartsWith(text, "unix:"));
+  // Only a file of which the text is longer than the path can be too long.
+  const size_t longest = sizeof("unix:") + sizeof(sockaddr_un::sun_path) - 2;
+  ABSL_CHECK(text.empty() || text.size() > longest ||
+             SocketAddress::Parse(text).ok())
+      << Escaped(text);
   // Its own address is not asked for unless this one has no name.
   ABSL_CHECK(IsPrintable(NameOfConnection(/*fd=*/-1, address)));
 }
@@ -77,7 +114,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (size > 0 && data[0] == 0) {
     flow::internal::CheckBytes(input.substr(1));
   } else {
-    flow::internal::CheckText(input);
+    flow::internal::CheckAddress(input);
+    flow::internal::CheckNetwork(input);
   }
   return 0;
 }

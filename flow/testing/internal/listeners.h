@@ -9,8 +9,10 @@
 #ifndef FLOW_TESTING_INTERNAL_LISTENERS_H_
 #define FLOW_TESTING_INTERNAL_LISTENERS_H_
 
+#include <linux/capability.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <cstdlib>
@@ -66,6 +68,13 @@ inline void ExpectConversation(Listener& listener, const std::string& address) {
   std::thread closer([&] { EXPECT_THAT((*left)->Close(Patience()), IsOk()); });
   EXPECT_THAT((*right)->Close(Patience()), IsOk());
   closer.join();
+}
+
+// Root may do without the rights of files; a test of these must not.
+inline void GiveUpCapabilities() {
+  struct __user_cap_header_struct header = {_LINUX_CAPABILITY_VERSION_3, 0};
+  struct __user_cap_data_struct none[2] = {};
+  ABSL_PCHECK(::syscall(SYS_capset, &header, none) == 0);
 }
 
 // DescriptorLimit

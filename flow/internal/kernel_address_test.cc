@@ -1,7 +1,7 @@
 // Copyright 2026 The flow authors
 // SPDX-License-Identifier: Apache-2.0
 
-#include "flow/internal/socket_address.h"
+#include "flow/internal/kernel_address.h"
 
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -13,6 +13,7 @@
 #include "absl/status/status_matchers.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "flow/socket_address.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
@@ -23,8 +24,8 @@ using ::absl_testing::IsOk;
 using ::testing::HasSubstr;
 
 // As the kernel returns it of a socket that was bound to the file `path`.
-SocketAddress FileAddress(absl::string_view path) {
-  SocketAddress address;
+KernelAddress FileAddress(absl::string_view path) {
+  KernelAddress address;
   auto& un = reinterpret_cast<struct sockaddr_un&>(address.storage);
   un.sun_family = AF_UNIX;
   path.copy(un.sun_path, sizeof(un.sun_path) - 1);
@@ -33,7 +34,7 @@ SocketAddress FileAddress(absl::string_view path) {
   return address;
 }
 
-TEST(SocketAddressTest, OfAFileIsReadBackAsThatFile) {
+TEST(KernelAddressTest, OfAFileIsReadBackAsThatFile) {
   for (const auto& [path, text] :
        {std::pair<const char*, const char*>("/run/socket", "unix:/run/socket"),
         {"socket", "unix:socket"},
@@ -41,20 +42,20 @@ TEST(SocketAddressTest, OfAFileIsReadBackAsThatFile) {
         {"@socket", "unix:./@socket"},
         {"//run/socket", "unix:/.//run/socket"}}) {
     EXPECT_EQ(FileAddress(path).ToString(), text);
-    const absl::StatusOr<SocketName> name = ParseSocketAddress(text);
-    ASSERT_THAT(name, IsOk());
-    EXPECT_THAT(name->path, HasSubstr(path));
-    EXPECT_EQ(UnixAddress(name->path).path(), name->path);
+    const absl::StatusOr<SocketAddress> address = SocketAddress::Parse(text);
+    ASSERT_THAT(address, IsOk());
+    EXPECT_THAT(address->path(), HasSubstr(path));
+    EXPECT_EQ(UnixAddress(address->path()).path(), address->path());
   }
 }
 
-TEST(SocketAddressTest, WithoutANameIsEmpty) {
-  EXPECT_EQ(SocketAddress().ToString(), "");
-  SocketAddress unnamed;
+TEST(KernelAddressTest, WithoutANameIsEmpty) {
+  EXPECT_EQ(KernelAddress().ToString(), "");
+  KernelAddress unnamed;
   unnamed.storage.ss_family = AF_UNIX;
   unnamed.size = sizeof(unnamed.storage.ss_family);
   EXPECT_EQ(unnamed.ToString(), "");
-  EXPECT_EQ(NameOfConnection(7, SocketAddress()), "socket (fd 7)");
+  EXPECT_EQ(NameOfConnection(7, KernelAddress()), "socket (fd 7)");
 }
 
 }  // namespace
