@@ -27,6 +27,7 @@
 #include <cstdint>
 #include <deque>
 #include <memory>
+#include <optional>
 #include <string>
 #include <thread>
 #include <utility>
@@ -118,9 +119,11 @@ class ChannelLine {
     ABSL_CHECK_OK(ends_[end]->Flush());
   }
   size_t Receive(int end) {
-    absl::StatusOr<std::string> line = ends_[end]->ReadLine(line_.size());
+    absl::StatusOr<std::optional<std::string>> line =
+        ends_[end]->ReadLine(line_.size());
     ABSL_CHECK_OK(line);
-    return line->size();
+    // At the end of the stream there is none.
+    return line->has_value() ? (*line)->size() + 1 : 0;
   }
   void End() { ABSL_CHECK_OK(ends_[0]->Shutdown(ShutdownMode::kWrite)); }
 

@@ -42,6 +42,7 @@ flow::testing::ConformanceOptions Queues() {
   // Functions have no remote end that Close() could wait for.
   options.traits.awaits_remote_end = false;
   options.traits.reports_lost_data = false;
+  options.traits.tells_of_refusals = false;  // functions cannot
   return options;
 }
 

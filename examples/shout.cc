@@ -6,6 +6,7 @@
 
 #include <iostream>
 #include <memory>
+#include <optional>
 #include <string>
 #include <thread>  // NOLINT(build/c++11)
 #include <utility>
@@ -26,12 +27,14 @@ absl::Status Shout(std::unique_ptr<flow::Flow> client) {
   auto channel = flow::MakeChannel(std::move(client));
   while (true) {
     channel->SetReadDeadline(absl::Now() + absl::Minutes(1));
-    absl::StatusOr<std::string> line = channel->ReadLine(/*max_bytes=*/4096);
+    absl::StatusOr<std::optional<std::string>> line =
+        channel->ReadLine(/*max_bytes=*/4096);
     // Returning without Close() aborts, so the client cannot mistake what was
     // sent for the whole answer.
     if (!line.ok()) return line.status();
-    if (line->empty()) break;  // end-of-file
-    absl::Status status = channel->Write(absl::AsciiStrToUpper(*line));
+    if (!line->has_value()) break;  // end-of-file
+    absl::Status status =
+        channel->Writev({absl::AsciiStrToUpper(**line), "\n"});
     if (!status.ok()) return status;
   }
   return channel->Close(absl::Now() + absl::Seconds(10));

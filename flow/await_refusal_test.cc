@@ -65,9 +65,8 @@ auto IsCancelled() {
 class Waiter {
  public:
   explicit Waiter(Flow& flow, absl::Time deadline = Patience())
-      : flow_(flow), thread_([this, deadline] {
-          status_ = flow_.AwaitRefusal(deadline);
-        }) {}
+      : flow_(flow),
+        thread_([this, deadline] { status_ = flow_.AwaitRefusal(deadline); }) {}
   ~Waiter() {
     if (thread_.joinable()) thread_.join();
   }
@@ -120,30 +119,30 @@ class AwaitRefusalTest : public ::testing::TestWithParam<Kind> {
 
 INSTANTIATE_TEST_SUITE_P(
     Kinds, AwaitRefusalTest,
-    ::testing::Values(
-        Kind{"pipe", [] { return MakePipe(); }},
-        Kind{"unix", [] { return FlowsOf(RawUnix()); }},
-        Kind{"tcp", [] { return FlowsOf(RawTcp()); }, /*can_be_refused=*/false},
-        Kind{"two_descriptors",
-             [] {
-               const RawPair there = RawPipe();
-               const RawPair back = RawPipe();
-               return Pipe{FlowOf(back.left, there.right),
-                           FlowOf(there.left, back.right)};
-             }},
-        Kind{"channel",
-             [] {
-               Pipe pipe = MakePipe();
-               pipe.left = MakeChannel(std::move(pipe.left));
-               return pipe;
-             }},
-        Kind{"fault_flow",
-             [] {
-               Pipe pipe = MakePipe();
-               pipe.left =
-                   MakeFaultFlow(std::move(pipe.left), std::vector<Fault>());
-               return pipe;
-             }}),
+    ::testing::Values(Kind{"pipe", [] { return MakePipe(); }},
+                      Kind{"unix", [] { return FlowsOf(RawUnix()); }},
+                      Kind{"tcp", [] { return FlowsOf(RawTcp()); },
+                           /*can_be_refused=*/false},
+                      Kind{"two_descriptors",
+                           [] {
+                             const RawPair there = RawPipe();
+                             const RawPair back = RawPipe();
+                             return Pipe{FlowOf(back.left, there.right),
+                                         FlowOf(there.left, back.right)};
+                           }},
+                      Kind{"channel",
+                           [] {
+                             Pipe pipe = MakePipe();
+                             pipe.left = MakeChannel(std::move(pipe.left));
+                             return pipe;
+                           }},
+                      Kind{"fault_flow",
+                           [] {
+                             Pipe pipe = MakePipe();
+                             pipe.left = MakeFaultFlow(std::move(pipe.left),
+                                                       std::vector<Fault>());
+                             return pipe;
+                           }}),
     [](const auto& info) { return info.param.name; });
 
 TEST_P(AwaitRefusalTest, ADeadlineEndsItAndChangesNothing) {

@@ -7,7 +7,6 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
 #include <memory>
 #include <optional>
 #include <string>
@@ -27,6 +26,7 @@
 #include "flow/flow.h"
 #include "flow/internal/byte_queue.h"
 #include "flow/internal/compact.h"
+#include "flow/internal/delimiter_search.h"
 #include "flow/internal/monotonic_deadline.h"
 #include "flow/outgoing.h"
 #include "flow/transport.h"
@@ -35,24 +35,6 @@ namespace flow {
 namespace {
 
 using internal::MonotonicDeadline;
-
-// Where the first '\n' of `cord` between `from` and `to` is; `to` if there is
-// none.
-size_t FindNewline(const absl::Cord& cord, size_t from, size_t to) {
-  absl::Cord::CharIterator at = cord.char_begin();
-  absl::Cord::Advance(&at, from);
-  while (from < to) {
-    const absl::string_view chunk =
-        absl::Cord::ChunkRemaining(at).substr(0, to - from);
-    if (const void* found = std::memchr(chunk.data(), '\n', chunk.size())) {
-      return from + static_cast<size_t>(static_cast<const char*>(found) -
-                                        chunk.data());
-    }
-    from += chunk.size();
-    absl::Cord::Advance(&at, chunk.size());
-  }
-  return to;
-}
 
 }  // namespace
 
@@ -75,9 +57,15 @@ class Channel::Buffers final : public ForwardingTransport {
   // something is buffered that comes before it.
   absl::StatusOr<bool> Fill(size_t limit, bool* passes);
 
-  // Returns where the first '\n' is in the first `size` bytes that are
-  // buffered, or `size`. Each byte is looked at once.
-  size_t Scan(size_t size);
+  // Returns the size of the shortest front of what is buffered that ends in the
+  // delimiter, or 0 if that is more than `limit`. Looks at each byte once for
+  // the same delimiter, in several reads, too.
+  void SetDelimiter(absl::string_view delimiter) {
+    search_.SetDelimiter(delimiter);
+  }
+  size_t FindDelimiter(size_t limit) {
+    return search_.Find(buffered_.cord(), limit);
+  }
 
   // Removes the first `n` bytes from what is buffered and returns them.
   absl::Cord Take(size_t n);
@@ -121,7 +109,7 @@ class Channel::Buffers final : public ForwardingTransport {
   const size_t max_buffered_write_;
 
   internal::ByteQueue buffered_;
-  size_t scanned_ = 0;  // so many bytes of it are known not to be '\n'
+  internal::DelimiterSearch search_;  // in it
 
   // How the inbound direction underneath has ended, which the Flow learns only
   // when what is buffered was read. Ok: end-of-file. Written once, before
@@ -186,15 +174,8 @@ absl::StatusOr<bool> Channel::Buffers::Fill(size_t limit, bool* passes) {
   return true;
 }
 
-size_t Channel::Buffers::Scan(size_t size) {
-  if (scanned_ < size) {
-    scanned_ = FindNewline(buffered_.cord(), scanned_, size);
-  }
-  return std::min(scanned_, size);
-}
-
 absl::Cord Channel::Buffers::Take(size_t n) {
-  scanned_ -= std::min(scanned_, n);
+  search_.RemovePrefix(n);
   return buffered_.Take(n);
 }
 
@@ -227,28 +208,60 @@ absl::StatusOr<absl::Cord> Channel::ReadExactly(size_t n) {
   return data;
 }
 
-absl::StatusOr<std::string> Channel::ReadLine(size_t max_bytes) {
-  absl::StatusOr<absl::Cord> line =
-      ReadWith(max_bytes, [&](bool* passes) -> absl::StatusOr<absl::Cord> {
-        while (true) {
-          const size_t size = buffers_.buffered().size();
-          const size_t end = std::min(size, max_bytes);
-          const size_t newline = buffers_.Scan(end);
-          if (newline < end) return buffers_.Take(newline + 1);
-          if (end == max_bytes) {
-            *passes = true;
-            return absl::ResourceExhaustedError(
-                absl::StrCat("no end of line in ", max_bytes, " bytes"));
-          }
-          const size_t step =
-              std::min(buffers_.max_buffered_read(), max_bytes - size);
-          absl::StatusOr<bool> more = buffers_.Fill(size + step, passes);
-          if (!more.ok()) return std::move(more).status();
-          if (!*more) return buffers_.Take(size);
-        }
-      });
-  if (!line.ok()) return std::move(line).status();
-  return std::string(*line);
+absl::StatusOr<absl::Cord> Channel::ReadThrough(absl::string_view delimiter,
+                                                size_t max_bytes,
+                                                bool end_suffices,
+                                                absl::string_view name) {
+  return ReadWith(max_bytes, [&](bool* passes) -> absl::StatusOr<absl::Cord> {
+    buffers_.SetDelimiter(delimiter);
+    while (true) {
+      const size_t size = buffers_.buffered().size();
+      const size_t found = buffers_.FindDelimiter(max_bytes);
+      if (found != 0) return buffers_.Take(found);
+      if (size >= max_bytes) {
+        *passes = true;
+        return absl::ResourceExhaustedError(
+            absl::StrCat("no ", name, " in ", max_bytes, " bytes"));
+      }
+      const size_t step =
+          std::min(buffers_.max_buffered_read(), max_bytes - size);
+      absl::StatusOr<bool> more = buffers_.Fill(size + step, passes);
+      if (!more.ok()) return std::move(more).status();
+      if (*more) continue;
+      if (size == 0 || end_suffices) return buffers_.Take(size);
+      *passes = true;
+      return absl::OutOfRangeError(absl::StrCat("the stream ended after ", size,
+                                                " bytes without ", name));
+    }
+  });
+}
+
+absl::StatusOr<std::optional<std::string>> Channel::ReadLine(
+    size_t max_bytes, LastLine last_line) {
+  absl::StatusOr<absl::Cord> bytes = ReadThrough(
+      "\n", max_bytes, last_line == LastLine::kNeedsNoNewline, "end of line");
+  if (!bytes.ok()) return std::move(bytes).status();
+  if (bytes->empty()) return std::nullopt;
+  std::string line(*bytes);
+  if (line.back() == '\n') {
+    line.pop_back();
+    if (!line.empty() && line.back() == '\r') line.pop_back();
+  }
+  return line;
+}
+
+absl::StatusOr<std::optional<absl::Cord>> Channel::ReadUntil(
+    absl::string_view delimiter, size_t max_bytes) {
+  if (delimiter.empty()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(DebugString(), ": ReadUntil of an empty delimiter"));
+  }
+  absl::StatusOr<absl::Cord> bytes =
+      ReadThrough(delimiter, max_bytes, /*end_suffices=*/false, "delimiter");
+  if (!bytes.ok()) return std::move(bytes).status();
+  if (bytes->empty()) return std::nullopt;
+  bytes->RemoveSuffix(delimiter.size());
+  return internal::Compact(*std::move(bytes));
 }
 
 absl::StatusOr<absl::Cord> Channel::Peek(size_t n) {

@@ -8,16 +8,19 @@
 // hand the rest to Copy() without losing a byte:
 //
 //   auto channel = flow::MakeChannel(std::move(connection));
-//   absl::StatusOr<std::string> line = channel->ReadLine(/*max_bytes=*/8192);
+//   absl::StatusOr<std::optional<std::string>> line =
+//       channel->ReadLine(/*max_bytes=*/8192);
 //   if (!line.ok()) return line.status();
-//   if (*line == "SEND\n") return flow::Copy(*channel, *sink).status;
+//   if (*line == "SEND") return flow::Copy(*channel, *sink).status;
 //
 // A function that speaks a protocol takes a `Channel&`. Whoever owns the flow
 // makes the channel, once, because what is buffered belongs to the stream.
 //
+// framing.h adds integers and blocks with their length before them.
+//
 // When not to use it: to pass data on, for which Read() and Writev() are
 // enough; for code that wants a std::istream or a std::ostream, which
-// iostream.h feeds.
+// iostream.h feeds; to write from several threads, which frame_writer.h does.
 //
 // Thread safety: that of `flow::Flow`. All the functions that read are Reads,
 // and all that write are writes, of which there may be one at a time.
@@ -27,11 +30,13 @@
 
 #include <cstddef>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/cord.h"
+#include "absl/strings/string_view.h"
 #include "flow/flow.h"
 #include "flow/outgoing.h"
 #include "flow/transport.h"
@@ -40,16 +45,20 @@ namespace flow {
 
 // ChannelOptions
 struct ChannelOptions {
-  // How far ReadLine(), ReadExactly() and Peek() may read ahead, in bytes. A
-  // channel never buffers more than that, or than one of them was asked for if
-  // that is more. At 0 and 1 they read no more than they need, which for
-  // ReadLine() is byte by byte.
+  // How far ReadLine(), ReadUntil(), ReadExactly() and Peek() may read ahead,
+  // in bytes. A channel never buffers more than that, or than one of them was
+  // asked for if that is more. At 0 and 1 they read no more than they need,
+  // which for ReadLine() and ReadUntil() is byte by byte.
   size_t max_buffered_read = size_t{64} << 10;
 
   // How many bytes WriteBuffered() collects before it hands them on. At 0 and 1
   // it is a Write().
   size_t max_buffered_write = size_t{64} << 10;
 };
+
+// Whether the last line of a stream must end in a '\n', too. If it must, a
+// stream that was cut off in a line does not look whole.
+enum class LastLine { kNeedsNewline, kNeedsNoNewline };
 
 // Channel
 //
@@ -95,23 +104,51 @@ class Channel final : public Flow {
 
   // Channel::ReadLine()
   //
-  // Waits for a whole line and returns it with its '\n'. A '\r' before that is
-  // left to the caller. Outcomes:
+  // Waits for a whole line and returns it without the '\n' or "\r\n" at its
+  // end. Any other '\r' is a byte of the line. Outcomes:
   //
-  //  * A line that ends in '\n', of at most `max_bytes` bytes with it.
-  //  * Bytes without a '\n' at their end: the stream ended there.
-  //  * An empty string: end-of-file.
-  //
-  //      // BUG: if the stream ended in `DELETE /tmp/x`, that may be only the
-  //      // beginning of a name. Look for the '\n' first.
-  //      if (line->rfind("DELETE ", 0) == 0) Delete(line->substr(7));
-  //
+  //  * A line. It may be empty. With its end it has at most `max_bytes` bytes.
+  //  * std::nullopt: end-of-file, after a whole line or at the beginning.
+  //  * kOutOfRange: the stream has ended in the middle of a line. What came of
+  //    that stays buffered, and every other way to read still returns it. With
+  //    LastLine::kNeedsNoNewline it is a line like any other instead.
   //  * kResourceExhausted: `max_bytes` bytes came without a '\n'. They stay
   //    buffered. A call with a larger limit, or any other way to read, goes on.
   //  * Errors, as with ReadExactly(). `max_bytes` of 0 is kInvalidArgument.
   //
+  // A tool for text files reads all lines, and no command, like this:
+  //
+  //     while (true) {
+  //       absl::StatusOr<std::optional<std::string>> line = channel->ReadLine(
+  //           /*max_bytes=*/4096, flow::LastLine::kNeedsNoNewline);
+  //       if (!line.ok()) return line.status();
+  //       if (!line->has_value()) break;  // end-of-file
+  //       Show(**line);
+  //     }
+  //
   // Each byte is looked at once, in however many pieces the line comes.
-  absl::StatusOr<std::string> ReadLine(size_t max_bytes);
+  // bytes_read() counts the end of the line, too.
+  absl::StatusOr<std::optional<std::string>> ReadLine(
+      size_t max_bytes, LastLine last_line = LastLine::kNeedsNewline);
+
+  // Channel::ReadUntil()
+  //
+  // Waits for `delimiter`, removes it, and returns what came before it. The
+  // delimiter may be any bytes, even absl::string_view("\0", 1), and is found
+  // wherever it was cut into pieces. Outcomes:
+  //
+  //  * The bytes before the delimiter. There may be none. Together with it they
+  //    are at most `max_bytes` bytes.
+  //  * std::nullopt: end-of-file, with nothing after the last delimiter.
+  //  * kOutOfRange: the stream has ended after some bytes without a delimiter.
+  //  * kResourceExhausted: `max_bytes` bytes came without it.
+  //  * Errors, as with ReadExactly(). An empty delimiter and `max_bytes` of 0
+  //    are kInvalidArgument.
+  //
+  // As with ReadLine(), an error leaves the bytes buffered, each byte is looked
+  // at once, and bytes_read() counts the delimiter, too.
+  absl::StatusOr<std::optional<absl::Cord>> ReadUntil(
+      absl::string_view delimiter, size_t max_bytes);
 
   // Channel::Peek()
   //
@@ -142,6 +179,13 @@ class Channel final : public Flow {
 
   // The transport of a channel, which has the buffers.
   class Buffers;
+
+  // Returns the next bytes with the `delimiter` that ends them, or nothing at
+  // end-of-file. The last bytes of the stream may lack it if `end_suffices`.
+  // `name` is that of the delimiter in an error.
+  absl::StatusOr<absl::Cord> ReadThrough(absl::string_view delimiter,
+                                         size_t max_bytes, bool end_suffices,
+                                         absl::string_view name);
 
   // `*buffers` is what `decorate` makes.
   Channel(std::unique_ptr<Flow> flow, TransportDecorator decorate,

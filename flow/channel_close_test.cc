@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <thread>
 #include <utility>
@@ -132,8 +133,9 @@ TEST(ChannelCloseTest, WhatComesAfterARefusalIsNoError) {
   };
   inner->hooks.refuse_read = [&] { refused.Notify(); };
   const auto channel = MakeChannel(std::move(inner));
-  std::thread reader(
-      [&] { EXPECT_THAT(channel->ReadLine(kLimit), IsOkAndHolds("")); });
+  std::thread reader([&] {
+    EXPECT_THAT(channel->ReadLine(kLimit), IsOkAndHolds(std::nullopt));
+  });
   reading.WaitForNotification();
   EXPECT_THAT(channel->Shutdown(ShutdownMode::kRead), IsOk());
   reader.join();
@@ -157,8 +159,9 @@ TEST(ChannelCloseTest, AfterReadWaitsUntilWhatIsBufferedWasRead) {
   while (!absl::StrContains(channel->DebugString(), "in Close()")) {
     std::this_thread::yield();
   }
-  EXPECT_THAT(channel->ReadLine(kLimit), IsOkAndHolds("ab\n"));
-  EXPECT_THAT(channel->ReadLine(kLimit), IsOkAndHolds("cd"));
+  EXPECT_THAT(channel->ReadLine(kLimit), IsOkAndHolds("ab"));
+  EXPECT_THAT(channel->ReadLine(kLimit, LastLine::kNeedsNoNewline),
+              IsOkAndHolds("cd"));
   EXPECT_THAT(channel->Read(), IsEof());
   closer.join();
 }

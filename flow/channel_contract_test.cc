@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <type_traits>
 #include <utility>
@@ -16,6 +17,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/cord.h"
 #include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
 #include "flow/channel.h"
 #include "flow/copy.h"
 #include "flow/flow.h"
@@ -102,22 +104,27 @@ auto Insist(Operation operation) {
   return absl::IsDeadlineExceeded(status) ? operation() : result;
 }
 
-// Asks for two things, and returns the line and the body of the answer.
+// Asks for two things, and returns the line, the part and the body of the
+// answer.
 absl::StatusOr<std::string> Ask(Channel& channel) {
   absl::Status status = channel.WriteBuffered("GET line\n");
   if (status.ok()) status = channel.WriteBuffered("GET body\n");
   if (status.ok()) status = Insist([&] { return channel.Flush(); });
   if (!status.ok()) return status;
-  absl::StatusOr<std::string> line =
+  absl::StatusOr<std::optional<std::string>> line =
       Insist([&] { return channel.ReadLine(/*max_bytes=*/20); });
-  if (!line.ok()) return line;
+  if (!line.ok()) return line.status();
+  absl::StatusOr<std::optional<absl::Cord>> part =
+      Insist([&] { return channel.ReadUntil("--", /*max_bytes=*/20); });
+  if (!part.ok()) return part.status();
   absl::StatusOr<absl::Cord> body =
       Insist([&] { return channel.ReadExactly(4); });
   if (!body.ok()) return body.status();
   status = channel.WriteBuffered("BYE\n");
   if (status.ok()) status = channel.Close();
   if (!status.ok()) return status;
-  return *line + std::string(*body);
+  return absl::StrCat(line->value(), "|", std::string(part->value()), "|",
+                      std::string(*body));
 }
 
 TEST(ChannelFaultTest, ALineProtocolIsRightOrFailsAtEveryFault) {
@@ -125,7 +132,7 @@ TEST(ChannelFaultTest, ALineProtocolIsRightOrFailsAtEveryFault) {
   for (const size_t max_read : {1, 3, 100}) {
     const size_t points = ForEachFaultPoint([&](FaultPlan& plan) {
       Pipe pipe = MakePipe(kNoLimit);
-      ASSERT_THAT(pipe.right->Write("a line\nbody"), IsOk());
+      ASSERT_THAT(pipe.right->Write("a line\na-part--body"), IsOk());
       ASSERT_THAT(pipe.right->Shutdown(ShutdownMode::kWrite), IsOk());
       const absl::StatusOr<std::string> answer =
           Ask(*MakeChannel(plan.Wrap(std::move(pipe.left), max_read)));
@@ -141,7 +148,7 @@ TEST(ChannelFaultTest, ALineProtocolIsRightOrFailsAtEveryFault) {
       }
       EXPECT_THAT(answer, StatusIs(code));
       if (answer.ok()) {
-        EXPECT_EQ(*answer, "a line\nbody");
+        EXPECT_EQ(*answer, "a line|a-part|body");
         EXPECT_THAT(ReadAll(*pipe.right, /*limit=*/100), HoldsData(asked));
         return;
       }

@@ -1,8 +1,9 @@
 // Copyright 2026 The flow authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// Reading through a channel: lines, exact sizes, a look ahead, and all of it
-// mixed. channel_write_test.cc has the other direction.
+// Reading through a channel: exact sizes, a look ahead, and all forms mixed.
+// channel_lines_test.cc has ReadLine() and ReadUntil(), channel_write_test.cc
+// the other direction.
 
 #include "flow/channel.h"
 
@@ -10,6 +11,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <thread>
 #include <utility>
@@ -165,71 +167,6 @@ TEST(ReadExactlyTest, ADeadlineLosesNothing) {
   EXPECT_THAT(pipe.channel->Read(), IsOkAndHolds("d"));
 }
 
-// --- ReadLine
-
-TEST(ReadLineTest, ReturnsLinesWithTheirEndHoweverTheyCome) {
-  for (const size_t piece : {1, 2, 3, 100}) {
-    auto channel = Reading("one\n\ntwo\r\nrest", piece);
-    EXPECT_THAT(channel->ReadLine(kLimit), IsOkAndHolds("one\n"));
-    EXPECT_THAT(channel->ReadLine(kLimit), IsOkAndHolds("\n"));
-    EXPECT_EQ(channel->bytes_read(), 5);
-    EXPECT_THAT(channel->ReadLine(kLimit), IsOkAndHolds("two\r\n"));
-    EXPECT_THAT(channel->ReadLine(kLimit), IsOkAndHolds("rest"));
-    EXPECT_THAT(channel->ReadLine(kLimit), IsOkAndHolds(""));
-    EXPECT_THAT(channel->Read(), IsEof());
-    EXPECT_EQ(channel->bytes_read(), 14);
-  }
-}
-
-TEST(ReadLineTest, ALineThatIsTooLongIsResourceExhaustedAndLosesNothing) {
-  for (const size_t piece : {1, 2, 100}) {
-    auto channel = Reading("12345\n789\n", piece);
-    for (const size_t limit : {4, 5, 1, 5}) {
-      EXPECT_THAT(channel->ReadLine(limit),
-                  StatusIs(absl::StatusCode::kResourceExhausted));
-    }
-    EXPECT_EQ(channel->bytes_read(), 0);
-    EXPECT_THAT(channel->ReadLine(6), IsOkAndHolds("12345\n"));
-    EXPECT_THAT(channel->ReadLine(3),
-                StatusIs(absl::StatusCode::kResourceExhausted));
-    EXPECT_THAT(channel->ReadExactly(2), IsOkAndHolds("78"));
-    EXPECT_THAT(channel->ReadLine(2), IsOkAndHolds("9\n"));
-    EXPECT_THAT(channel->ReadLine(2), IsOkAndHolds(""));
-  }
-}
-
-// Long before the end of the stream is known.
-TEST(ReadLineTest, TooLongIsDecidedByTheBytesThatCame) {
-  OnPipe pipe("1234");
-  pipe.channel->SetReadDeadline(absl::InfinitePast());
-  EXPECT_THAT(pipe.channel->ReadLine(4),
-              StatusIs(absl::StatusCode::kResourceExhausted));
-  EXPECT_THAT(pipe.channel->ReadLine(5),
-              StatusIs(absl::StatusCode::kDeadlineExceeded));
-  ASSERT_THAT(pipe.remote->Write("\n"), IsOk());
-  EXPECT_THAT(pipe.channel->ReadLine(5), IsOkAndHolds("1234\n"));
-}
-
-TEST(ReadLineTest, OfAtMostNothingIsInvalid) {
-  auto channel = Reading("a\n");
-  EXPECT_THAT(channel->ReadLine(0),
-              StatusIs(absl::StatusCode::kInvalidArgument));
-  EXPECT_THAT(channel->ReadLine(kLimit), IsOkAndHolds("a\n"));
-}
-
-// To look at all of what has come again with each byte would take minutes.
-TEST(ReadLineTest, LooksAtEachByteOnceAlsoIfTheyComeOneByOne) {
-  size_t left = 2 * kLarge;
-  auto channel =
-      MakeChannel(FromInput(Input::Buffers([&]() -> absl::StatusOr<absl::Cord> {
-        if (left == 0) return absl::Cord();
-        return absl::Cord(--left == 0 ? "\n" : "x");
-      })));
-  const absl::StatusOr<std::string> line = channel->ReadLine(kNoLimit);
-  ASSERT_THAT(line, IsOk());
-  EXPECT_EQ(line->size(), 2 * kLarge);
-}
-
 // --- Peek
 
 TEST(PeekTest, ReturnsTheNextBytesAndLeavesThem) {
@@ -305,12 +242,12 @@ TEST(ChannelReadTest, ADeadlineInTheMiddleOfAnythingLosesNothing) {
         Fault::Error(ReadByte(at), absl::DeadlineExceededError("late"))};
     auto channel =
         MakeChannel(MakeFaultFlow(std::move(source.left), std::move(options)));
-    absl::StatusOr<std::string> line = channel->ReadLine(kLimit);
+    absl::StatusOr<std::optional<std::string>> line = channel->ReadLine(kLimit);
     if (at < 3) {
       EXPECT_THAT(line, StatusIs(absl::StatusCode::kDeadlineExceeded));
       line = channel->ReadLine(kLimit);
     }
-    EXPECT_THAT(line, IsOkAndHolds("ab\n"));
+    EXPECT_THAT(line, IsOkAndHolds("ab"));
     absl::StatusOr<absl::Cord> rest = channel->ReadExactly(2);
     if (at == 3) {
       EXPECT_THAT(rest, StatusIs(absl::StatusCode::kDeadlineExceeded));
@@ -340,7 +277,7 @@ TEST(ChannelReadTest, WithoutReadAheadItReadsNoMoreThanItNeeds) {
   ChannelOptions options;
   options.max_buffered_read = 0;
   OnPipe pipe("ab\ncdefg", options);
-  EXPECT_THAT(pipe.channel->ReadLine(kLimit), IsOkAndHolds("ab\n"));
+  EXPECT_THAT(pipe.channel->ReadLine(kLimit), IsOkAndHolds("ab"));
   EXPECT_EQ(pipe.taken(), 3);
   EXPECT_THAT(pipe.channel->ReadExactly(2), IsOkAndHolds("cd"));
   EXPECT_EQ(pipe.taken(), 5);
@@ -349,7 +286,7 @@ TEST(ChannelReadTest, WithoutReadAheadItReadsNoMoreThanItNeeds) {
 TEST(ChannelReadTest, ASecondReaderOfAnyFormIsRefused) {
   OnPipe pipe("ab");
   std::thread reader([&] {
-    EXPECT_THAT(pipe.channel->ReadLine(kLimit), IsOkAndHolds("abc\n"));
+    EXPECT_THAT(pipe.channel->ReadLine(kLimit), IsOkAndHolds("abc"));
   });
   pipe.WaitUntilReadingOn();
   const auto refused = StatusIs(absl::StatusCode::kInvalidArgument,
@@ -357,6 +294,7 @@ TEST(ChannelReadTest, ASecondReaderOfAnyFormIsRefused) {
   EXPECT_THAT(pipe.channel->Read(), refused);
   EXPECT_THAT(pipe.channel->ReadExactly(1), refused);
   EXPECT_THAT(pipe.channel->ReadLine(kLimit), refused);
+  EXPECT_THAT(pipe.channel->ReadUntil("|", kLimit), refused);
   EXPECT_THAT(pipe.channel->Peek(1), refused);
   ASSERT_THAT(pipe.remote->Write("c\n"), IsOk());
   reader.join();
@@ -364,20 +302,21 @@ TEST(ChannelReadTest, ASecondReaderOfAnyFormIsRefused) {
 
 TEST(ChannelReadTest, AbortAndRefusalWakeEveryFormAndDropWhatIsBuffered) {
   for (const bool abort : {true, false}) {
-    for (int form = 0; form < 3; ++form) {
+    for (int form = 0; form < 4; ++form) {
       OnPipe pipe("ab");
       absl::StatusOr<absl::Cord> result;
+      const auto set_result = [&](const auto& read) {
+        if (read.ok()) {
+          result = read->has_value() ? absl::Cord(**read) : absl::Cord();
+        } else {
+          result = read.status();
+        }
+      };
       std::thread reader([&] {
         if (form == 0) result = pipe.channel->ReadExactly(3);
         if (form == 1) result = pipe.channel->Peek(3);
-        if (form == 2) {
-          absl::StatusOr<std::string> line = pipe.channel->ReadLine(kLimit);
-          if (line.ok()) {
-            result = absl::Cord(*line);
-          } else {
-            result = line.status();
-          }
-        }
+        if (form == 2) set_result(pipe.channel->ReadLine(kLimit));
+        if (form == 3) set_result(pipe.channel->ReadUntil("\r\n", kLimit));
       });
       pipe.WaitUntilReadingOn();
       if (abort) {
@@ -409,6 +348,7 @@ TEST(ChannelReadTest, EveryFormIsClosedAfterClose) {
   EXPECT_THAT(channel->Read(), IsClosed());
   EXPECT_THAT(channel->ReadExactly(1), IsClosed());
   EXPECT_THAT(channel->ReadLine(kLimit), IsClosed());
+  EXPECT_THAT(channel->ReadUntil("|", kLimit), IsClosed());
   EXPECT_THAT(channel->Peek(1), IsClosed());
 }
 
@@ -437,7 +377,7 @@ TEST(HandOverTest, NoByteIsLostIfTheRestIsCopiedAfterAHeaderWasSniffed) {
         ASSERT_THAT(channel->Peek(5), IsOkAndHolds("GET /"));
       }
       if (header >= 2) {
-        all.Append(channel->ReadLine(kLimit).value());
+        all.Append(channel->ReadLine(kLimit)->value() + "\n");
       }
       if (header >= 3) {
         all.Append(channel->ReadExactly(8).value());

@@ -3,8 +3,11 @@
 
 #include "flow/cord_flow.h"
 
+#include <algorithm>
 #include <cstddef>
+#include <cstdint>
 #include <memory>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -12,11 +15,30 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/cord.h"
+#include "absl/types/span.h"
 #include "flow/buffer_list.h"
 #include "flow/flow.h"
 #include "flow/function_flow.h"
+#include "flow/internal/buffer_size.h"
+#include "flow/internal/compact.h"
 
 namespace flow {
+namespace {
+
+// Returns one `pattern`, or as many as fit into a block and are needed.
+absl::Cord Repeated(absl::Cord pattern, int64_t n) {
+  size_t count = internal::kMaxBlock / pattern.size();
+  if (count <= 1) return pattern;
+  count = static_cast<size_t>(
+      std::min(static_cast<int64_t>(count),
+               n / static_cast<int64_t>(pattern.size()) + 1));
+  std::string block;
+  block.reserve(count * pattern.size());
+  for (size_t i = 0; i < count; ++i) absl::AppendCordToString(pattern, &block);
+  return absl::Cord(std::move(block));
+}
+
+}  // namespace
 
 Input InputCord(absl::Cord data) {
   return Input::Buffers(
@@ -28,6 +50,29 @@ Input InputCord(absl::Cord data) {
 Input InputCords(std::vector<absl::Cord> data) {
   return internal::InputList(std::move(data),
                              [](absl::Cord&& cord) { return std::move(cord); });
+}
+
+Input InputRepeated(absl::Cord pattern, int64_t n) {
+  ABSL_CHECK(!pattern.empty()) << "InputRepeated() of nothing";
+  n = std::max(n, int64_t{0});
+  return Input::Buffers(
+      [block = Repeated(std::move(pattern), n), at = size_t{0},
+       left = static_cast<uint64_t>(n)](
+          size_t max_bytes) mutable -> absl::StatusOr<absl::Cord> {
+        const size_t size = static_cast<size_t>(
+            std::min({uint64_t{block.size() - at}, uint64_t{max_bytes}, left}));
+        absl::Cord part = internal::Compact(block.Subcord(at, size));
+        at = (at + size) % block.size();
+        left -= size;
+        return part;
+      });
+}
+
+Output OutputDiscarded() {
+  return Output::Bytes(
+      [](absl::Span<const char> bytes) -> absl::StatusOr<size_t> {
+        return bytes.size();
+      });
 }
 
 Output OutputCord(absl::Cord* sink) {

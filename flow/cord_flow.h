@@ -4,7 +4,8 @@
 // File: cord_flow.h
 //
 // Flows between Cords: a flow that reads from Cords and appends to a Cord.
-// Nothing is copied on the way in or out, because Cords share their memory.
+// Nothing is copied on the way in or out, because Cords share their memory. And
+// an endless source and sink: bytes that repeat, and an Output that keeps none.
 //
 //   absl::Cord out;
 //   std::unique_ptr<flow::Flow> flow = flow::MakeCordFlow(request, &out);
@@ -19,6 +20,8 @@
 #define FLOW_CORD_FLOW_H_
 
 #include <cstddef>
+#include <cstdint>
+#include <limits>
 #include <memory>
 #include <vector>
 
@@ -34,6 +37,23 @@ namespace flow {
 // one Read (if it is within the limit of that Read); empty ones are skipped.
 Input InputCord(absl::Cord data);
 Input InputCords(std::vector<absl::Cord> data);
+
+// InputRepeated()
+//
+// Returns an Input that yields `pattern` again and again, `n` bytes in all
+// (none if `n` is negative; the default does not end in practice), then
+// end-of-file. A Read returns up to 64 KiB, or one `pattern` if that is more.
+// All Reads share one block, and only small ones are copied.
+//
+// Precondition: `pattern` is not empty.
+Input InputRepeated(absl::Cord pattern,
+                    int64_t n = std::numeric_limits<int64_t>::max());
+
+// OutputDiscarded()
+//
+// Returns an Output that takes everything and keeps nothing, like /dev/null.
+// bytes_written() of the flow tells how much there was.
+Output OutputDiscarded();
 
 // OutputCord()
 //

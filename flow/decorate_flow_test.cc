@@ -458,7 +458,7 @@ TEST(DecorateFlowTest, OfAChannelKeepsWhatIsBuffered) {
   Pipe pipe = MakePipe();
   ASSERT_THAT(pipe.right->Write("line\nrest"), IsOk());
   auto channel = MakeChannel(std::move(pipe.left));
-  ASSERT_THAT(channel->ReadLine(100), IsOkAndHolds("line\n"));
+  ASSERT_THAT(channel->ReadLine(100), IsOkAndHolds("line"));
   const auto flow = Logged(std::move(channel), "top", &log);
   EXPECT_THAT(flow->Read(), HoldsData("rest"));
   EXPECT_EQ(flow->bytes_read(), 9);

@@ -19,11 +19,13 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/string_view.h"
+#include "absl/time/time.h"
 #include "flow/fd_flow.h"
 #include "flow/flow.h"
 #include "flow/internal/escaped.h"
 #include "flow/internal/fd_error.h"
 #include "flow/internal/owned_fd.h"
+#include "flow/transport.h"
 
 namespace flow {
 namespace {
@@ -87,6 +89,26 @@ absl::StatusOr<std::unique_ptr<Flow>> MakeFlowOf(OwnedFd fd,
   return MakeFdFlow(fd.Release(), std::move(options));
 }
 
+// Ends only when the disk holds what was written to `fd`, which is that of
+// `inner`.
+class SyncedTransport final : public ForwardingTransport {
+ public:
+  SyncedTransport(std::unique_ptr<Transport> inner, int fd)
+      : ForwardingTransport(std::move(inner)), fd_(fd) {}
+
+  absl::Status EndWrite(const absl::Status& outcome,
+                        absl::Time deadline) override {
+    // EINVAL: what has no disk, such as a FIFO, holds nothing back.
+    if (outcome.ok() && ::fsync(fd_) != 0 && errno != EINVAL) {
+      return internal::FdError(errno, "fsync");
+    }
+    return ForwardingTransport::EndWrite(outcome, deadline);
+  }
+
+ private:
+  const int fd_;
+};
+
 absl::StatusOr<std::unique_ptr<Flow>> OpenAt(absl::string_view path,
                                              const OpenFileOptions& options) {
   if (options.offset < 0) {
@@ -116,7 +138,13 @@ absl::StatusOr<std::unique_ptr<Flow>> Create(absl::string_view path,
                (options.exclusive ? O_EXCL : 0),
            options.mode);
   if (!fd.ok()) return fd.status();
-  return MakeFlowOf(*std::move(fd), path);
+  const int number = fd->get();
+  absl::StatusOr<std::unique_ptr<Flow>> flow = MakeFlowOf(*std::move(fd), path);
+  if (!flow.ok() || !options.sync) return flow;
+  return DecorateFlow(
+      *std::move(flow), [number](std::unique_ptr<Transport> inner) {
+        return std::make_unique<SyncedTransport>(std::move(inner), number);
+      });
 }
 
 absl::StatusOr<std::unique_ptr<Flow>> InContext(

@@ -68,6 +68,11 @@ struct CreateFileOptions {
   bool append = false;
   // Makes the file, or fails if there is one.
   bool exclusive = false;
+  // Close(), or Shutdown(kWrite), returns Ok only when the disk holds what was
+  // written (fsync(2)), however long that takes: no deadline ends it. The name
+  // of a new file may still be lost if the machine stops. By default the system
+  // writes it in its own time.
+  bool sync = false;
 };
 
 // CreateFile()

@@ -1,13 +1,17 @@
 // Copyright 2026 The flow authors
 // SPDX-License-Identifier: Apache-2.0
+//
+// What files are as flows. This program has an fsync() of its own.
 
 #include "flow/file.h"
 
+#include <fcntl.h>
 #include <sys/stat.h>
 #include <sys/types.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <cstddef>
 #include <cstdint>
 #include <fstream>
@@ -32,6 +36,21 @@
 #include "flow/testing/matchers.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+
+namespace {
+
+// What fsync(2) is to say: an error, or 0.
+int fsync_error = 0;
+int fsyncs = 0;
+
+}  // namespace
+
+// The program's own function is taken for the C library's.
+extern "C" int fsync(int fd) {
+  ++fsyncs;
+  errno = fsync_error;
+  return fsync_error != 0 || ::fcntl(fd, F_GETFD) < 0 ? -1 : 0;
+}
 
 namespace flow {
 namespace {
@@ -213,6 +232,27 @@ TEST(CreateFileTest, ThatCannotBeMadeSaysWhyAndNamesThePath) {
                        HasSubstr("mode is 010000; it must be 0 to 0777")));
   EXPECT_FALSE(Exists(absl::StrCat(folder, "/file")));
   EXPECT_EQ(OpenDescriptors(), before);
+}
+
+TEST(CreateFileTest, SyncsAtItsEndIfAskedTo) {
+  const std::string path = absl::StrCat(NewFolder(), "/file");
+  CreateFileOptions options;
+  EXPECT_THAT(WriteAll(CreateFile(path, options), "x"), IsOk());
+  EXPECT_EQ(fsyncs, 0);
+  options.sync = true;
+  EXPECT_THAT(WriteAll(CreateFile(path, options), "data"), IsOk());
+  EXPECT_EQ(fsyncs, 1);
+  EXPECT_EQ(ContentOf(path), "data");
+  CreateFile(path, options).value()->Abort(absl::AbortedError("enough"));
+  EXPECT_EQ(fsyncs, 1);
+  EXPECT_THAT(WriteAll(CreateFile("/dev/null", options), "x"), IsOk());
+  fsync_error = EIO;
+  EXPECT_THAT(WriteAll(CreateFile(path, options), "lost"),
+              StatusIs(absl::StatusCode::kUnknown,
+                       AllOf(HasSubstr(path), HasSubstr("fsync"))));
+  fsync_error = EINVAL;  // as of a FIFO
+  EXPECT_THAT(WriteAll(CreateFile(path, options), "x"), IsOk());
+  fsync_error = 0;
 }
 
 TEST(CreateFileTest, AFullDiskIsExhaustedAndNeverLooksWhole) {

@@ -409,16 +409,15 @@ std::string Flow::DebugString() const { return core_.DebugString(); }
 
 // --- Making
 
-Flow::Flow(std::unique_ptr<Transport> transport)
-    : core_(std::move(transport)) {}
+Flow::Flow(internal::FlowCore::Parts parts) : core_(std::move(parts)) {}
 
 Flow::Flow(std::unique_ptr<Flow> flow, TransportDecorator decorate)
-    : core_(flow->core_, decorate) {}
+    : core_(DecorateFlow(std::move(flow), decorate)->core_.TakeParts()) {}
 
 Flow::~Flow() = default;
 
 std::unique_ptr<Flow> MakeFlow(std::unique_ptr<Transport> transport) {
-  return std::unique_ptr<Flow>(new Flow(std::move(transport)));
+  return std::unique_ptr<Flow>(new Flow({std::move(transport)}));
 }
 
 std::unique_ptr<Flow> DecorateFlow(std::unique_ptr<Flow> flow,

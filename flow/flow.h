@@ -224,14 +224,14 @@ class Flow {
   absl::Status WriteWith(
       size_t size, absl::FunctionRef<absl::Status(size_t* accepted)> function);
 
-  explicit Flow(std::unique_ptr<Transport> transport);
-  // Takes over the state and transport of `flow`; see DecorateFlow().
+  explicit Flow(internal::FlowCore::Parts parts);
   Flow(std::unique_ptr<Flow> flow, TransportDecorator decorate);
 
  private:
   friend std::unique_ptr<Flow> MakeFlow(std::unique_ptr<Transport> transport);
   friend std::unique_ptr<Flow> DecorateFlow(std::unique_ptr<Flow> flow,
                                             TransportDecorator decorate);
+  friend class internal::FlowAccess;
   absl::Status WriteNothing();
   absl::Status WriteAll(Outgoing&& data);
   internal::FlowCore core_;

@@ -70,7 +70,7 @@ class RecordingFlow final : public Flow {
 
  private:
   explicit RecordingFlow(RecordingTransport* transport)
-      : Flow(std::unique_ptr<Transport>(transport)), last(*transport) {}
+      : Flow({std::unique_ptr<Transport>(transport)}), last(*transport) {}
 };
 
 // --- Write()

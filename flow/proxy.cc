@@ -61,8 +61,8 @@ class Session {
       threads.emplace_back([&] { result.b_to_a = Carry(b_to_a_); });
       result.a_to_b = Carry(a_to_b_);
     } catch (const std::system_error& error) {
-      const absl::Status status = absl::ResourceExhaustedError(absl::StrCat(
-          "Proxy() could not start its threads: ", error.what()));
+      const absl::Status status = absl::ResourceExhaustedError(
+          absl::StrCat("Proxy() could not start its threads: ", error.what()));
       Fail(status);
       result.a_to_b.status = status;
       result.b_to_a.status = status;

@@ -98,9 +98,9 @@ struct ProxyResult {
 //
 // Proxy() notices at once that a sink refuses or is gone, also while its source
 // is silent (Flow::AwaitRefusal()). There are two exceptions. Where the flow
-// cannot tell, as one of functions, Proxy() learns it when it next writes there.
-// And what a Read of the flow would tell, such as a reset, waits while what was
-// read of it before is held back by the other flow.
+// cannot tell, as one of functions, Proxy() learns it when it next writes
+// there. And what a Read of the flow would tell, such as a reset, waits while
+// what was read of it before is held back by the other flow.
 //
 // Closes neither flow; see the example. After an Ok result neither Close()
 // waits for its remote. One flow as both `a` and `b` is kInvalidArgument, and

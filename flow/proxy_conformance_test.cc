@@ -60,8 +60,8 @@ class Relays {
 // Makes a check one that must hold through a proxy, or returns why it cannot.
 std::string Adapt(absl::string_view check, size_t capacity,
                   ConformanceOptions* options) {
-  // A proxy notices at once that an end was refused or aborted. Until its thread
-  // has run, the other end can be written to.
+  // A proxy notices at once that an end was refused or aborted. Until its
+  // thread has run, the other end can be written to.
   if (check == "ShutdownReadClosesTheWritesOfTheRemote" ||
       check == "ADirectionThatHasEndedOutlivesAnAbort") {
     return "The first write after it may be accepted before all is told.";

@@ -142,10 +142,9 @@ INSTANTIATE_TEST_SUITE_P(
                                          Kind{"unix", ByUnix}),
                        ::testing::Bool(), ::testing::Bool()),
     [](const auto& info) {
-      return absl::StrCat(
-          std::get<0>(info.param).name,
-          std::get<1>(info.param) ? "_of_server" : "_of_client",
-          std::get<2>(info.param) ? "_with_idle_timeout" : "");
+      return absl::StrCat(std::get<0>(info.param).name,
+                          std::get<1>(info.param) ? "_of_server" : "_of_client",
+                          std::get<2>(info.param) ? "_with_idle_timeout" : "");
     });
 
 TEST_P(ProxyRefusalTest, IsNoticedWhileTheSourceIsSilent) {
@@ -193,8 +192,9 @@ TEST_P(ProxyRefusalTest, OfAPeerThatIsGoneIsAnEndOrItsReason) {
   ASSERT_THAT(refuser()->Write("last words"), IsOk());
   ASSERT_THAT(refuser()->Shutdown(ShutdownMode::kWrite), IsOk());
   refuser() = nullptr;
-  EXPECT_THAT(sender()->AwaitRefusal(Patience()),
-              ::testing::AnyOf(IsClosed(), StatusIs(absl::StatusCode::kAborted)));
+  EXPECT_THAT(
+      sender()->AwaitRefusal(Patience()),
+      ::testing::AnyOf(IsClosed(), StatusIs(absl::StatusCode::kAborted)));
   EXPECT_THAT(ReadAll(*sender(), 100), IsOkAndHolds("last words"));
   EXPECT_EQ(refused().failed, Side::kSink);
   EXPECT_THAT(other().status, IsOk());
@@ -209,9 +209,8 @@ TEST_P(ProxyRefusalTest, ComesAfterAllThatWasTakenBefore) {
       sent = sender()->Write(Pattern(static_cast<int64_t>(i), 1000, 1));
     }
   });
-  std::thread answerer([&] {
-    EXPECT_THAT(refuser()->Write(Pattern(0, kSize, 2)), IsOk());
-  });
+  std::thread answerer(
+      [&] { EXPECT_THAT(refuser()->Write(Pattern(0, kSize, 2)), IsOk()); });
   absl::Cord taken;
   while (taken.size() < kTaken) {
     absl::StatusOr<absl::Cord> data = refuser()->Read(kTaken - taken.size());

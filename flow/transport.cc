@@ -118,6 +118,8 @@ void ForwardingTransport::SetWriteDeadline(absl::Time deadline) {
   inner_->SetWriteDeadline(deadline);
 }
 
+bool ForwardingTransport::IsLent() const { return inner_->IsLent(); }
+
 int64_t ForwardingTransport::BytesInTransit() const {
   return inner_->BytesInTransit();
 }

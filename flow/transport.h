@@ -218,6 +218,14 @@ class Transport {
   virtual void SetReadDeadline(absl::Time) {}
   virtual void SetWriteDeadline(absl::Time) {}
 
+  // Transport::IsLent()
+  //
+  // Returns whether the stream goes on after Free(), because the flow is only
+  // lent (borrow.h). A decorator that takes a part of the stream then leaves
+  // off behind that part: it reads the rest of it in AwaitRemoteEnd(). Default:
+  // returns false.
+  virtual bool IsLent() const { return false; }
+
   // Transport::BytesInTransit()
   //
   // Returns how many accepted bytes are still on their way. The number falls as
@@ -281,6 +289,7 @@ class ForwardingTransport : public Transport {
   void FreeInChild() override;
   void SetReadDeadline(absl::Time deadline) override;
   void SetWriteDeadline(absl::Time deadline) override;
+  bool IsLent() const override;
   int64_t BytesInTransit() const override;
   std::string LocalAddress() const override;
   std::string RemoteAddress() const override;

@@ -2,8 +2,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Reads any bytes, which come in any pieces, with deadlines that pass in
-// between, by any mix of ReadLine(), ReadExactly(), Peek() and Read() of a
-// Channel, and holds the outcomes against those of one string:
+// between, by any mix of ReadLine(), ReadUntil(), ReadExactly(), Peek(), Read()
+// and ReadBlock() of a Channel, and holds the outcomes against those of one
+// string:
 //
 //  * what is returned is what the string has there, however it came;
 //  * kOutOfRange, kResourceExhausted and end-of-file come where the string says
@@ -22,6 +23,7 @@
 #include <deque>
 #include <iterator>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -32,6 +34,7 @@
 #include "absl/strings/string_view.h"
 #include "flow/channel.h"
 #include "flow/flow.h"
+#include "flow/framing.h"
 #include "flow/function_flow.h"
 #include "flow/transport.h"
 
@@ -64,7 +67,16 @@ class Script {
 };
 
 struct Operation {
-  enum class Kind { kReadLine, kReadExactly, kPeek, kRead };
+  enum class Kind {
+    kReadLine,
+    kReadExactly,
+    kPeek,
+    kRead,
+    kReadLastLine,  // which needs no '\n'
+    kReadUntil,
+    kReadBlock,
+  };
+  static constexpr int kKinds = 7;
   Kind kind;
   size_t size;
 };
@@ -110,54 +122,136 @@ class CountingTransport final : public ForwardingTransport {
   size_t* const count_;
 };
 
-absl::StatusOr<absl::Cord> Do(Channel& channel, const Operation& operation) {
+// One byte for the length, so that any bytes are blocks.
+constexpr LengthPrefix kPrefix = LengthPrefix::k8Bit;
+constexpr absl::string_view kDelimiter = "\n\n-";
+
+// What an operation has returned, or must return.
+struct Outcome {
+  absl::Status status;
+  // None: end-of-file, of those that tell it from nothing.
+  std::optional<std::string> data;
+  size_t taken = 0;  // off the stream
+};
+
+template <typename Bytes>
+Outcome OutcomeOf(const absl::StatusOr<Bytes>& result) {
+  if (!result.ok()) return {result.status(), std::nullopt};
+  return {absl::OkStatus(), std::string(*result)};
+}
+template <typename Bytes>
+Outcome OutcomeOf(const absl::StatusOr<std::optional<Bytes>>& result) {
+  if (!result.ok()) return {result.status(), std::nullopt};
+  if (!result->has_value()) return {};
+  return {absl::OkStatus(), std::string(**result)};
+}
+
+Outcome Do(Channel& channel, const Operation& operation) {
+  const int64_t before = channel.bytes_read();
+  Outcome outcome;
   switch (operation.kind) {
-    case Operation::Kind::kReadLine: {
-      absl::StatusOr<std::string> line = channel.ReadLine(operation.size);
-      if (!line.ok()) return line.status();
-      return absl::Cord(*line);
-    }
+    case Operation::Kind::kReadLine:
+      outcome = OutcomeOf(channel.ReadLine(operation.size));
+      break;
+    case Operation::Kind::kReadLastLine:
+      outcome = OutcomeOf(
+          channel.ReadLine(operation.size, LastLine::kNeedsNoNewline));
+      break;
+    case Operation::Kind::kReadUntil:
+      outcome = OutcomeOf(channel.ReadUntil(kDelimiter, operation.size));
+      break;
+    case Operation::Kind::kReadBlock:
+      outcome = OutcomeOf(ReadBlock(channel, {operation.size, kPrefix}));
+      break;
     case Operation::Kind::kReadExactly:
-      return channel.ReadExactly(operation.size);
+      outcome = OutcomeOf(channel.ReadExactly(operation.size));
+      break;
     case Operation::Kind::kPeek:
-      return channel.Peek(operation.size);
+      outcome = OutcomeOf(channel.Peek(operation.size));
+      break;
     case Operation::Kind::kRead:
-      return channel.Read(operation.size);
+      outcome = OutcomeOf(channel.Read(operation.size));
+      break;
   }
-  return absl::InternalError("no such operation");
+  outcome.taken = static_cast<size_t>(channel.bytes_read() - before);
+  return outcome;
+}
+
+// What reading up to `delimiter` must return.
+Outcome ExpectedThrough(absl::string_view delimiter, size_t max_bytes,
+                        bool end_suffices, absl::string_view rest,
+                        const absl::Status& end) {
+  if (max_bytes == 0) return {absl::InvalidArgumentError(""), std::nullopt};
+  const size_t at = rest.substr(0, max_bytes).find(delimiter);
+  if (at != absl::string_view::npos) {
+    return {absl::OkStatus(), std::string(rest.substr(0, at)),
+            at + delimiter.size()};
+  }
+  if (rest.size() >= max_bytes) {
+    return {absl::ResourceExhaustedError(""), std::nullopt};
+  }
+  if (!end.ok()) return {end, std::nullopt};
+  if (rest.empty()) return {};
+  if (!end_suffices) return {absl::OutOfRangeError(""), std::nullopt};
+  return {absl::OkStatus(), std::string(rest), rest.size()};
+}
+
+Outcome ExpectedLine(const Operation& operation, bool end_suffices,
+                     absl::string_view rest, const absl::Status& end) {
+  Outcome line = ExpectedThrough("\n", operation.size, end_suffices, rest, end);
+  const bool has_end = line.data.has_value() && line.taken > line.data->size();
+  if (has_end && !line.data->empty() && line.data->back() == '\r') {
+    line.data->pop_back();
+  }
+  return line;
+}
+
+Outcome ExpectedBlock(size_t max_bytes, absl::string_view rest,
+                      const absl::Status& end) {
+  if (rest.empty()) {
+    return end.ok() ? Outcome{} : Outcome{end, std::nullopt};
+  }
+  const size_t size = static_cast<uint8_t>(rest.front());
+  if (size > max_bytes) {
+    return {absl::ResourceExhaustedError(""), std::nullopt};
+  }
+  if (rest.size() <= size) {
+    return {end.ok() ? absl::OutOfRangeError("") : end, std::nullopt};
+  }
+  return {absl::OkStatus(), std::string(rest.substr(1, size)), 1 + size};
 }
 
 // What `operation` must return if `rest` is yet to be read and `end` comes
 // after it. (Read() may return less.)
-absl::StatusOr<absl::Cord> Expected(const Operation& operation,
-                                    absl::string_view rest,
-                                    const absl::Status& end) {
-  const absl::Cord all(rest.substr(0, operation.size));
+Outcome Expected(const Operation& operation, absl::string_view rest,
+                 const absl::Status& end) {
+  const std::string all(rest.substr(0, operation.size));
   const bool enough = rest.size() >= operation.size;
   switch (operation.kind) {
-    case Operation::Kind::kReadLine: {
-      if (operation.size == 0) return absl::InvalidArgumentError("");
-      const size_t newline = rest.find('\n');
-      if (newline < operation.size) {
-        return absl::Cord(rest.substr(0, newline + 1));
-      }
-      if (enough) return absl::ResourceExhaustedError("");
-      break;
-    }
+    case Operation::Kind::kReadLine:
+      return ExpectedLine(operation, /*end_suffices=*/false, rest, end);
+    case Operation::Kind::kReadLastLine:
+      return ExpectedLine(operation, /*end_suffices=*/true, rest, end);
+    case Operation::Kind::kReadUntil:
+      return ExpectedThrough(kDelimiter, operation.size,
+                             /*end_suffices=*/false, rest, end);
+    case Operation::Kind::kReadBlock:
+      return ExpectedBlock(operation.size, rest, end);
     case Operation::Kind::kReadExactly:
-      if (enough) return all;
-      if (end.ok()) return absl::OutOfRangeError("");
-      break;
+      if (enough) return {absl::OkStatus(), all, all.size()};
+      return {end.ok() ? absl::OutOfRangeError("") : end, std::nullopt};
     case Operation::Kind::kPeek:
-      if (enough) return all;
+      if (enough) return {absl::OkStatus(), all};
       break;
     case Operation::Kind::kRead:
-      if (operation.size == 0) return absl::InvalidArgumentError("");
-      if (!rest.empty()) return all;
+      if (operation.size == 0) {
+        return {absl::InvalidArgumentError(""), std::nullopt};
+      }
+      if (!rest.empty()) return {absl::OkStatus(), all, all.size()};
       break;
   }
-  if (!end.ok()) return end;
-  return all;
+  if (!end.ok()) return {end, std::nullopt};
+  return {absl::OkStatus(), all};
 }
 
 void Run(Script script) {
@@ -167,7 +261,8 @@ void Run(Script script) {
   if (script.Byte() % 2 != 0) source.end = absl::DataLossError("torn");
   std::deque<Operation> operations(script.Byte());
   for (Operation& operation : operations) {
-    operation.kind = static_cast<Operation::Kind>(script.Byte() % 4);
+    operation.kind =
+        static_cast<Operation::Kind>(script.Byte() % Operation::kKinds);
     operation.size = Size(script.Byte());
   }
   std::string text;
@@ -192,27 +287,30 @@ void Run(Script script) {
   size_t limit = std::max(options.max_buffered_read, size_t{1});
   for (const Operation& operation : operations) {
     const absl::string_view rest = absl::string_view(text).substr(read);
-    absl::StatusOr<absl::Cord> result;
+    Outcome result;
     do {
       source.late = false;
       result = Do(*channel, operation);
-      if (absl::IsDeadlineExceeded(result.status())) ABSL_CHECK(source.late);
-      ABSL_CHECK(!source.late || !result.ok()) << "a deadline was swallowed";
-    } while (absl::IsDeadlineExceeded(result.status()));
+      if (absl::IsDeadlineExceeded(result.status)) ABSL_CHECK(source.late);
+      ABSL_CHECK(!source.late || !result.status.ok())
+          << "a deadline was swallowed";
+    } while (absl::IsDeadlineExceeded(result.status));
 
-    const absl::StatusOr<absl::Cord> expected =
-        Expected(operation, rest, source.end);
-    ABSL_CHECK_EQ(result.status().code(), expected.status().code());
-    if (result.ok() && operation.kind == Operation::Kind::kRead) {
-      ABSL_CHECK_EQ(result->empty(), expected->empty());
-      ABSL_CHECK_EQ(expected->Subcord(0, result->size()), *result);
-    } else if (result.ok()) {
-      ABSL_CHECK_EQ(*result, *expected);
+    Outcome expected = Expected(operation, rest, source.end);
+    ABSL_CHECK_EQ(result.status.code(), expected.status.code());
+    ABSL_CHECK_EQ(result.data.has_value(), expected.data.has_value());
+    if (operation.kind == Operation::Kind::kRead && result.data.has_value()) {
+      ABSL_CHECK_EQ(result.data->empty(), expected.data->empty());
+      expected.data->resize(
+          std::min(expected.data->size(), result.data->size()));
+      expected.taken = expected.data->size();
     }
-    if (result.ok() && operation.kind != Operation::Kind::kPeek) {
-      read += result->size();
-    }
-    if (operation.kind != Operation::Kind::kRead) {
+    ABSL_CHECK(result.data == expected.data);
+    ABSL_CHECK_EQ(result.taken, expected.taken);
+    read += result.taken;
+    if (operation.kind == Operation::Kind::kReadBlock) {
+      limit = std::max(limit, 1 + std::min(operation.size, size_t{255}));
+    } else if (operation.kind != Operation::Kind::kRead) {
       limit = std::max(limit, operation.size);
     }
     ABSL_CHECK_EQ(channel->bytes_read(), static_cast<int64_t>(read));

@@ -3,6 +3,7 @@
 
 #include "flow/internal/flow_core.h"
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -17,6 +18,7 @@
 #include "absl/strings/cord.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
+#include "absl/strings/strip.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "flow/internal/escaped.h"
@@ -49,20 +51,43 @@ absl::Status Lasting(absl::Status status) {
   return WithPayloadsOf(status, absl::AbortedError(status.message()));
 }
 
-FlowCore::FlowCore(std::unique_ptr<Transport> transport)
-    : transport_(std::move(transport)), fork_generation_(ForkGeneration()) {
+absl::Status WithoutContext(absl::string_view name,
+                            const absl::Status& status) {
+  static constexpr absl::string_view kStateEnd = "]: ";
+  static constexpr absl::string_view kTriedEnd = ": ";
+  // `NAME [STATE]: TRIED: CAUSE`, or a flow's own error: `NAME [STATE]: CAUSE`.
+  absl::string_view rest = status.message();
+  if (!absl::ConsumePrefix(&rest, absl::StrCat(name, " [in: "))) return status;
+  const size_t state_end = rest.find(kStateEnd);
+  if (state_end == absl::string_view::npos) return status;
+  rest.remove_prefix(state_end + kStateEnd.size());
+  const size_t tried_end = rest.find(kTriedEnd);
+  if (tried_end != absl::string_view::npos) {
+    rest.remove_prefix(tried_end + kTriedEnd.size());
+  }
+  return WithPayloadsOf(status, absl::Status(status.code(), rest));
+}
+
+FlowCore::FlowCore(Parts parts)
+    : state_(parts.state),
+      transport_(std::move(parts.transport)),
+      fork_generation_(parts.fork_generation),
+      read_deadline_(parts.read_deadline),
+      write_deadline_(parts.write_deadline) {
   ABSL_CHECK(transport_ != nullptr) << "a flow on no transport";
 }
 
-FlowCore::FlowCore(FlowCore& other, TransportDecorator decorate)
-    : fork_generation_(other.fork_generation_) {
-  other.Decorate(decorate);
+FlowCore::Parts FlowCore::TakeParts() {
   absl::MutexLock lock(&mu_);
-  absl::MutexLock other_lock(&other.mu_);
-  state_ = other.state_;
-  read_deadline_ = other.read_deadline_;
-  write_deadline_ = other.write_deadline_;
-  transport_ = std::move(other.transport_);
+  CheckIdle("taken apart");
+  return {std::move(transport_), state_, read_deadline_, write_deadline_,
+          fork_generation_};
+}
+
+void FlowCore::CheckIdle(absl::string_view what) const {
+  ABSL_CHECK(state_.idle() && closers_ == 0)
+      << Describe() << ": " << what << " while a call is under way";
+  ABSL_CHECK(loans_ == 0) << Describe() << ": " << what << " while it is lent";
 }
 
 void FlowCore::Decorate(TransportDecorator decorate) {
@@ -70,8 +95,7 @@ void FlowCore::Decorate(TransportDecorator decorate) {
   std::optional<MonotonicDeadline> write_deadline;
   {
     absl::MutexLock lock(&mu_);
-    ABSL_CHECK(state_.idle() && closers_ == 0)
-        << Describe() << ": decorated while a call is under way";
+    CheckIdle("decorated");
     if (!state_.freed()) {
       read_deadline = read_deadline_;
       write_deadline = write_deadline_;
@@ -97,8 +121,7 @@ FlowCore::~FlowCore() {
   Task task;
   {
     absl::MutexLock lock(&mu_);
-    ABSL_CHECK(state_.idle() && closers_ == 0)
-        << Describe() << ": destroyed while a call is under way";
+    CheckIdle("destroyed");
     state_.Destroy(
         absl::AbortedError(absl::StrCat(Describe(), ": ", kDestroyed)));
     task = TakeTask();
@@ -213,16 +236,47 @@ void FlowCore::Finish(const Task& task, const absl::Status& status) {
 void FlowCore::SetDeadline(bool reads, absl::Time deadline) {
   {
     absl::MutexLock lock(&mu_);
+    (reads ? read_deadline_ : write_deadline_) = MonotonicDeadline(deadline);
+  }
+  TellDeadline(reads, deadline);
+}
+
+void FlowCore::TellDeadline(bool reads, std::optional<absl::Time> deadline) {
+  const absl::Time told =
+      deadline.has_value()
+          ? *deadline
+          : this->deadline(reads).value_or(MonotonicDeadline()).ToTime();
+  RunOther([&] {
+    if (reads) {
+      transport_->SetReadDeadline(told);
+    } else {
+      transport_->SetWriteDeadline(told);
+    }
+  });
+}
+
+std::optional<MonotonicDeadline> FlowCore::deadline(bool reads) const {
+  absl::MutexLock lock(&mu_);
+  return reads ? read_deadline_ : write_deadline_;
+}
+
+absl::Status FlowCore::AbortReason() const {
+  absl::MutexLock lock(&mu_);
+  return state_.abort_reason();
+}
+
+void FlowCore::LoseRead() {
+  RunOther([&] { transport_->LoseRead(); });
+}
+
+void FlowCore::RunOther(absl::FunctionRef<void()> function) {
+  {
+    absl::MutexLock lock(&mu_);
     if (state_.freed()) return;
     state_.BeginOther();
     inside_.push_back(ThisThread());
-    (reads ? read_deadline_ : write_deadline_) = MonotonicDeadline(deadline);
   }
-  if (reads) {
-    transport_->SetReadDeadline(deadline);
-  } else {
-    transport_->SetWriteDeadline(deadline);
-  }
+  function();
   Task task;
   {
     absl::MutexLock lock(&mu_);
@@ -431,7 +485,8 @@ absl::string_view FlowCore::CloseWaitsFor() const {
   return "a write, or for the end to be sent";
 }
 
-// The name may have been chosen by a remote, and is escaped.
+std::string FlowCore::Name() const { return Escaped(transport_->Describe()); }
+
 std::string FlowCore::Describe() const {
   const auto text = [this](Direction direction) {
     mu_.AssertReaderHeld();
@@ -442,10 +497,9 @@ std::string FlowCore::Describe() const {
     if (direction == Direction::kEnded) return "ended";
     return "open";
   };
-  return absl::StrCat(Escaped(transport_->Describe()),
-                      " [in: ", text(state_.in()), ", ", read_gate().bytes(),
-                      " bytes; out: ", text(state_.out()), ", ",
-                      write_gate().bytes(), " bytes]");
+  return absl::StrCat(Name(), " [in: ", text(state_.in()), ", ",
+                      read_gate().bytes(), " bytes; out: ", text(state_.out()),
+                      ", ", write_gate().bytes(), " bytes]");
 }
 
 std::string FlowCore::DebugString() const {

@@ -15,6 +15,7 @@
 #ifndef FLOW_INTERNAL_FLOW_CORE_H_
 #define FLOW_INTERNAL_FLOW_CORE_H_
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -28,10 +29,13 @@
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "flow/internal/flow_state.h"
+#include "flow/internal/fork_generation.h"
 #include "flow/internal/monotonic_deadline.h"
 #include "flow/transport.h"
 
 namespace flow::internal {
+
+class FlowAccess;  // internal/flow_access.h
 
 // CloseLimit
 //
@@ -48,18 +52,26 @@ struct CloseLimit {
 // FlowCore
 class FlowCore {
  public:
-  // Precondition: `transport` is not null.
-  explicit FlowCore(std::unique_ptr<Transport> transport);
+  // What a core is made of.
+  struct Parts {
+    std::unique_ptr<Transport> transport;
+    FlowState state = {};
+    std::optional<MonotonicDeadline> read_deadline = std::nullopt;
+    std::optional<MonotonicDeadline> write_deadline = std::nullopt;
+    uint32_t fork_generation = ForkGeneration();
+  };
 
-  // Takes over the state and transport of `other`, and puts `decorate` on top.
-  // Precondition: no call on `other` is under way. Afterwards you may only
-  // destroy `other`.
-  FlowCore(FlowCore& other, TransportDecorator decorate);
+  // Precondition: `parts.transport` is not null.
+  explicit FlowCore(Parts parts);
+
+  // Takes this core apart. Afterwards you may only destroy it.
+  // Precondition: no call is under way, and nobody has borrowed the flow.
+  Parts TakeParts() ABSL_LOCKS_EXCLUDED(mu_);
 
   // Aborts the flow if it was not closed, and frees.
   ~FlowCore();
 
-  // See the constructor.
+  // Puts `decorate` on top of the transport. Precondition: as of TakeParts().
   void Decorate(TransportDecorator decorate) ABSL_LOCKS_EXCLUDED(mu_);
 
   // The gates need no lock.
@@ -92,6 +104,25 @@ class FlowCore {
       ABSL_LOCKS_EXCLUDED(mu_);
   // Sets the deadline of reads, or of writes.
   void SetDeadline(bool reads, absl::Time deadline) ABSL_LOCKS_EXCLUDED(mu_);
+
+  // --- For a flow that is lent (borrow.h)
+
+  // Between the two, the core must neither be destroyed nor taken apart. They
+  // take no lock.
+  void BeginLoan() { ++loans_; }
+  void EndLoan() { --loans_; }
+  // Tells the transport `deadline`, and does not keep it. Without one, tells it
+  // that which is kept.
+  void TellDeadline(bool reads, std::optional<absl::Time> deadline)
+      ABSL_LOCKS_EXCLUDED(mu_);
+  // Returns the deadline that is kept. Empty: none was set.
+  std::optional<MonotonicDeadline> deadline(bool reads) const
+      ABSL_LOCKS_EXCLUDED(mu_);
+  // Returns the reason of Abort(), or Ok.
+  absl::Status AbortReason() const ABSL_LOCKS_EXCLUDED(mu_);
+  // Tells the transport that what the last read returned was lost.
+  void LoseRead() ABSL_LOCKS_EXCLUDED(mu_);
+
   // Returns whether this thread is inside a function of the transport.
   bool IsInside() const ABSL_SHARED_LOCKS_REQUIRED(mu_);
 
@@ -108,6 +139,8 @@ class FlowCore {
 
   // --- Texts
 
+  // The name, escaped, because a remote may have chosen it.
+  std::string Name() const;
   // `NAME [STATE]`; DebugString() adds the calls that are under way.
   std::string Describe() const ABSL_SHARED_LOCKS_REQUIRED(mu_);
   std::string DebugString() const ABSL_LOCKS_EXCLUDED(mu_);
@@ -117,6 +150,10 @@ class FlowCore {
       ABSL_SHARED_LOCKS_REQUIRED(mu_);
 
  private:
+  void CheckIdle(absl::string_view what) const ABSL_SHARED_LOCKS_REQUIRED(mu_);
+  // Runs a function of the transport that must not run after Free(), unless
+  // that has begun.
+  void RunOther(absl::FunctionRef<void()> function) ABSL_LOCKS_EXCLUDED(mu_);
   absl::Status Perform(const Task& task) ABSL_LOCKS_EXCLUDED(mu_);
   absl::Status Patiently(absl::Duration idle_timeout,
                          absl::FunctionRef<absl::Status(absl::Time)> wait)
@@ -143,12 +180,12 @@ class FlowCore {
   int reader_awaiters_ ABSL_GUARDED_BY(mu_) = 0;  // ... for a reader
   CloseLimit close_limit_ ABSL_GUARDED_BY(mu_);   // of the first Close()
   bool awaits_refusal_ ABSL_GUARDED_BY(mu_) = false;
-  // Empty until they are set. For transports that are put on top later.
   std::optional<MonotonicDeadline> read_deadline_ ABSL_GUARDED_BY(mu_);
   std::optional<MonotonicDeadline> write_deadline_ ABSL_GUARDED_BY(mu_);
   // The threads that run functions of the transport other than reads and
   // writes.
   absl::InlinedVector<const void*, 2> inside_ ABSL_GUARDED_BY(mu_);
+  std::atomic<int> loans_{0};
 };
 
 // An address that no other living thread has.
@@ -159,6 +196,10 @@ inline const void* ThisThread() {
 
 // How the reason of an abort by destruction ends.
 inline constexpr absl::string_view kDestroyed = "destroyed without Close()";
+
+// Returns `status` without the context that a flow with the name `name` has
+// given it, if it has one. For a flow on the same stream, which gives its own.
+absl::Status WithoutContext(absl::string_view name, const absl::Status& status);
 
 // Returns `status` in a form that can stay: kDeadlineExceeded becomes kAborted,
 // because it always means the deadline of the call that returns it.

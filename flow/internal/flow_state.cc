@@ -14,6 +14,39 @@
 
 namespace flow::internal {
 
+// --- Making
+
+FlowState FlowState::Joined(const FlowState& in, const FlowState& out) {
+  FlowState state;
+  state.read_ = in.read_;
+  state.in_ = in.in_;
+  state.in_error_ = in.in_error_;
+  state.write_ = out.write_;
+  state.out_ = out.out_;
+  state.out_error_ = out.out_error_;
+  state.end_requested_ = out.end_requested_;
+  state.end_sent_ = out.end_sent_;
+  const FlowState& aborted = in.aborted() ? in : out;
+  if (aborted.aborted()) {
+    state.abort_reason_ = aborted.abort_reason_;
+    state.remote_reason_ = aborted.remote_reason_;
+    state.read_.Shut();
+    state.write_.Shut();
+  }
+  return state;
+}
+
+FlowState FlowState::OfNothing() {
+  FlowState state;
+  state.read_.Shut();
+  state.in_ = Direction::kRefused;
+  state.write_.Shut();
+  state.out_ = Direction::kEnded;
+  state.end_requested_ = true;
+  state.end_sent_ = true;
+  return state;
+}
+
 // --- Calls
 
 std::optional<FlowState::Answer> FlowState::FinishRead(
@@ -120,6 +153,14 @@ void FlowState::AbortBoth(const absl::Status& local,
   if (!idle()) free_when_idle_ = true;
   abort_due_ = true;
   if (closing_) Latch(local);
+}
+
+void FlowState::ReopenRead() {
+  if (aborted() || closed_.has_value()) return;
+  if (in_ != Direction::kEnded && in_ != Direction::kBroken) return;
+  in_ = Direction::kOpen;
+  in_error_ = absl::OkStatus();
+  read_.Reopen();
 }
 
 void FlowState::BeginClose(bool patient) {

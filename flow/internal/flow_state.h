@@ -86,6 +86,9 @@ class alignas(ABSL_CACHELINE_SIZE) Gate {
     word_.fetch_and(~kBusy, std::memory_order_release);
   }
 
+  // Lets calls begin again.
+  void Reopen() { word_.fetch_and(~kOver, std::memory_order_release); }
+
   // Lets no new call begin, and returns whether one is under way.
   bool Shut() {
     return (word_.fetch_or(kOver, std::memory_order_acquire) & kBusy) != 0;
@@ -119,9 +122,9 @@ class alignas(ABSL_CACHELINE_SIZE) Gate {
 
 // FlowState
 //
-// A new one is open in both directions. A move can make functions of the
-// transport due. The thread that made the move then takes them by TakeDue(),
-// runs them, and reports each result by Finish().
+// A new one is open in both directions. Joined() makes others. A move can make
+// functions of the transport due. The thread that made the move then takes them
+// by TakeDue(), runs them, and reports each result by Finish().
 class FlowState {
  public:
   // A direction moves once, from kOpen. Only an error of its own makes it
@@ -148,6 +151,15 @@ class FlowState {
     Hook hook = Hook::kNone;
     absl::Status status;
   };
+
+  FlowState() = default;
+
+  // Returns the state of a flow that reads as an end with the state `in` does,
+  // and writes as one with the state `out`. It is aborted if one of them is.
+  // Precondition: both are idle(), and not closing().
+  static FlowState Joined(const FlowState& in, const FlowState& out);
+  // Returns the state of an end that reads nothing and writes nothing.
+  static FlowState OfNothing();
 
   Gate& read_gate() { return read_; }
   Gate& write_gate() { return write_; }
@@ -194,6 +206,10 @@ class FlowState {
   void BeginClose(bool patient);
   // Everything in transit has arrived.
   void Arrive();
+  // Opens an inbound direction that had come to its end or to an error, since a
+  // transport was put on top that has something to read before that.
+  // Precondition: idle(), and not closing().
+  void ReopenRead();
   // The deadline of a Close() has passed. Its result is `result`, and this end
   // is aborted with `local`, the remote with `remote`. Does nothing if the
   // result is known, or while Free() runs.

@@ -43,7 +43,8 @@ namespace flow::internal {
 //                               has read all: lost data is no success
 //
 // If a call (Read(), Write() or one that awaits) has to wait, it returns
-// nullopt, and the state remembers the call. The step that lets the call finish reports it in
+// nullopt, and the state remembers the call. The step that lets the call finish
+// reports it in
 // `*wakes`, once. The caller then repeats the call, or gives it up with Stop().
 //
 // Buffers can belong to the user, and freeing one can run the user's code. So

@@ -321,6 +321,8 @@ constexpr Trait kTraits[] = {
      "Close() does not wait for the remote."},
     {kRefusal, &ConformanceTraits::refuses, "refuses",
      "The transport does not tell the remote that it is refused."},
+    {kRefusalTold, &ConformanceTraits::tells_of_refusals, "tells_of_refusals",
+     "AwaitRefusal() cannot tell."},
     {kInterruption, &ConformanceTraits::interruptible, "interruptible",
      "Calls that are blocked cannot be interrupted."},
 };

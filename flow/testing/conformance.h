@@ -101,6 +101,10 @@ struct ConformanceTraits {
   // After Shutdown(kRead), writes of the remote fail with Closed.
   bool refuses = true;
 
+  // AwaitRefusal() of the remote notices that. Means something only with
+  // `refuses`.
+  bool tells_of_refusals = true;
+
   // Deadlines, Abort() and Shutdown(kRead) wake calls that are blocked.
   bool interruptible = true;
 

@@ -62,9 +62,8 @@ struct Step {
 
 std::string ToString(const std::vector<Step>& steps) {
   static constexpr const char* kNames[] = {
-      "read",          "write",          "writev", "await refusal",
-      "shutdown read", "shutdown write", "close",  "abort",
-      "destroy"};
+      "read",           "write", "writev", "await refusal", "shutdown read",
+      "shutdown write", "close", "abort",  "destroy"};
   std::string text;
   for (const Step& step : steps) {
     absl::StrAppend(&text, step.end == 0 ? "left " : "right ",

@@ -190,10 +190,9 @@ void PipeModel::PassDeadline(int end, Call call, std::vector<Ended>* ended) {
     case Call::kAwaitRefusal:
       e.await_refusal = false;
       // The end of a write under way is not sent yet, but that is over here.
-      ended->push_back(
-          {end, call,
-           Outcome::Of(WriteIsDecided(end) ? Outcome::kClosed
-                                           : Outcome::kLate)});
+      ended->push_back({end, call,
+                        Outcome::Of(WriteIsDecided(end) ? Outcome::kClosed
+                                                        : Outcome::kLate)});
       break;
   }
   Settle(ended);

@@ -25,10 +25,10 @@ using Kind = PipeOperation::Kind;
 
 constexpr absl::string_view kEndNames[] = {"left", "right"};
 constexpr absl::string_view kKindNames[] = {
-    "read1",         "read",       "write0",        "write1",
-    "write2",        "cord2",      "shutdown_read", "shutdown_write",
-    "shutdown_both", "close",      "abort",         "destroy",
-    "await_refusal", "late_read",  "late_write",    "late_close",
+    "read1",         "read",      "write0",        "write1",
+    "write2",        "cord2",     "shutdown_read", "shutdown_write",
+    "shutdown_both", "close",     "abort",         "destroy",
+    "await_refusal", "late_read", "late_write",    "late_close",
     "late_refusal"};
 static_assert(std::size(kKindNames) == PipeOperation::kKinds);
 

@@ -6,6 +6,7 @@
 #include <atomic>
 #include <cstddef>
 #include <memory>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -15,9 +16,11 @@
 #include "absl/strings/match.h"
 #include "absl/strings/string_view.h"
 #include "absl/synchronization/mutex.h"
+#include "absl/synchronization/notification.h"
 #include "absl/time/time.h"
 #include "flow/flow.h"
 #include "flow/outgoing.h"
+#include "flow/status.h"
 #include "flow/testing/conformance/broken_flow.h"
 #include "flow/transport.h"
 
@@ -237,12 +240,73 @@ class RefusesInSecret : public ForwardingTransport {
   std::atomic<bool> refused_{false};
 };
 
+class CannotTellThatItIsRefused : public ForwardingTransport {
+ public:
+  using ForwardingTransport::ForwardingTransport;
+  std::optional<absl::Status> AwaitRefusal(absl::Time) override {
+    return std::nullopt;
+  }
+};
+
+class AwaitsARefusalBeyondTheDeadline : public ForwardingTransport {
+ public:
+  using ForwardingTransport::ForwardingTransport;
+  std::optional<absl::Status> AwaitRefusal(absl::Time) override {
+    return inner().AwaitRefusal(absl::InfiniteFuture());
+  }
+};
+
+class AwaitsARefusalBeyondItsEnd : public ForwardingTransport {
+ public:
+  using ForwardingTransport::ForwardingTransport;
+  absl::Status EndWrite(const absl::Status& outcome,
+                        absl::Time deadline) override {
+    ended_ = true;
+    return inner().EndWrite(outcome, deadline);
+  }
+  void Abort(const absl::Status& reason) override {
+    inner().Abort(reason);
+    aborted_.Notify();
+  }
+  std::optional<absl::Status> AwaitRefusal(absl::Time deadline) override {
+    const std::optional<absl::Status> status = inner().AwaitRefusal(deadline);
+    if (ended_) aborted_.WaitForNotification();
+    return status;
+  }
+
+ private:
+  std::atomic<bool> ended_{false};
+  absl::Notification aborted_;
+};
+
+class TakesTheRemoteEndForARefusal : public WatchingTransport {
+ public:
+  using WatchingTransport::WatchingTransport;
+  std::optional<absl::Status> AwaitRefusal(absl::Time deadline) override {
+    if (inner().AwaitRemoteEnd(absl::InfinitePast()).ok()) {
+      return ClosedError("it has ended");
+    }
+    return inner().AwaitRefusal(deadline);
+  }
+};
+
 }  // namespace
 
 std::vector<Defect> DefectsOfEnds() {
   return {
+      Defect::Of<CannotTellThatItIsRefused>("CannotTellThatItIsRefused")
+          .Hangs({"ShutdownReadEndsAwaitRefusalOfTheRemote"}),
+      Defect::Of<AwaitsARefusalBeyondTheDeadline>(
+          "AwaitsARefusalBeyondTheDeadline")
+          .Hangs({"AwaitRefusalObeysItsDeadlineAndChangesNothing"}),
+      Defect::Of<AwaitsARefusalBeyondItsEnd>("AwaitsARefusalBeyondItsEnd")
+          .Hangs({"AwaitRefusalEndsWithTheWritesOfThisEnd"}),
+      Defect::Of<TakesTheRemoteEndForARefusal>("TakesTheRemoteEndForARefusal")
+          .Fails({"AwaitRefusalObeysItsDeadlineAndChangesNothing"}),
       Defect::Of<ForgetsAnEndWithoutData>("ForgetsAnEndWithoutData")
-          .Hangs({"ADestructionWakesABlockedCloseOfTheRemote",
+          .Hangs({"AwaitRefusalObeysItsDeadlineAndChangesNothing",
+                  "AwaitRefusalEndsWithTheWritesOfThisEnd",
+                  "ADestructionWakesABlockedCloseOfTheRemote",
                   "DataThatADestroyedReaderLeftSpoilsClose",
                   "TheEndWakesABlockedRead",
                   "AnAbortWakesABlockedCloseOfTheRemote",
@@ -254,7 +318,8 @@ std::vector<Defect> DefectsOfEnds() {
           .Fails({"ADirectionThatHasEndedOutlivesAnAbort"})
           .Hangs({"HalfCloseLeavesTheReverseDirectionToItsOwnEnd"}),
       Defect::Of<CannotEndAfterTheRemote>("CannotEndAfterTheRemote")
-          .Fails({"DataThatADestroyedReaderLeftSpoilsClose",
+          .Fails({"AwaitRefusalObeysItsDeadlineAndChangesNothing",
+                  "DataThatADestroyedReaderLeftSpoilsClose",
                   "CloseReturnsAtOnceIfTheRemoteHasEndedItsDirection",
                   "HalfCloseLeavesTheReverseDirectionToItsOwnEnd",
                   "ARepeatedShutdownIsOk",
@@ -270,7 +335,8 @@ std::vector<Defect> DefectsOfEnds() {
                     "TheResultOfCloseStays",
                     "CarriesBothDirectionsAtOnceInRandomPieces"}),
       Defect::Of<EndsBothDirectionsAtOnce>("EndsBothDirectionsAtOnce")
-          .Fails({"HalfCloseLeavesTheReverseDirectionToItsOwnEnd",
+          .Fails({"AwaitRefusalObeysItsDeadlineAndChangesNothing",
+                  "HalfCloseLeavesTheReverseDirectionToItsOwnEnd",
                   "AbortWakesABlockedClose",
                   "AnAbortWakesABlockedCloseOfTheRemote",
                   "NoCloseReturnsBeforeTheRemoteHasEndedItsDirection",
@@ -285,7 +351,8 @@ std::vector<Defect> DefectsOfEnds() {
                     "CarriesBothDirectionsAtOnceInRandomPieces",
                     "TheEarliestDeadlineOfSeveralClosesCounts"}),
       Defect::Of<TakesTheRemoteEndForItsOwn>("TakesTheRemoteEndForItsOwn")
-          .Fails({"ADestructionWakesABlockedCloseOfTheRemote",
+          .Fails({"AwaitRefusalObeysItsDeadlineAndChangesNothing",
+                  "ADestructionWakesABlockedCloseOfTheRemote",
                   "HalfCloseLeavesTheReverseDirectionToItsOwnEnd",
                   "AnAbortWakesABlockedCloseOfTheRemote",
                   "NoCloseReturnsBeforeTheRemoteHasEndedItsDirection",
@@ -328,7 +395,8 @@ std::vector<Defect> DefectsOfEnds() {
           .Fails({"DataThatIsLeftUnreadDoesNotSpoilClose"}),
       Defect::Of<RefusesNothing>("RefusesNothing")
           .Fails({"ShutdownReadClosesTheWritesOfTheRemote"})
-          .Hangs({"CloseDoesNotWaitForARemoteThatIsRefused",
+          .Hangs({"ShutdownReadEndsAwaitRefusalOfTheRemote",
+                  "CloseDoesNotWaitForARemoteThatIsRefused",
                   "ShutdownReadWakesABlockedReadWithEndOfFile",
                   "ReadsThatRaceWithShutdownReadReturn",
                   "ShutdownReadWakesABlockedWriteOfTheRemote"}),
@@ -336,7 +404,8 @@ std::vector<Defect> DefectsOfEnds() {
           .Fails({"ShutdownReadLeavesTheOtherDirectionFlowing"}),
       Defect::Of<RefusesInSecret>("RefusesInSecret")
           .Fails({"ShutdownReadClosesTheWritesOfTheRemote"})
-          .Hangs({"ShutdownReadWakesABlockedWriteOfTheRemote"}),
+          .Hangs({"ShutdownReadEndsAwaitRefusalOfTheRemote",
+                  "ShutdownReadWakesABlockedWriteOfTheRemote"}),
   };
 }
 

@@ -52,6 +52,7 @@ enum Needs : unsigned {
   kRefusal = 1 << 4,
   kInterruption = 1 << 5,
   kLostDataReported = 1 << 6,
+  kRefusalTold = 1 << 7,
 };
 
 // One run of a check.

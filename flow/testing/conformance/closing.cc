@@ -219,6 +219,47 @@ FLOW_CONFORMANCE_CHECK(CloseDoesNotWaitForARemoteThatIsRefused, kRefusal) {
   EXPECT_THAT(ends.remote().Read(), IsEof());
 }
 
+// --- AwaitRefusal()
+
+FLOW_CONFORMANCE_CHECK(ShutdownReadEndsAwaitRefusalOfTheRemote,
+                       kRefusal | kRefusalTold) {
+  Ends ends(check);
+  Task waiter(ends, [&] { return ends.remote().AwaitRefusal(); });
+  ASSERT_FALSE(waiter.DoneWithin(check.blocked_wait()));
+  ASSERT_THAT(ends.local().Shutdown(ShutdownMode::kRead), IsOk());
+  EXPECT_THAT(waiter.Wait(), IsClosed());
+}
+
+FLOW_CONFORMANCE_CHECK(AwaitRefusalObeysItsDeadlineAndChangesNothing,
+                       kNothing) {
+  const auto is_late = StatusIs(absl::StatusCode::kDeadlineExceeded);
+  Ends ends(check);
+  EXPECT_THAT(ends.local().AwaitRefusal(absl::InfinitePast()), is_late);
+  ASSERT_THAT(ends.remote().Shutdown(ShutdownMode::kWrite), IsOk());
+  ASSERT_THAT(ends.local().Read(), IsEof());
+  // To have ended is not to refuse.
+  EXPECT_THAT(ends.local().AwaitRefusal(absl::Now() + absl::Milliseconds(2)),
+              is_late);
+  Task sender(ends, [&] { return WriteAndEnd(ends.local(), "x"); });
+  EXPECT_TRUE(Same(ReadToEnd(ends.remote()), "x"));
+  EXPECT_THAT(sender.Wait(), IsOk());
+}
+
+FLOW_CONFORMANCE_CHECK(AwaitRefusalEndsWithTheWritesOfThisEnd, kNothing) {
+  for (const bool aborts : {false, true}) {
+    Ends ends(check);
+    Task waiter(ends, [&] { return ends.local().AwaitRefusal(); });
+    ASSERT_FALSE(waiter.DoneWithin(check.blocked_wait()));
+    if (aborts) {
+      ends.local().Abort(absl::DataLossError("stop"));
+      EXPECT_THAT(waiter.Wait(), StatusIs(absl::StatusCode::kDataLoss));
+    } else {
+      ASSERT_THAT(ends.local().Shutdown(ShutdownMode::kWrite), IsOk());
+      EXPECT_THAT(waiter.Wait(), IsClosed());
+    }
+  }
+}
+
 // --- Close()
 
 FLOW_CONFORMANCE_CHECK(WhatWasSentBeforeCloseArrivesWhole, kNothing) {

@@ -138,7 +138,7 @@ class HookFlow final : public Flow {
   explicit HookFlow(std::unique_ptr<HookTransport> transport)
       : HookFlow(*transport, std::move(transport)) {}
   HookFlow(HookTransport& unowned, std::unique_ptr<HookTransport>&& transport)
-      : Flow(std::move(transport)), hooks(unowned) {}
+      : Flow({std::move(transport)}), hooks(unowned) {}
 };
 
 // Blocker

@@ -1,0 +1,49 @@
+// Copyright 2026 The flow authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// File: internal/flow_access.h
+//
+// What a combinator may do with a flow and its users may not: take it apart,
+// make one of parts, and hand on the bytes of a write as it was given them. Not
+// for users of the library.
+//
+// Thread safety: that of what it gives access to.
+
+#ifndef FLOW_INTERNAL_FLOW_ACCESS_H_
+#define FLOW_INTERNAL_FLOW_ACCESS_H_
+
+#include <cstddef>
+#include <memory>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "flow/flow.h"
+#include "flow/internal/flow_core.h"
+#include "flow/outgoing.h"
+
+namespace flow::internal {
+
+// FlowAccess
+class FlowAccess {
+ public:
+  static FlowCore& Core(Flow& flow) { return flow.core_; }
+
+  static std::unique_ptr<Flow> Make(FlowCore::Parts parts) {
+    return std::unique_ptr<Flow>(new Flow(std::move(parts)));
+  }
+
+  // Writes all of `data`, or calls its Accept(), as a transport does.
+  static absl::Status Write(Flow& flow, Outgoing& data) {
+    return flow.WriteAll(std::move(data));  // which stays what it is
+  }
+
+  // Breaks the outbound direction of `flow` with `reason`, as a write that
+  // fails does. The inbound direction goes on.
+  static void BreakWrite(Flow& flow, const absl::Status& reason) {
+    flow.WriteWith(0, [&](size_t*) { return reason; }).IgnoreError();
+  }
+};
+
+}  // namespace flow::internal
+
+#endif  // FLOW_INTERNAL_FLOW_ACCESS_H_

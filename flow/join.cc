@@ -1,0 +1,300 @@
+// Copyright 2026 The flow authors
+// SPDX-License-Identifier: Apache-2.0
+
+#include "flow/join.h"
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <type_traits>
+#include <utility>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/log/absl_check.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/cord.h"
+#include "absl/strings/str_cat.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
+#include "absl/types/span.h"
+#include "flow/flow.h"
+#include "flow/internal/flow_access.h"
+#include "flow/internal/flow_core.h"
+#include "flow/internal/flow_state.h"
+#include "flow/outgoing.h"
+#include "flow/transport.h"
+
+namespace flow {
+namespace {
+
+using internal::FlowAccess;
+using internal::FlowCore;
+using internal::FlowState;
+
+size_t SizeOf(const absl::Cord& data) { return data.size(); }
+size_t SizeOf(size_t size) { return size; }
+
+// In place of a transport that an abort has freed. The state of its flow lets
+// nobody read or write.
+class FreedTransport final : public Transport {
+ public:
+  explicit FreedTransport(std::string name) : name_(std::move(name)) {}
+  absl::StatusOr<absl::Cord> Read(size_t) override { return absl::Cord(); }
+  absl::Status Write(Outgoing&) override {
+    return absl::AbortedError("aborted before");
+  }
+  std::string Describe() const override { return name_; }
+
+ private:
+  const std::string name_;
+};
+
+FlowCore::Parts TakeParts(Flow& flow) {
+  FlowCore::Parts parts = FlowAccess::Core(flow).TakeParts();
+  ABSL_CHECK(parts.state.aborted() || !parts.state.closed().has_value())
+      << parts.transport->Describe() << ": joined or split after Close()";
+  if (parts.state.freed()) {
+    parts.transport =
+        std::make_unique<FreedTransport>(parts.transport->Describe());
+  }
+  return parts;
+}
+
+// --- JoinFlow()
+
+class JoinTransport final : public Transport {
+ public:
+  JoinTransport(std::unique_ptr<Transport> input,
+                std::unique_ptr<Transport> output)
+      : input_(std::move(input)), output_(std::move(output)) {}
+
+  absl::StatusOr<absl::Cord> Read(size_t max_bytes) override {
+    return input_->Read(max_bytes);
+  }
+  absl::StatusOr<size_t> ReadInto(absl::Span<char> space) override {
+    return input_->ReadInto(space);
+  }
+  absl::Status Write(Outgoing& data) override { return output_->Write(data); }
+  absl::Status EndWrite(const absl::Status& outcome,
+                        absl::Time deadline) override {
+    return output_->EndWrite(outcome, deadline);
+  }
+  void RefuseRead() override { input_->RefuseRead(); }
+  absl::Status AwaitRemoteEnd(absl::Time deadline) override {
+    absl::Status status = input_->AwaitRemoteEnd(deadline);
+    // Reading `output_` was refused: this lets it discard what still comes.
+    if (status.ok()) status = output_->AwaitRemoteEnd(deadline);
+    return status;
+  }
+  void Abort(const absl::Status& reason) override {
+    input_->Abort(reason);
+    output_->Abort(reason);
+  }
+  void LoseRead() override { input_->LoseRead(); }
+  absl::Status Free() override {
+    absl::Status status = output_->Free();
+    status.Update(input_->Free());
+    return status;
+  }
+  void FreeInChild() override {
+    output_->FreeInChild();
+    input_->FreeInChild();
+  }
+  void SetReadDeadline(absl::Time deadline) override {
+    input_->SetReadDeadline(deadline);
+  }
+  void SetWriteDeadline(absl::Time deadline) override {
+    output_->SetWriteDeadline(deadline);
+  }
+  bool IsLent() const override { return input_->IsLent(); }
+  int64_t BytesInTransit() const override { return output_->BytesInTransit(); }
+  std::string LocalAddress() const override { return input_->LocalAddress(); }
+  std::string RemoteAddress() const override { return input_->RemoteAddress(); }
+  absl::StatusOr<PeerCredentials> Peer() const override {
+    return input_->Peer();
+  }
+  std::string Describe() const override {
+    return absl::StrCat("input of ", input_->Describe(), ", output of ",
+                        output_->Describe());
+  }
+
+ private:
+  const std::unique_ptr<Transport> input_;
+  const std::unique_ptr<Transport> output_;
+};
+
+// --- SplitFlow()
+
+// The transport that two halves share, and what each must know of the other.
+class Whole {
+ public:
+  Whole(std::unique_ptr<Transport> transport, const absl::Status& abort_reason)
+      : transport_(std::move(transport)),
+        aborted_(!abort_reason.ok()),
+        abort_reason_(abort_reason) {}
+
+  Transport& transport() const { return *transport_; }
+
+  void Abort(const absl::Status& reason) {
+    {
+      absl::MutexLock lock(&mu_);
+      if (!abort_reason_.ok()) return;
+      abort_reason_ = reason;
+    }
+    // Before it wakes a call of the other half, which looks at it.
+    aborted_ = true;
+    transport_->Abort(reason);
+  }
+  absl::Status AbortReason() const {
+    if (!aborted_) return absl::OkStatus();
+    absl::MutexLock lock(&mu_);
+    return abort_reason_;
+  }
+
+  // Notes that a half closes while the inbound direction is not over. Returns
+  // whether both do, so that this one waits for the end of the remote.
+  bool IsLastToClose(bool reads) {
+    absl::MutexLock lock(&mu_);
+    (reads ? reader_closes_ : writer_closes_) = true;
+    return reader_closes_ && writer_closes_;
+  }
+
+  // The second half frees.
+  absl::Status Free() {
+    absl::Status status;
+    if (freed_halves_.fetch_add(1) == 1) status = transport_->Free();
+    absl::Status reason = AbortReason();
+    return reason.ok() ? status : reason;
+  }
+  void FreeInChild() {
+    if (freed_halves_.fetch_add(1) == 1) transport_->FreeInChild();
+  }
+
+ private:
+  const std::unique_ptr<Transport> transport_;
+  std::atomic<bool> aborted_;
+  std::atomic<int> freed_halves_{0};
+  mutable absl::Mutex mu_;
+  absl::Status abort_reason_ ABSL_GUARDED_BY(mu_);
+  bool reader_closes_ ABSL_GUARDED_BY(mu_) = false;
+  bool writer_closes_ ABSL_GUARDED_BY(mu_) = false;
+};
+
+// An abort of the other half overrides what a call returns, as an abort of its
+// own flow would.
+class HalfTransport final : public Transport {
+ public:
+  HalfTransport(std::shared_ptr<Whole> whole, bool reads)
+      : whole_(std::move(whole)), reads_(reads) {}
+
+  absl::StatusOr<absl::Cord> Read(size_t max_bytes) override {
+    return Checked(inner().Read(max_bytes));
+  }
+  absl::StatusOr<size_t> ReadInto(absl::Span<char> space) override {
+    return Checked(inner().ReadInto(space));
+  }
+  absl::Status Write(Outgoing& data) override {
+    absl::Status status = inner().Write(data);
+    absl::Status reason = whole_->AbortReason();
+    if (reason.ok()) return status;
+    if (status.ok()) data.Accept(data.size() - data.accepted());
+    return reason;
+  }
+  absl::Status EndWrite(const absl::Status& outcome,
+                        absl::Time deadline) override {
+    absl::Status status = inner().EndWrite(outcome, deadline);
+    absl::Status reason = whole_->AbortReason();
+    return reason.ok() ? status : reason;
+  }
+  void RefuseRead() override { inner().RefuseRead(); }
+  absl::Status AwaitRemoteEnd(absl::Time deadline) override {
+    if (!whole_->IsLastToClose(reads_)) return absl::OkStatus();
+    return inner().AwaitRemoteEnd(deadline);
+  }
+  void Abort(const absl::Status& reason) override { whole_->Abort(reason); }
+  void LoseRead() override { inner().LoseRead(); }
+  absl::Status Free() override { return whole_->Free(); }
+  void FreeInChild() override { whole_->FreeInChild(); }
+  void SetReadDeadline(absl::Time deadline) override {
+    if (reads_) inner().SetReadDeadline(deadline);
+  }
+  void SetWriteDeadline(absl::Time deadline) override {
+    if (!reads_) inner().SetWriteDeadline(deadline);
+  }
+  bool IsLent() const override { return inner().IsLent(); }
+  int64_t BytesInTransit() const override {
+    return reads_ ? 0 : inner().BytesInTransit();
+  }
+  std::string LocalAddress() const override { return inner().LocalAddress(); }
+  std::string RemoteAddress() const override { return inner().RemoteAddress(); }
+  absl::StatusOr<PeerCredentials> Peer() const override {
+    return inner().Peer();
+  }
+  std::string Describe() const override {
+    return absl::StrCat(reads_ ? "reader of " : "writer of ",
+                        inner().Describe());
+  }
+
+ private:
+  Transport& inner() const { return whole_->transport(); }
+
+  template <typename Data>
+  absl::StatusOr<Data> Checked(absl::StatusOr<Data> data) {
+    absl::Status reason = whole_->AbortReason();
+    if (reason.ok()) return data;
+    if (data.ok() && SizeOf(*data) != 0) inner().LoseRead();
+    return reason;
+  }
+
+  const std::shared_ptr<Whole> whole_;
+  const bool reads_;
+};
+
+}  // namespace
+
+std::unique_ptr<Flow> JoinFlow(std::unique_ptr<Flow> input,
+                               std::unique_ptr<Flow> output) {
+  ABSL_CHECK(input != nullptr && output != nullptr) << "no flow to join";
+  input->Shutdown(ShutdownMode::kWrite).IgnoreError();
+  output->Shutdown(ShutdownMode::kRead).IgnoreError();
+  const absl::Status in_reason = FlowAccess::Core(*input).AbortReason();
+  const absl::Status out_reason = FlowAccess::Core(*output).AbortReason();
+  if (!in_reason.ok()) output->Abort(in_reason);
+  if (!out_reason.ok()) input->Abort(out_reason);
+
+  FlowCore::Parts in = TakeParts(*input);
+  FlowCore::Parts out = TakeParts(*output);
+  FlowCore::Parts joined;
+  joined.state = FlowState::Joined(in.state, out.state);
+  joined.read_deadline = in.read_deadline;
+  joined.write_deadline = out.write_deadline;
+  joined.fork_generation = in.fork_generation;
+  joined.transport = std::make_unique<JoinTransport>(std::move(in.transport),
+                                                     std::move(out.transport));
+  return FlowAccess::Make(std::move(joined));
+}
+
+SplitHalves SplitFlow(std::unique_ptr<Flow> flow) {
+  ABSL_CHECK(flow != nullptr) << "no flow to split";
+  FlowCore::Parts parts = TakeParts(*flow);
+  auto whole = std::make_shared<Whole>(std::move(parts.transport),
+                                       parts.state.abort_reason());
+  FlowCore::Parts reader;
+  reader.state = FlowState::Joined(parts.state, FlowState::OfNothing());
+  reader.read_deadline = parts.read_deadline;
+  reader.fork_generation = parts.fork_generation;
+  reader.transport = std::make_unique<HalfTransport>(whole, /*reads=*/true);
+  FlowCore::Parts writer;
+  writer.state = FlowState::Joined(FlowState::OfNothing(), parts.state);
+  writer.write_deadline = parts.write_deadline;
+  writer.fork_generation = parts.fork_generation;
+  writer.transport = std::make_unique<HalfTransport>(std::move(whole),
+                                                     /*reads=*/false);
+  return {FlowAccess::Make(std::move(reader)),
+          FlowAccess::Make(std::move(writer))};
+}
+
+}  // namespace flow

@@ -1,0 +1,235 @@
+// Copyright 2026 The flow authors
+// SPDX-License-Identifier: Apache-2.0
+
+#include "flow/limit.h"
+
+#include <algorithm>
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <type_traits>
+#include <utility>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/cord.h"
+#include "absl/strings/str_cat.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
+#include "absl/types/span.h"
+#include "flow/flow.h"
+#include "flow/internal/decorate_input.h"
+#include "flow/internal/flow_core.h"
+#include "flow/internal/monotonic_deadline.h"
+#include "flow/status.h"
+#include "flow/transport.h"
+
+namespace flow {
+namespace {
+
+using internal::MonotonicDeadline;
+
+// How much Close() reads at once of what it drops, in bytes.
+constexpr int64_t kSkip = int64_t{256} << 10;
+
+size_t SizeOf(const absl::Cord& data) { return data.size(); }
+size_t SizeOf(size_t size) { return size; }
+
+// Only the call that reads touches `left_`: a read, or the skipping in Close(),
+// which comes after the last read.
+class LimitTransport final : public ForwardingTransport {
+ public:
+  LimitTransport(std::unique_ptr<Transport> inner, int64_t limit, bool exact)
+      : ForwardingTransport(std::move(inner)),
+        limit_(std::max(limit, int64_t{0})),
+        exact_(exact),
+        is_lent_(ForwardingTransport::IsLent()),
+        left_(limit_) {}
+
+  absl::StatusOr<absl::Cord> Read(size_t max_bytes) override {
+    return ReadBy(max_bytes, [this](size_t max) {
+      return ForwardingTransport::Read(max);
+    });
+  }
+  absl::StatusOr<size_t> ReadInto(absl::Span<char> space) override {
+    return ReadBy(space.size(), [&](size_t max) {
+      return inner().ReadInto(space.first(max));
+    });
+  }
+
+  void RefuseRead() override {
+    if (!is_lent_) return RefuseOnce();
+    {
+      absl::MutexLock lock(&mu_);
+      refused_ = true;
+    }
+    // What is left is skipped in Close(), so it cannot be refused underneath.
+    SetInnerDeadline();
+  }
+
+  absl::Status AwaitRemoteEnd(absl::Time deadline) override {
+    if (is_lent_) {
+      const MonotonicDeadline until(deadline);
+      absl::Status status = SkipRest(until);
+      // The Flow aborts, or calls again.
+      if (absl::IsDeadlineExceeded(status) && until.has_passed()) return status;
+      // What is left must not be taken for what follows.
+      if (!status.ok()) Abort(internal::Lasting(status));
+      if (status.ok() && left_ > 0) status = EndTooEarly();
+      if (!status.ok()) return status;
+    }
+    return ForwardingTransport::AwaitRemoteEnd(deadline);
+  }
+
+  void Abort(const absl::Status& reason) override {
+    if (!aborted_.exchange(true)) ForwardingTransport::Abort(reason);
+  }
+
+  void SetReadDeadline(absl::Time deadline) override {
+    {
+      absl::MutexLock lock(&mu_);
+      read_deadline_ = MonotonicDeadline(deadline);
+    }
+    SetInnerDeadline();
+  }
+
+  std::string Describe() const override {
+    return absl::StrCat("first ", limit_, " bytes of ",
+                        ForwardingTransport::Describe());
+  }
+
+ private:
+  template <typename Read>
+  auto ReadBy(size_t max_bytes, Read read) -> decltype(read(max_bytes)) {
+    using Data = std::decay_t<decltype(*read(max_bytes))>;
+    if (!is_lent_) return ReadPart(max_bytes, read);
+    {
+      absl::MutexLock lock(&mu_);
+      if (refused_) return Data();
+      if (skipping_) {
+        return ClosedError("Close() has begun to skip what was not read");
+      }
+      reading_ = true;
+    }
+    auto data = ReadPart(max_bytes, read);
+    absl::MutexLock lock(&mu_);
+    reading_ = false;
+    return data;
+  }
+
+  template <typename Read>
+  auto ReadPart(size_t max_bytes, Read read) -> decltype(read(max_bytes)) {
+    using Data = std::decay_t<decltype(*read(max_bytes))>;
+    if (left_ == 0) {
+      RefuseOnce();
+      return Data();
+    }
+    const size_t max = static_cast<size_t>(
+        std::min(uint64_t{max_bytes}, static_cast<uint64_t>(left_)));
+    auto data = read(max);
+    if (!data.ok()) return data;
+    const size_t size = SizeOf(*data);
+    if (size > max) {
+      return absl::InternalError(
+          absl::StrCat("a read of at most ", max, " bytes was given ", size));
+    }
+    if (size == 0) {
+      absl::Status status = EndTooEarly();
+      if (!status.ok()) return status;
+    }
+    left_ -= static_cast<int64_t>(size);
+    return data;
+  }
+
+  absl::Status EndTooEarly() const {
+    if (!exact_) return absl::OkStatus();
+    return absl::OutOfRangeError(absl::StrCat(
+        "the stream ended after ", limit_ - left_, " of ", limit_, " bytes"));
+  }
+
+  // Reads what is left, or up to the end of the stream.
+  absl::Status SkipRest(MonotonicDeadline deadline) {
+    const auto may_begin = [this] {
+      mu_.AssertReaderHeld();
+      return !reading_;
+    };
+    {
+      absl::MutexLock lock(&mu_);
+      if (!AwaitUntil(mu_, absl::Condition(&may_begin), deadline)) {
+        return absl::DeadlineExceededError("a Read is under way");
+      }
+      skipping_ = true;
+      skip_deadline_ = deadline;
+    }
+    SetInnerDeadline();
+    while (left_ > 0) {
+      const absl::StatusOr<absl::Cord> data = ForwardingTransport::Read(
+          static_cast<size_t>(std::min(left_, kSkip)));
+      if (!data.ok()) return data.status();
+      if (data->empty()) break;
+      left_ -= static_cast<int64_t>(data->size());
+    }
+    return absl::OkStatus();
+  }
+
+  void RefuseOnce() {
+    if (!refused_inner_.exchange(true)) ForwardingTransport::RefuseRead();
+  }
+
+  // Without the lock, because this can run a user's function, which may call
+  // the flow. So another thread can come in between; then this is not the last
+  // word.
+  void SetInnerDeadline() {
+    MonotonicDeadline wanted = InnerDeadline();
+    MonotonicDeadline given;
+    do {
+      given = wanted;
+      ForwardingTransport::SetReadDeadline(given.ToTime());
+      wanted = InnerDeadline();
+    } while (!(given == wanted));
+  }
+  MonotonicDeadline InnerDeadline() {
+    absl::MutexLock lock(&mu_);
+    if (skipping_) return skip_deadline_;
+    // Wakes a read that was refused.
+    if (refused_) return MonotonicDeadline(absl::InfinitePast());
+    return read_deadline_;
+  }
+
+  const int64_t limit_;
+  const bool exact_;
+  const bool is_lent_;
+  int64_t left_;
+  std::atomic<bool> refused_inner_{false};
+  std::atomic<bool> aborted_{false};
+
+  absl::Mutex mu_;
+  MonotonicDeadline read_deadline_ ABSL_GUARDED_BY(mu_);
+  // These are set only if the flow is lent.
+  bool reading_ ABSL_GUARDED_BY(mu_) = false;
+  bool refused_ ABSL_GUARDED_BY(mu_) = false;
+  bool skipping_ ABSL_GUARDED_BY(mu_) = false;
+  MonotonicDeadline skip_deadline_ ABSL_GUARDED_BY(mu_);
+};
+
+std::unique_ptr<Flow> Limit(std::unique_ptr<Flow> flow, int64_t n, bool exact) {
+  return internal::DecorateInput(
+      std::move(flow), [&](std::unique_ptr<Transport> inner) {
+        return std::make_unique<LimitTransport>(std::move(inner), n, exact);
+      });
+}
+
+}  // namespace
+
+std::unique_ptr<Flow> LimitInput(std::unique_ptr<Flow> flow, int64_t n) {
+  return Limit(std::move(flow), n, /*exact=*/false);
+}
+
+std::unique_ptr<Flow> ExactInput(std::unique_ptr<Flow> flow, int64_t n) {
+  return Limit(std::move(flow), n, /*exact=*/true);
+}
+
+}  // namespace flow
