@@ -18,11 +18,14 @@
 #include "absl/strings/str_format.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
+#include "absl/types/span.h"
 #include "flow/flow.h"
 #include "flow/internal/byte_queue.h"
 
 namespace flow {
 namespace {
+
+using Side = CopyResult::Side;
 
 std::string FormatRate(double bytes_per_second) {
   static constexpr const char* kUnits[] = {"B/s", "KiB/s", "MiB/s", "GiB/s",
@@ -37,6 +40,125 @@ std::string FormatRate(double bytes_per_second) {
 std::string Count(int64_t n, absl::string_view noun) {
   return absl::StrFormat("%d %s%s", n, noun, n == 1 ? "" : "s");
 }
+
+// One Copy().
+class CopyRun {
+ public:
+  // `results` has one for each of `sinks`.
+  CopyRun(Flow& source, absl::Span<Flow* const> sinks,
+          const CopyOptions& options, absl::Span<CopyResult> results)
+      : source_(source),
+        sinks_(sinks),
+        options_(options),
+        results_(results),
+        live_(sinks.size()) {}
+
+  // Returns the error of the source, or else of the first sink that failed.
+  absl::Status Run() {
+    // Not the wall clock, which can be set while this runs.
+    const auto start = std::chrono::steady_clock::now();
+    absl::Status error = ReadAndWrite();
+    const absl::Duration duration =
+        absl::FromChrono(std::chrono::steady_clock::now() - start);
+    for (CopyResult& result : results_) result.statistics.duration = duration;
+    return error;
+  }
+
+ private:
+  absl::Status ReadAndWrite() {
+    if (options_.exactly && options_.max_bytes == CopyOptions().max_bytes) {
+      return Stop(absl::InvalidArgumentError(
+                      absl::StrCat(source_.DebugString(),
+                                   ": Copy() of exactly max_bytes, which is "
+                                   "not set")),
+                  Side::kNone);
+    }
+    const size_t max_read = std::max(options_.max_read, size_t{1});
+    int64_t copied = 0;
+    while (copied < options_.max_bytes) {
+      const auto remaining = static_cast<uint64_t>(options_.max_bytes - copied);
+      absl::StatusOr<absl::Cord> data =
+          source_.Read(std::min<uint64_t>(max_read, remaining));
+      if (!data.ok()) {
+        if (GoesOn(data.status())) continue;
+        return Stop(std::move(data).status(), Side::kSource);
+      }
+      if (data->empty()) {
+        if (!options_.exactly) break;
+        return Stop(absl::OutOfRangeError(absl::StrCat(
+                        source_.DebugString(), ": the stream ended after ",
+                        copied, " of ", options_.max_bytes, " bytes to copy")),
+                    Side::kSource);
+      }
+      copied += static_cast<int64_t>(data->size());
+      WriteToAll(*std::move(data));
+      if (live_ == 0) break;
+    }
+    return sink_error_;
+  }
+
+  void WriteToAll(absl::Cord data) {
+    for (size_t i = 0; i < sinks_.size(); ++i) {
+      CopyResult& result = results_[i];
+      if (!result.status.ok()) continue;
+      ++result.statistics.reads;
+      const bool is_last = i + 1 == sinks_.size();
+      absl::Cord rest = is_last ? std::move(data) : data;
+      // Unless one before it has stopped the copy.
+      absl::Status status =
+          live_ == 0 ? absl::OkStatus() : Write(*sinks_[i], &rest, result);
+      if (!status.ok()) {
+        if (sink_error_.ok()) sink_error_ = status;
+        result.status = std::move(status);
+        result.failed = Side::kSink;
+        live_ = options_.outlives_sinks ? live_ - 1 : 0;
+      }
+      result.unwritten = std::move(rest);
+    }
+    if (live_ != 0) return;
+    // Those that had their turn before the one that has stopped the copy, and
+    // those that did not have it.
+    for (CopyResult& result : results_) {
+      if (result.status.ok()) result.status = sink_error_;
+    }
+  }
+
+  absl::Status Write(Flow& sink, absl::Cord* data, CopyResult& result) {
+    while (true) {
+      const size_t size = data->size();
+      absl::Status status = sink.WriteFrom(data);
+      ++result.statistics.writes;
+      const auto accepted = static_cast<int64_t>(size - data->size());
+      result.statistics.bytes += accepted;
+      if (options_.on_write != nullptr && accepted > 0) {
+        options_.on_write(accepted);
+      }
+      if (status.ok() || !GoesOn(status)) return status;
+    }
+  }
+
+  bool GoesOn(const absl::Status& status) const {
+    return absl::IsDeadlineExceeded(status) &&
+           options_.on_deadline != nullptr && options_.on_deadline();
+  }
+
+  // Ends the copy for all sinks that have not failed.
+  absl::Status Stop(absl::Status error, Side failed) {
+    for (CopyResult& result : results_) {
+      if (!result.status.ok()) continue;
+      result.status = error;
+      result.failed = failed;
+    }
+    return error;
+  }
+
+  Flow& source_;
+  const absl::Span<Flow* const> sinks_;
+  const CopyOptions& options_;
+  const absl::Span<CopyResult> results_;
+  size_t live_;              // how many sinks are still written to
+  absl::Status sink_error_;  // the first
+};
 
 }  // namespace
 
@@ -53,63 +175,26 @@ std::string CopyStatistics::ToString() const {
       Count(writes, "write"));
 }
 
-CopyResult Copy(Flow& source, Flow& sink, const CopyOptions& options) {
-  CopyResult result;
-  CopyStatistics& statistics = result.statistics;
-  // Not the wall clock, which can be set while this runs.
-  const auto start = std::chrono::steady_clock::now();
-  const size_t max_read = std::max(options.max_read, size_t{1});
-  const auto goes_on = [&options](const absl::Status& status) {
-    return absl::IsDeadlineExceeded(status) && options.on_deadline != nullptr &&
-           options.on_deadline();
-  };
-  if (options.exactly && options.max_bytes == CopyOptions().max_bytes) {
+MultiCopyResult Copy(Flow& source, absl::Span<Flow* const> sinks,
+                     const CopyOptions& options) {
+  MultiCopyResult result;
+  if (sinks.empty()) {
     result.status = absl::InvalidArgumentError(
-        absl::StrCat(source.DebugString(),
-                     ": Copy() of exactly max_bytes, which is not set"));
+        absl::StrCat(source.DebugString(), ": Copy() to no sinks"));
     return result;
   }
-  while (statistics.bytes < options.max_bytes) {
-    const auto remaining =
-        static_cast<uint64_t>(options.max_bytes - statistics.bytes);
-    absl::StatusOr<absl::Cord> data =
-        source.Read(std::min<uint64_t>(max_read, remaining));
-    if (!data.ok()) {
-      if (goes_on(data.status())) continue;
-      result.status = std::move(data).status();
-      result.failed = CopyResult::Side::kSource;
-      break;
-    }
-    if (data->empty()) {
-      if (options.exactly) {
-        result.status = absl::OutOfRangeError(absl::StrCat(
-            source.DebugString(), ": the stream ended after ", statistics.bytes,
-            " of ", options.max_bytes, " bytes to copy"));
-        result.failed = CopyResult::Side::kSource;
-      }
-      break;
-    }
-    ++statistics.reads;
-    absl::Status written;
-    do {
-      const size_t size = data->size();
-      written = sink.WriteFrom(&*data);
-      ++statistics.writes;
-      const auto accepted = static_cast<int64_t>(size - data->size());
-      statistics.bytes += accepted;
-      if (options.on_write != nullptr && accepted > 0) {
-        options.on_write(accepted);
-      }
-    } while (!written.ok() && goes_on(written));
-    if (!written.ok()) {
-      result.status = std::move(written);
-      result.failed = CopyResult::Side::kSink;
-      result.unwritten = *std::move(data);
-      break;
-    }
-  }
-  statistics.duration =
-      absl::FromChrono(std::chrono::steady_clock::now() - start);
+  result.sinks.resize(sinks.size());
+  result.status =
+      CopyRun(source, sinks, options, absl::MakeSpan(result.sinks)).Run();
+  return result;
+}
+
+CopyResult Copy(Flow& source, Flow& sink, const CopyOptions& options) {
+  Flow* const sinks[] = {&sink};
+  CopyResult result;
+  CopyRun(source, sinks, options, absl::MakeSpan(&result, 1))
+      .Run()
+      .IgnoreError();  // is in the result
   return result;
 }
 

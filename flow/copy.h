@@ -3,17 +3,17 @@
 //
 // File: copy.h
 //
-// Copy() moves bytes from one flow to another, in one direction, until the
-// source ends or either of them fails, and says in every case how far it came.
-// ReadAll() returns what a flow still has as one Cord.
+// Copy() moves bytes from one flow to another, or to several others, in one
+// direction, until the source ends or one of them fails, and says in every case
+// how far it came. ReadAll() returns what a flow still has as one Cord.
 //
 // When not to use it: to connect two flows both ways, as a relay does; proxy.h
 // does that.
 //
 // Thread safety: while it runs, Copy() is the one reader of `source` and the
-// one writer of `sink`, and ReadAll() is the one reader of its flow. To watch
-// it from another thread, look at `sink.bytes_written()`, which grows write by
-// write. To stop it, Abort() either flow.
+// one writer of each sink, and ReadAll() is the one reader of its flow. To
+// watch it from another thread, look at `sink.bytes_written()`, which grows
+// write by write. To stop it, Abort() either flow.
 
 #ifndef FLOW_COPY_H_
 #define FLOW_COPY_H_
@@ -23,11 +23,13 @@
 #include <functional>
 #include <limits>
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/cord.h"
 #include "absl/time/time.h"
+#include "absl/types/span.h"
 #include "flow/flow.h"
 
 namespace flow {
@@ -43,9 +45,19 @@ struct CopyOptions {
   int64_t max_bytes = std::numeric_limits<int64_t>::max();
 
   // Whether a source that ends before `max_bytes` is an error (kOutOfRange).
-  // For data whose length is known, such as a body after a header: set
-  // `max_bytes` to that length. Without `max_bytes` this is kInvalidArgument.
+  // For data whose length is known, such as a body after a header:
+  //
+  //   flow::CopyOptions options;
+  //   options.max_bytes = content_length;
+  //   options.exactly = true;
+  //   flow::CopyResult result = flow::Copy(*channel, *file, options);
+  //
+  // Without `max_bytes` this is kInvalidArgument.
   bool exactly = false;
+
+  // Of several sinks: whether to go on with the others if one fails. By default
+  // the copy stops there.
+  bool outlives_sinks = false;
 
   // Called after each write that has accepted something, even if it failed,
   // with the number of bytes accepted.
@@ -111,6 +123,45 @@ struct CopyResult {
 // kDeadlineExceeded, unless `on_deadline` says to go on. To resume it, write
 // `unwritten` first.
 CopyResult Copy(Flow& source, Flow& sink, const CopyOptions& options = {});
+
+// Copy() to several sinks
+//
+// Gives each of `sinks` every byte of `source`. Shuts down and closes none of
+// them. There is a result for each sink, in the same order, and with it the
+// same that follows for one sink:
+//
+//   flow::Flow* const sinks[] = {mirror.get(), file.get()};
+//   const flow::MultiCopyResult result = flow::Copy(*source, sinks);
+//   for (size_t i = 0; i < 2; ++i) {
+//     const absl::Status& status = result.sinks[i].status;
+//     status.ok() ?
+//     sinks[i]->Shutdown(flow::ShutdownMode::kWrite).IgnoreError()
+//                 : sinks[i]->Abort(status);
+//   }
+//
+//  * Data is shared by the sinks, not copied.
+//  * The sinks are written to in turn on the calling thread, so the slowest one
+//    sets the pace. A write deadline of a sink bounds how long it may hold up
+//    the others.
+//  * If a sink fails, `outlives_sinks` says whether the others go on.
+//  * `on_write` and `on_deadline` are called for each sink.
+//
+// If there are no sinks, that is kInvalidArgument, and nothing is read.
+struct MultiCopyResult {
+  // Ok: the result of every sink is. Otherwise the error of the source, or else
+  // of the first sink that failed.
+  absl::Status status;
+
+  // Each is what a Copy() to this sink alone would have returned: Ok means that
+  // this sink has everything. A sink that the copy has left because another one
+  // had failed has the error of that other one, with `failed` kNone.
+  //
+  // `unwritten` is the rest of the last piece that was read for this sink. In a
+  // copy that goes on, all that was read later is missing as well.
+  std::vector<CopyResult> sinks;
+};
+MultiCopyResult Copy(Flow& source, absl::Span<Flow* const> sinks,
+                     const CopyOptions& options = {});
 
 // ReadAll()
 //

@@ -26,6 +26,7 @@
 #include "flow/function_flow.h"
 #include "flow/iostream.h"
 #include "flow/pipe.h"
+#include "flow/tee.h"
 #include "flow/testing/internal/deadlines.h"
 #include "flow/testing/internal/raw_sockets.h"
 #include "flow/testing/matchers.h"
@@ -95,6 +96,25 @@ TEST(ForkTest, AChildThatDestroysFlowsOnTopOfASocketSendsNothing) {
     ASSERT_THAT(remote->Read(), IsOkAndHolds("the parent's: "));
     ExpectWorks(*local, *remote);
   }
+}
+
+// The thread of the tee is the parent's.
+TEST(ForkTest, AChildThatDestroysATeeWaitsForNothing) {
+  const RawPair raw = RawUnix();
+  const RawPair side = RawUnix();
+  auto copy = FlowOf(side.right);
+  ASSERT_THAT(copy->Shutdown(ShutdownMode::kWrite), IsOk());
+  auto local = TeeWrites(FlowOf(raw.left), FlowOf(side.left));
+  auto remote = FlowOf(raw.right);
+  InChild([&] {
+    local.reset();
+    for (const int fd : {raw.left, side.left}) {
+      if (::fcntl(fd, F_GETFD) >= 0) ::_exit(1);  // it is closed
+    }
+  });
+  ExpectWorks(*local, *remote);
+  EXPECT_THAT(copy->Read(), IsOkAndHolds("there"));
+  EXPECT_THAT(copy->Read(), IsEof());
 }
 
 TEST(ForkTest, AChildThatDestroysPipesEndsNothing) {

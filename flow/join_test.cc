@@ -3,6 +3,8 @@
 
 #include "flow/join.h"
 
+#include <cstddef>
+#include <functional>
 #include <memory>
 #include <string>
 #include <thread>
@@ -16,9 +18,12 @@
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "flow/flow.h"
+#include "flow/outgoing.h"
 #include "flow/pipe.h"
+#include "flow/socket.h"
 #include "flow/testing/copied_bytes.h"
 #include "flow/testing/matchers.h"
+#include "flow/transport.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
@@ -230,6 +235,71 @@ TEST(SplitFlowTest, AbortOfOneHalfAbortsBothWithTheReason) {
     EXPECT_THAT(aborted.Close(), StatusIs(absl::StatusCode::kDataLoss));
     EXPECT_THAT(pipe.right->Write("x"), StatusIs(absl::StatusCode::kDataLoss));
   }
+}
+
+// Says that all is well whatever has happened.
+class CarefreeTransport final : public Transport {
+ public:
+  explicit CarefreeTransport(std::function<void()> meanwhile)
+      : meanwhile_(std::move(meanwhile)) {}
+  absl::StatusOr<absl::Cord> Read(size_t) override {
+    meanwhile_();
+    return absl::Cord();
+  }
+  absl::Status Write(Outgoing&) override {
+    meanwhile_();
+    return absl::OkStatus();
+  }
+  absl::Status EndWrite(const absl::Status&, absl::Time) override {
+    meanwhile_();
+    return absl::OkStatus();
+  }
+  std::string Describe() const override { return "carefree"; }
+
+ private:
+  const std::function<void()> meanwhile_;
+};
+
+TEST(SplitFlowTest, AnAbortOfTheOtherHalfOverridesWhatTheTransportSays) {
+  SplitHalves halves;
+  bool of_reader = false;
+  const auto split = [&] {
+    halves = SplitFlow(MakeFlow(std::make_unique<CarefreeTransport>([&] {
+      (of_reader ? halves.reader : halves.writer)
+          ->Abort(absl::DataLossError("no"));
+    })));
+  };
+  split();
+  EXPECT_THAT(halves.reader->Read(), StatusIs(absl::StatusCode::kDataLoss));
+  of_reader = true;
+  split();
+  EXPECT_THAT(halves.writer->Write("abc"),
+              StatusIs(absl::StatusCode::kDataLoss));
+  EXPECT_EQ(halves.writer->bytes_written(), 3);
+  split();
+  EXPECT_THAT(halves.writer->Shutdown(ShutdownMode::kWrite),
+              StatusIs(absl::StatusCode::kDataLoss));
+}
+
+// Close of a socket that has something to read would reset the connection.
+TEST(SplitFlowTest, TheSecondCloseDiscardsWhatTheFirstHalfHasRefused) {
+  auto listener = Listen("tcp:localhost:0");
+  ASSERT_THAT(listener, IsOk());
+  auto remote = Dial((*listener)->address());
+  ASSERT_THAT(remote, IsOk());
+  auto accepted = (*listener)->Accept();
+  ASSERT_THAT(accepted, IsOk());
+  SplitHalves halves = SplitFlow(*std::move(accepted));
+  EXPECT_EQ(halves.reader->local_address(), halves.writer->local_address());
+  EXPECT_THAT(halves.reader->Shutdown(ShutdownMode::kRead), IsOk());
+  EXPECT_THAT(halves.reader->Close(), IsOk());
+  ASSERT_THAT((*remote)->Write("unread"), IsOk());
+  EXPECT_THAT(halves.writer->Write("answer"), IsOk());
+  std::thread closer([&] { EXPECT_THAT(halves.writer->Close(), IsOk()); });
+  EXPECT_THAT((*remote)->Read(), HoldsData("answer"));
+  EXPECT_THAT((*remote)->Read(), IsEof());
+  EXPECT_THAT((*remote)->Close(), IsOk());
+  closer.join();
 }
 
 TEST(SplitFlowTest, DestructionOfOneHalfAbortsBoth) {

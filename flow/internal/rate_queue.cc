@@ -1,0 +1,79 @@
+// Copyright 2026 The flow authors
+// SPDX-License-Identifier: Apache-2.0
+
+#include "flow/internal/rate_queue.h"
+
+#include <algorithm>
+#include <chrono>  // NOLINT(build/c++11)
+#include <cstddef>
+#include <cstdint>
+
+#include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
+#include "flow/internal/monotonic_deadline.h"
+
+namespace flow::internal {
+namespace {
+
+// Not the wall clock, which can be set.
+absl::Duration Now() {
+  return absl::FromChrono(std::chrono::steady_clock::now().time_since_epoch());
+}
+
+}  // namespace
+
+RateQueue::RateQueue(int64_t tokens_per_second, int64_t burst)
+    : bucket_(tokens_per_second, burst, Now()) {}
+
+bool RateQueue::Await(Caller& caller, int64_t tokens, int64_t taken) {
+  absl::MutexLock lock(&mu_);
+  const auto place = callers_.insert(callers_.end(), &caller);
+  bool in_time = true;
+  while (!caller.stopped_) {
+    absl::Duration wait = absl::InfiniteDuration();
+    if (callers_.front() == &caller) {
+      bucket_.Fill(Now());
+      wait = bucket_.Until(tokens);
+    }
+    if (wait <= absl::ZeroDuration()) break;
+    const absl::Duration left = caller.deadline_.left();
+    in_time = left > absl::ZeroDuration();
+    if (!in_time) break;
+    caller.woken_.WaitWithTimeout(&mu_, std::min(wait, left));
+  }
+  if (in_time) bucket_.Add(static_cast<double>(-taken));
+  callers_.erase(place);
+  WakeFirst();
+  return in_time;
+}
+
+void RateQueue::Add(int64_t tokens) {
+  absl::MutexLock lock(&mu_);
+  bucket_.Fill(Now());
+  bucket_.Add(static_cast<double>(tokens));
+  WakeFirst();
+}
+
+void RateQueue::SetDeadline(Caller& caller, absl::Time deadline) {
+  const MonotonicDeadline until(deadline);
+  absl::MutexLock lock(&mu_);
+  caller.deadline_ = until;
+  caller.woken_.Signal();
+}
+
+void RateQueue::Stop(Caller& caller) {
+  absl::MutexLock lock(&mu_);
+  caller.stopped_ = true;
+  caller.woken_.Signal();
+}
+
+size_t RateQueue::waiting() const {
+  absl::MutexLock lock(&mu_);
+  return callers_.size();
+}
+
+void RateQueue::WakeFirst() {
+  if (!callers_.empty()) callers_.front()->woken_.Signal();
+}
+
+}  // namespace flow::internal

@@ -1,0 +1,74 @@
+// Copyright 2026 The flow authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// File: internal/rate_queue.h
+//
+// Lets calls wait for the tokens of a bucket, in the order in which they came.
+// Not for users of the library.
+//
+// Thread safety: any thread may call anything at any time.
+
+#ifndef FLOW_INTERNAL_RATE_QUEUE_H_
+#define FLOW_INTERNAL_RATE_QUEUE_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <list>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
+#include "flow/internal/monotonic_deadline.h"
+#include "flow/internal/token_bucket.h"
+
+namespace flow::internal {
+
+// RateQueue
+class RateQueue {
+ public:
+  RateQueue(int64_t tokens_per_second, int64_t burst);
+
+  // RateQueue::Caller
+  //
+  // One direction of a flow, which waits for one thing at a time. Its fields
+  // are the queue's.
+  class Caller {
+   public:
+    Caller() = default;
+
+   private:
+    friend class RateQueue;
+    absl::CondVar woken_;
+    MonotonicDeadline deadline_;
+    bool stopped_ = false;
+  };
+
+  // RateQueue::Await()
+  //
+  // Waits until `caller` is the first one and there are `tokens`, of which
+  // there may be no more than the burst, and takes `taken`. Returns false, and
+  // takes none, if its deadline has passed before. One that is stopped does not
+  // wait.
+  bool Await(Caller& caller, int64_t tokens, int64_t taken);
+
+  // Adds `tokens`, or takes them away if they are negative.
+  void Add(int64_t tokens);
+
+  // Also for a call that waits. Stop() ends the wait, and all later ones.
+  void SetDeadline(Caller& caller, absl::Time deadline);
+  void Stop(Caller& caller);
+
+  // How many callers wait.
+  size_t waiting() const;
+
+ private:
+  void WakeFirst() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+
+  mutable absl::Mutex mu_;
+  TokenBucket bucket_ ABSL_GUARDED_BY(mu_);
+  std::list<Caller*> callers_ ABSL_GUARDED_BY(mu_);
+};
+
+}  // namespace flow::internal
+
+#endif  // FLOW_INTERNAL_RATE_QUEUE_H_

@@ -1,0 +1,26 @@
+// Copyright 2026 The flow authors
+// SPDX-License-Identifier: Apache-2.0
+
+#include "flow/internal/start_thread.h"
+
+#include <functional>
+#include <system_error>  // NOLINT(build/c++11)
+#include <thread>        // NOLINT(build/c++11)
+#include <utility>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
+
+namespace flow::internal {
+
+absl::StatusOr<std::thread> StartThread(std::function<void()> function) {
+  try {
+    return std::thread(std::move(function));
+  } catch (const std::system_error& error) {
+    return absl::ResourceExhaustedError(
+        absl::StrCat("no thread available (", error.what(), ")"));
+  }
+}
+
+}  // namespace flow::internal

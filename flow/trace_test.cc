@@ -1,0 +1,204 @@
+// Copyright 2026 The flow authors
+// SPDX-License-Identifier: Apache-2.0
+
+#include "flow/trace.h"
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <sstream>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/status_matchers.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/cord.h"
+#include "absl/time/time.h"
+#include "absl/types/span.h"
+#include "flow/copy.h"
+#include "flow/flow.h"
+#include "flow/function_flow.h"
+#include "flow/pipe.h"
+#include "flow/testing/byte_pattern.h"
+#include "flow/testing/conformance.h"
+#include "flow/testing/fault_points.h"
+#include "flow/testing/internal/deadlines.h"
+#include "flow/testing/matchers.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+
+namespace flow {
+namespace {
+
+using ::absl_testing::IsOk;
+using ::absl_testing::StatusIs;
+using ::flow::testing::FaultPlan;
+using ::flow::testing::FlowConformanceTest;
+using ::flow::testing::IsClosed;
+using ::flow::testing::Patience;
+using ::flow::testing::Pattern;
+using ::testing::ElementsAre;
+using Operation = TraceEvent::Operation;
+
+flow::testing::FlowPair TracedPair(size_t capacity) {
+  const TraceFunction nobody = [](const TraceEvent&) {};
+  Pipe pipe = MakePipe(capacity);
+  return {TraceFlow(std::move(pipe.left), nobody, {/*max_data=*/10}),
+          TraceFlow(std::move(pipe.right), nobody, {/*max_data=*/10})};
+}
+
+flow::testing::ConformanceOptions TracedFlows() {
+  flow::testing::ConformanceOptions options;
+  options.name = "traced";
+  options.make_pair = [] { return TracedPair(256 << 10); };
+  options.make_full = [] { return TracedPair(4096); };
+  return options;
+}
+
+INSTANTIATE_TEST_SUITE_P(Trace, FlowConformanceTest,
+                         ::testing::Values(TracedFlows()),
+                         flow::testing::ConformanceName);
+
+class TraceTest : public ::testing::Test {
+ protected:
+  // What was done, without the times.
+  std::vector<std::string> Whats() const {
+    std::vector<std::string> whats;
+    for (const TraceEvent& event : events_) whats.push_back(event.What());
+    return whats;
+  }
+
+  Pipe pipe_ = MakePipe();
+  std::vector<TraceEvent> events_;
+  std::unique_ptr<Flow> flow_ =
+      TraceFlow(std::move(pipe_.left),
+                [this](const TraceEvent& event) { events_.push_back(event); },
+                {/*max_data=*/4});
+};
+
+TEST_F(TraceTest, AConversationIsToldInOrder) {
+  EXPECT_THAT(pipe_.right->Write("hello"), IsOk());
+  EXPECT_THAT(flow_->Read(1), IsOk());
+  char space[10];
+  EXPECT_THAT(flow_->ReadInto(absl::MakeSpan(space)), IsOk());
+  EXPECT_THAT(flow_->Write(""), IsOk());
+  EXPECT_THAT(flow_->Writev({"de", "f"}), IsOk());
+  EXPECT_THAT(flow_->Shutdown(ShutdownMode::kWrite), IsOk());
+  EXPECT_THAT(pipe_.right->Shutdown(ShutdownMode::kWrite), IsOk());
+  EXPECT_THAT(flow_->Read(), IsOk());
+  EXPECT_THAT(flow_->Close(Patience()), IsOk());
+  EXPECT_THAT(Whats(),
+              ElementsAre("read 1 byte", "read 4 bytes", "write 3 bytes",
+                          "shutdown write", "end-of-file", "close"));
+}
+
+TEST_F(TraceTest, AnEventHasTheFirstBytesThatPassed) {
+  EXPECT_THAT(pipe_.right->Write("hello"), IsOk());
+  EXPECT_THAT(flow_->Read(), IsOk());
+  EXPECT_THAT(flow_->Write(absl::Cord("abc")), IsOk());
+  EXPECT_THAT(flow_->Writev({"de", absl::Cord("fgh")}), IsOk());
+  ASSERT_EQ(events_.size(), 3);
+  EXPECT_EQ(events_[0].data, "hell");
+  EXPECT_EQ(events_[1].data, "abc");
+  EXPECT_EQ(events_[2].data, "defg");
+}
+
+TEST_F(TraceTest, AnErrorSaysHowMuchPassed) {
+  EXPECT_THAT(pipe_.right->Shutdown(ShutdownMode::kRead), IsOk());
+  EXPECT_THAT(flow_->Write("abc"), IsClosed());
+  ASSERT_EQ(events_.size(), 1);
+  EXPECT_EQ(events_[0].operation, Operation::kWrite);
+  EXPECT_THAT(events_[0].status, IsClosed());
+  EXPECT_EQ(events_[0].requested, 3);
+  EXPECT_EQ(events_[0].size, 0);
+  EXPECT_EQ(events_[0].data, "");
+  EXPECT_EQ(events_[0].What(), "write 0 of 3 bytes");
+}
+
+TEST_F(TraceTest, AnAbortIsToldWithItsReason) {
+  flow_->Abort(absl::UnavailableError("enough"));
+  ASSERT_EQ(events_.size(), 1);
+  EXPECT_EQ(events_[0].What(), "abort");
+  EXPECT_THAT(events_[0].status,
+              StatusIs(absl::StatusCode::kUnavailable, "enough"));
+}
+
+// What interrupts a call can make it return anything.
+TEST(TracedAbortTest, AReadThatItEndsIsNoEndOfFile) {
+  std::unique_ptr<Flow> flow;
+  std::vector<TraceEvent> events;
+  FunctionFlowOptions options;
+  options.input = Input::Buffers([&]() -> absl::StatusOr<absl::Cord> {
+    flow->Abort(absl::UnavailableError("enough"));
+    return absl::Cord("too late");
+  });
+  flow = TraceFlow(MakeFunctionFlow(std::move(options)),
+                   [&](const TraceEvent& event) { events.push_back(event); });
+  EXPECT_THAT(flow->Read(), StatusIs(absl::StatusCode::kUnavailable));
+  ASSERT_GE(events.size(), 2);
+  EXPECT_EQ(events[0].What(), "abort");
+  EXPECT_EQ(events[1].What(), "read");
+  EXPECT_EQ(events[1].size, 0);
+  EXPECT_THAT(events[1].status, StatusIs(absl::StatusCode::kUnavailable));
+}
+
+TEST(TraceEventTest, ALineIsPrintable) {
+  TraceEvent event;
+  event.operation = Operation::kRead;
+  event.size = 5;
+  event.data = "a\nb\x1b";
+  event.duration = absl::Nanoseconds(1500999);
+  EXPECT_EQ(event.ToString(), R"(read 5 bytes "a\nb\x1b"..., 1.5ms)");
+  event = TraceEvent();
+  event.operation = Operation::kClose;
+  event.status = absl::UnavailableError("gone\n");
+  EXPECT_EQ(event.ToString(), R"(close: UNAVAILABLE: gone\n, 0)");
+}
+
+TEST(TraceToTest, WritesALineForEachEvent) {
+  std::ostringstream out;
+  Pipe pipe = MakePipe();
+  auto flow = TraceFlow(std::move(pipe.left), TraceTo(out, "a\tname"));
+  EXPECT_THAT(flow->Write("abc"), IsOk());
+  flow->Abort(absl::AbortedError("enough"));
+  flow = nullptr;
+  EXPECT_THAT(out.str(),
+              ::testing::MatchesRegex("a\\\\tname: write 3 bytes, [^\n]*\n"
+                                      "a\\\\tname: abort: ABORTED: enough, "
+                                      "[^\n]*\n"
+                                      "a\\\\tname: close[^\n]*\n"));
+}
+
+// The events are an account of what passed, whatever fails.
+TEST(TraceFaultTest, TheSizesAddUpAtEveryFaultPoint) {
+  constexpr size_t kSize = 100;
+  flow::testing::ForEachFaultPoint([](FaultPlan& plan) {
+    Pipe pipe = MakePipe();
+    EXPECT_THAT(pipe.right->Write(Pattern(0, kSize)), IsOk());
+    EXPECT_THAT(pipe.right->Shutdown(ShutdownMode::kWrite), IsOk());
+    int64_t read = 0;
+    int64_t written = 0;
+    Operation last = Operation::kRead;
+    auto flow = TraceFlow(plan.Wrap(std::move(pipe.left), /*max_read=*/40),
+                          [&](const TraceEvent& event) {
+                            const auto size = static_cast<int64_t>(event.size);
+                            last = event.operation;
+                            if (last == Operation::kRead) read += size;
+                            if (last == Operation::kWrite) written += size;
+                          });
+    const absl::Status status = Copy(*flow, *flow).status;
+    EXPECT_EQ(status.ok(), !plan.fired());
+    EXPECT_EQ(read, flow->bytes_read());
+    EXPECT_EQ(written, flow->bytes_written());
+    flow->Close(Patience()).IgnoreError();
+    EXPECT_EQ(last, Operation::kClose);
+    absl::Cord copy;
+    ReadAll(*pipe.right, kSize, &copy).IgnoreError();
+    EXPECT_EQ(copy, Pattern(0, written));
+  });
+}
+
+}  // namespace
+}  // namespace flow
