@@ -134,9 +134,11 @@ CopyResult Copy(Flow& source, Flow& sink, const CopyOptions& options = {});
 //   const flow::MultiCopyResult result = flow::Copy(*source, sinks);
 //   for (size_t i = 0; i < 2; ++i) {
 //     const absl::Status& status = result.sinks[i].status;
-//     status.ok() ?
-//     sinks[i]->Shutdown(flow::ShutdownMode::kWrite).IgnoreError()
-//                 : sinks[i]->Abort(status);
+//     if (status.ok()) {
+//       closed[i] = sinks[i]->Close(absl::Now() + absl::Seconds(10));
+//     } else {
+//       sinks[i]->Abort(status);
+//     }
 //   }
 //
 //  * Data is shared by the sinks, not copied.

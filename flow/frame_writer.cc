@@ -161,25 +161,22 @@ void FrameWriter::WriteSome() {
   };
   take_off(rest_);
   bool all_sent = rest_.empty();
-  const bool is_late = absl::IsDeadlineExceeded(status);
-  const bool has_failed = !status.ok() && !is_late;
+  const bool has_failed = !status.ok() && !absl::IsDeadlineExceeded(status);
   for (Frame* frame : batch) {
     frame->is_being_written = false;
     take_off(*frame->rest);
     all_sent = all_sent && frame->rest->empty();
     if (all_sent && (frame->size > 0 || !has_failed)) {
       End(*frame, absl::OkStatus());
-    } else if (is_late && !(earliest < frame->deadline)) {
+    } else if (has_failed) {
+      // Those behind the batch get it from the flow, where it stays.
+      End(*frame, status);
+    } else if (!(earliest < frame->deadline)) {
       // By the deadline that the flow was given, and not by the clock, which
       // may have passed that of another frame since.
       EndLate(*frame);
     }
     frame->changed.Signal();
-  }
-  if (has_failed) {
-    for (Frame* frame : queue_) {
-      if (!frame->outcome.has_value()) End(*frame, status);
-    }
   }
   HandPenOn();
 }

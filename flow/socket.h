@@ -24,9 +24,8 @@
 //     }
 //   }
 //
-// flowcat/serve.cc is a server with a limit and an end in good order. To stop a
-// server by a signal, let a thread wait for the signal (sigwait), Close() the
-// listener and Abort() the flows. A signal handler may call no function here.
+// server.h is that loop with a limit, threads that are used again, and an end
+// in good order, which a signal can begin.
 //
 // socket_address.h says how addresses are written: `tcp:HOST:PORT`, `tcp:PORT`
 // for every address of this machine, `unix:PATH`, `unix:@NAME`. They are text

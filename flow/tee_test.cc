@@ -22,8 +22,8 @@
 #include "flow/pipe.h"
 #include "flow/testing/copied_bytes.h"
 #include "flow/testing/internal/deadlines.h"
+#include "flow/testing/internal/no_threads.h"
 #include "flow/testing/matchers.h"
-#include "flowcat/no_threads.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
@@ -37,6 +37,7 @@ using ::flow::testing::CopiedBytes;
 using ::flow::testing::HoldsData;
 using ::flow::testing::IsClosed;
 using ::flow::testing::IsEof;
+using ::flow::testing::NoThreads;
 using ::flow::testing::Patience;
 using ::flow::testing::Soon;
 using ::testing::HasSubstr;
@@ -220,7 +221,7 @@ TEST(TeeTest, WithoutAThreadTheSideIsGivenUp) {
   options.on_side_end = [&](const absl::Status& status) { side_end = status; };
   std::unique_ptr<Flow> flow;
   {
-    const flowcat::NoThreads no_threads;
+    const NoThreads none;
     flow = TeeReads(std::move(pipe.left), std::move(side.left), options);
   }
   EXPECT_THAT(side_end, StatusIs(absl::StatusCode::kResourceExhausted));

@@ -27,9 +27,9 @@
 #include "flow/copy.h"
 #include "flow/socket.h"
 #include "flow/status.h"
+#include "flow/testing/internal/no_threads.h"
 #include "flowcat/endpoint_spec.h"
 #include "flowcat/explained_flow.h"
-#include "flowcat/no_threads.h"
 #include "flowcat/stop.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -40,6 +40,7 @@ namespace {
 using ::absl_testing::IsOk;
 using ::absl_testing::IsOkAndHolds;
 using ::absl_testing::StatusIs;
+using ::flow::testing::NoThreads;
 using ::testing::AllOf;
 using ::testing::HasSubstr;
 using ::testing::Not;

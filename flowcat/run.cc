@@ -22,6 +22,7 @@
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "flow/flow.h"
+#include "flow/server.h"
 #include "flow/socket.h"
 #include "flowcat/console.h"
 #include "flowcat/endpoint.h"
@@ -30,7 +31,6 @@
 #include "flowcat/options.h"
 #include "flowcat/progress.h"
 #include "flowcat/relay.h"
-#include "flowcat/serve.h"
 #include "flowcat/statistics.h"
 #include "flowcat/stop.h"
 
@@ -147,19 +147,32 @@ class Run {
     open_options_.descriptors_of_commands = RaiseDescriptorLimit();
     auto listener = ListenAndSay(command_line_.a);
     if (!listener.ok()) return listener.status();
-    ServeOptions options;
+    const std::string address = (*listener)->address();
+    flow::ServerOptions options;
     options.max_connections = command_line_.max_connections;
-    options.on_shortage = PrintMessage;
-    options.serve = [this](int64_t number, std::unique_ptr<flow::Flow> flow) {
-      ServeConnection(number, Accepted(std::move(flow)));
+    options.on_error = [&](const absl::Status& error) {
+      // Another error ends the server, which returns it.
+      if (!absl::IsResourceExhausted(error)) return;
+      PrintMessage(CauseOf(Explained(error, "accept on", address)));
     };
-    options.refuse = [this](int64_t number, std::unique_ptr<flow::Flow> flow,
+    options.refuse = [this](std::unique_ptr<flow::Flow> flow,
+                            flow::ServerConnection& connection,
                             const absl::Status& why) {
       Endpoint a = Accepted(std::move(flow));
       statistics_.Begin();
       const std::string name = a.name;
-      EndConnection(number, name, Refused(std::move(a), why));
+      EndConnection(connection.number(), name, Refused(std::move(a), why));
     };
+    flow::Server server(
+        [this](std::unique_ptr<flow::Flow> flow,
+               flow::ServerConnection& connection) {
+          ServeConnection(connection.number(), Accepted(std::move(flow)));
+        },
+        options);
+    // The connections hear of it by themselves, as both their ends do.
+    Stop::Callback stop(stop_, [&](const absl::Status& reason) {
+      server.Stop(absl::InfiniteFuture(), reason);
+    });
     absl::Status status;
     {
       std::optional<ProgressLine> progress;
@@ -170,8 +183,9 @@ class Run {
               " connections open; ", ProgressText(std::nullopt, elapsed));
         });
       }
-      status = Serve(**listener, options, stop_);
+      status = server.Run(**listener).status;
     }
+    if (!status.ok()) status = Explained(status, "accept on", address);
     if (!stop_.reason().ok()) {
       status = absl::CancelledError(
           absl::StrCat(stop_.reason().message(),

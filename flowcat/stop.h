@@ -3,8 +3,9 @@
 //
 // File: stop.h
 //
-// How a signal ends whatever flowcat waits for. Any code can request a stop,
-// and code that may wait for long says beforehand how to wake it.
+// How a signal ends whatever flowcat waits for, which is more than a server.
+// Any code can request a stop, and code that may wait for long says beforehand
+// how to wake it.
 //
 //   Stop& stop = StopOnSignals();
 //   Stop::Callback wake(stop, [&](const absl::Status& reason) {
@@ -30,7 +31,6 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
-#include "absl/time/time.h"
 
 namespace flowcat {
 
@@ -57,11 +57,6 @@ class Stop {
   // Returns kCancelled with words such as `ended by SIGTERM`; Ok if there was
   // no request.
   absl::Status reason() const;
-
-  // Stop::Await()
-  //
-  // Waits for a request. Returns false if none came for `timeout`.
-  bool Await(absl::Duration timeout) const;
 
   // Stop::Callback
   //

@@ -1,14 +1,14 @@
 // Copyright 2026 The flow authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// File: no_threads.h
+// File: testing/internal/no_threads.h
 //
-// A machine on which no thread can be started, for a test.
+// A machine on which no thread can be started. Only for our own tests.
 //
 // Thread safety: no thread may be started while one is made or destroyed.
 
-#ifndef FLOWCAT_NO_THREADS_H_
-#define FLOWCAT_NO_THREADS_H_
+#ifndef FLOW_TESTING_INTERNAL_NO_THREADS_H_
+#define FLOW_TESTING_INTERNAL_NO_THREADS_H_
 
 #include <pthread.h>
 
@@ -16,7 +16,7 @@
 
 #include "absl/log/absl_check.h"
 
-namespace flowcat {
+namespace flow::testing {
 
 // NoThreads
 //
@@ -47,6 +47,6 @@ class NoThreads {
   size_t before_;
 };
 
-}  // namespace flowcat
+}  // namespace flow::testing
 
-#endif  // FLOWCAT_NO_THREADS_H_
+#endif  // FLOW_TESTING_INTERNAL_NO_THREADS_H_

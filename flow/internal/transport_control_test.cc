@@ -1,0 +1,145 @@
+// Copyright 2026 The flow authors
+// SPDX-License-Identifier: Apache-2.0
+
+#include "flow/internal/transport_control.h"
+
+#include <cstddef>
+#include <memory>
+#include <thread>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "absl/status/status_matchers.h"
+#include "absl/time/time.h"
+#include "absl/types/span.h"
+#include "flow/flow.h"
+#include "flow/pipe.h"
+#include "flow/testing/conformance.h"
+#include "flow/testing/internal/deadlines.h"
+#include "flow/testing/matchers.h"
+#include "flow/transport.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+
+namespace flow::internal {
+namespace {
+
+using ::absl_testing::IsOk;
+using ::absl_testing::StatusIs;
+using ::flow::testing::FlowConformanceTest;
+using ::flow::testing::HoldsData;
+using ::flow::testing::Patience;
+using ::testing::HasSubstr;
+
+std::unique_ptr<Flow> Controlled(std::unique_ptr<Flow> flow,
+                                 std::shared_ptr<TransportControl> control) {
+  return DecorateFlow(std::move(flow),
+                      [&](std::unique_ptr<Transport> transport) {
+                        return Control(std::move(transport), control);
+                      });
+}
+
+flow::testing::FlowPair ControlledPair(size_t capacity) {
+  Pipe pipe = MakePipe(capacity);
+  return {
+      Controlled(std::move(pipe.left), std::make_shared<TransportControl>()),
+      std::move(pipe.right)};
+}
+
+flow::testing::ConformanceOptions ControlledFlows() {
+  flow::testing::ConformanceOptions options;
+  options.name = "controlled";
+  options.make_pair = [] { return ControlledPair(256 << 10); };
+  options.make_full = [] { return ControlledPair(4096); };
+  return options;
+}
+
+INSTANTIATE_TEST_SUITE_P(ControlledFlow, FlowConformanceTest,
+                         ::testing::Values(ControlledFlows()),
+                         flow::testing::ConformanceName);
+
+class TransportControlTest : public ::testing::Test {
+ protected:
+  TransportControlTest() {
+    Pipe pipe = MakePipe();
+    flow_ = Controlled(std::move(pipe.left), control_);
+    remote_ = std::move(pipe.right);
+  }
+
+  const std::shared_ptr<TransportControl> control_ =
+      std::make_shared<TransportControl>();
+  std::unique_ptr<Flow> flow_;
+  std::unique_ptr<Flow> remote_;
+};
+
+TEST_F(TransportControlTest, ReadsAreInterruptedOnlyWhereTheyMayBe) {
+  control_->Interrupt();
+  EXPECT_TRUE(control_->interrupted());
+  EXPECT_THAT(remote_->Write("ab"), IsOk());
+  EXPECT_THAT(flow_->Read(1), HoldsData("a"));
+  control_->SetInterruptible(true);
+  EXPECT_THAT(flow_->Read(), HoldsData("b")) << "it need not wait";
+  EXPECT_THAT(flow_->Read(), StatusIs(absl::StatusCode::kDeadlineExceeded));
+  control_->SetInterruptible(false);
+  std::thread writer([&] { EXPECT_THAT(remote_->Write("c"), IsOk()); });
+  EXPECT_THAT(flow_->Read(), HoldsData("c")) << "it waits again";
+  writer.join();
+}
+
+TEST_F(TransportControlTest, AnInterruptionWakesAndTheDeadlineStays) {
+  flow_->SetReadDeadline(Patience());
+  control_->SetInterruptible(true);
+  std::thread interrupter([&] { control_->Interrupt(); });
+  EXPECT_THAT(flow_->Read(), StatusIs(absl::StatusCode::kDeadlineExceeded));
+  interrupter.join();
+  flow_->SetReadDeadline(absl::InfiniteFuture());
+  EXPECT_THAT(flow_->Read(), StatusIs(absl::StatusCode::kDeadlineExceeded));
+  flow_->SetReadDeadline(absl::InfinitePast());
+  control_->SetInterruptible(false);
+  EXPECT_THAT(flow_->Read(), StatusIs(absl::StatusCode::kDeadlineExceeded));
+}
+
+TEST_F(TransportControlTest, EachCallAfterAnAbortGetsTheReason) {
+  EXPECT_THAT(remote_->Write("unread"), IsOk());
+  EXPECT_FALSE(control_->aborted());
+  control_->Abort(absl::UnavailableError("over"));
+  control_->Abort(absl::UnavailableError("again"));
+  EXPECT_TRUE(control_->aborted());
+  const auto is_over =
+      StatusIs(absl::StatusCode::kUnavailable, HasSubstr("over"));
+  EXPECT_THAT(flow_->Read(), is_over);
+  char space[4];
+  EXPECT_THAT(flow_->ReadInto(absl::MakeSpan(space)), is_over);
+  EXPECT_THAT(flow_->Write("x"), is_over);
+  EXPECT_THAT(flow_->Shutdown(ShutdownMode::kWrite), is_over);
+  EXPECT_THAT(flow_->Close(), is_over);
+  EXPECT_THAT(remote_->Read(), is_over);
+}
+
+TEST_F(TransportControlTest, NoCleanEndComesAfterAnAbort) {
+  EXPECT_THAT(flow_->Write("half a message"), IsOk());
+  control_->Abort(absl::UnavailableError("over"));
+  EXPECT_THAT(flow_->Shutdown(ShutdownMode::kWrite),
+              StatusIs(absl::StatusCode::kUnavailable));
+  EXPECT_THAT(remote_->Read(), HoldsData("half a message"));
+  EXPECT_THAT(remote_->Read(), StatusIs(absl::StatusCode::kUnavailable));
+}
+
+TEST_F(TransportControlTest, AFlowThatIsGoneIsNotTouched) {
+  flow_->Abort(absl::AbortedError("by itself"));
+  control_->Abort(absl::UnavailableError("over"));
+  EXPECT_THAT(remote_->Read(), StatusIs(absl::StatusCode::kAborted));
+  flow_ = nullptr;
+  control_->Abort(absl::UnavailableError("over"));
+  control_->Interrupt();
+  control_->SetInterruptible(true);
+  EXPECT_FALSE(control_->aborted());
+}
+
+TEST_F(TransportControlTest, AReasonThatStaysIsNoDeadline) {
+  control_->Abort(absl::DeadlineExceededError("the grace is over"));
+  EXPECT_THAT(flow_->Read(), StatusIs(absl::StatusCode::kAborted));
+}
+
+}  // namespace
+}  // namespace flow::internal

@@ -1,0 +1,250 @@
+// Copyright 2026 The flow authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// File: server.h
+//
+// `flow::Server` accepts connections and runs a function for each, on a bounded
+// number of threads, until it is told to stop. It then stops in order, and says
+// what became of the connections.
+//
+//   void Serve(std::unique_ptr<flow::Flow> client,
+//              flow::ServerConnection& connection) {
+//     auto channel = flow::MakeChannel(std::move(client));
+//     while (connection.AwaitRequest(*channel)) {
+//       // Reads one request, and writes the answer.
+//       if (!Answer(*channel).ok()) return;  // without Close(): an abort
+//     }
+//     channel->Close(absl::Now() + absl::Seconds(5)).IgnoreError();
+//   }
+//
+//   auto listener = flow::Listen("tcp:8080").value();
+//   flow::Server server(Serve);
+//   auto watch = flow::WatchSignals([&](int) {  // signal_watch.h
+//                  server.Stop(absl::Now() + absl::Seconds(10));
+//                }).value();
+//   std::cout << server.Run(*listener).ToString() << "\n";
+//
+// The order of a stop (docs/servers.md):
+//
+//  1. The listeners are closed. Nobody is accepted anymore.
+//  2. Whoever waits in AwaitRequest(), with nothing received, gets false.
+//  3. All others go on until they have ended by themselves.
+//  4. At the deadline, the flows that are left are aborted.
+//  5. When every handler has returned, Run() does.
+//
+// When not to use it: for one connection, which is Accept() (socket.h); for
+// thousands of mostly idle connections, as each takes a thread.
+//
+// Thread safety: any thread may call anything, at any time, with one exception:
+// AwaitRequest() is a Read of its channel. Destroy a server when Run() has
+// returned.
+
+#ifndef FLOW_SERVER_H_
+#define FLOW_SERVER_H_
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
+#include "absl/types/span.h"
+#include "flow/channel.h"
+#include "flow/flow.h"
+#include "flow/internal/transport_control.h"
+#include "flow/socket.h"
+
+namespace flow {
+
+// ServerConnection
+//
+// What a handler knows about its connection besides the flow. It lives until
+// the handler returns.
+class ServerConnection {
+ public:
+  ServerConnection(const ServerConnection&) = delete;
+  ServerConnection& operator=(const ServerConnection&) = delete;
+  ~ServerConnection();
+
+  // ServerConnection::AwaitRequest()
+  //
+  // Waits for the first byte of the next request, until the read deadline of
+  // `channel`, which is on the flow of this connection. Consumes nothing.
+  // Returns false if no request will come, and you should Close() the channel:
+  //
+  //  * the server stops, and nothing of a request had come before that;
+  //  * the client has ended its direction;
+  //  * the read deadline has passed;
+  //  * the channel is broken, and Close() says why.
+  //
+  // What has come when the server stops is still returned, so no request is cut
+  // in the middle. While a server stops, this does not wait.
+  bool AwaitRequest(Channel& channel);
+
+  // Returns whether the server stops. A request that is under way then is the
+  // last one, if the protocol can say so (`Connection: close`).
+  bool stopping() const;
+
+  // The number of the connection, from 1 in the order of accepting, and a name
+  // for logs: `#3 tcp:192.0.2.1:40123`, or `#3 on unix:/run/s` if the client
+  // has no address. It is printable ASCII.
+  int64_t number() const { return number_; }
+  const std::string& name() const { return name_; }
+
+  // ServerConnection::AtAbort
+  //
+  // For a handler that waits for something other than its flow, such as a
+  // Dial() or a flow to a third party:
+  //
+  //   flow::DialCanceller canceller;
+  //   flow::ServerConnection::AtAbort cancel(
+  //       connection, [&](const absl::Status&) { canceller.Cancel(); });
+  //
+  // Calls `function` once with the reason when the server aborts this
+  // connection, or in the constructor if it has already. The destructor waits
+  // for a call that is under way. `function` must not block, and must not make
+  // or destroy an AtAbort.
+  class AtAbort {
+   public:
+    using Function = std::function<void(const absl::Status& reason)>;
+
+    AtAbort(ServerConnection& connection, Function function);
+    AtAbort(const AtAbort&) = delete;
+    AtAbort& operator=(const AtAbort&) = delete;
+    ~AtAbort();
+
+   private:
+    friend class ServerConnection;
+    ServerConnection& connection_;
+    const Function function_;
+  };
+
+ private:
+  friend class Server;  // and its Core
+
+  ServerConnection(int64_t number, std::string name,
+                   std::shared_ptr<internal::TransportControl> control);
+
+  void Abort(const absl::Status& reason) ABSL_LOCKS_EXCLUDED(mu_);
+
+  const int64_t number_;
+  const std::string name_;
+  // Reaches the transport of the flow, wherever the handler has moved that to.
+  const std::shared_ptr<internal::TransportControl> control_;
+  std::atomic<bool> stopped_idle_{false};  // the stop has ended its wait
+
+  absl::Mutex mu_;
+  absl::Status abort_reason_ ABSL_GUARDED_BY(mu_);  // Ok: not at the deadline
+  std::vector<AtAbort*> at_abort_ ABSL_GUARDED_BY(mu_);
+};
+
+// ServerOptions
+struct ServerOptions {
+  // The most connections that are served at once, each on a thread; at least 1.
+  // Others wait to be accepted. (Each listener but one may hold one that was
+  // accepted and waits for its turn.)
+  int max_connections = 1000;
+
+  // How long a thread that has served a connection waits for another one.
+  absl::Duration keep_threads = absl::Milliseconds(200);
+
+  // Called instead of the handler, on a thread that accepts, if a connection
+  // was accepted and cannot be served: kResourceExhausted says that no thread
+  // could be started for it, anything else is the reason of the stop. Must not
+  // block. Default: aborts the flow with `why`.
+  std::function<void(std::unique_ptr<Flow> flow, ServerConnection& connection,
+                     const absl::Status& why)>
+      refuse;
+
+  // Told, on a thread that accepts, why nobody can be accepted: when a shortage
+  // of descriptors or memory begins (kResourceExhausted; the server tries
+  // again, and is silent until it is over), and when a listener fails for good.
+  std::function<void(const absl::Status& error)> on_error;
+};
+
+// ServerReport
+//
+// What became of the connections. Each one counts once.
+struct ServerReport {
+  // All that were accepted: the sum of those below.
+  int64_t connections() const {
+    return ended_before + idle + in_time + aborted + refused;
+  }
+
+  // For people: `7 connections: 3 ended before the stop, 2 idle, ...`.
+  std::string ToString() const;
+
+  // Their handlers had returned before the stop.
+  int64_t ended_before = 0;
+  // They waited for a request when the stop came.
+  int64_t idle = 0;
+  // They were busy at the stop, and their handlers returned before the abort.
+  int64_t in_time = 0;
+  // They were busy until the deadline, and were aborted.
+  int64_t aborted = 0;
+  // They were not served: there was no thread, or the stop came before.
+  int64_t refused = 0;
+
+  // Why the first listener failed for good, if one did.
+  absl::Status status;
+};
+
+// Server
+class Server {
+ public:
+  // Serves one connection, and owns its flow. Several threads call it at once.
+  // If it destroys the flow without Close(), that is an abort. The connection
+  // has ended when it returns: a flow that it has given away is not the
+  // server's anymore. An exception that leaves it ends the program.
+  using Handler = std::function<void(std::unique_ptr<Flow> flow,
+                                     ServerConnection& connection)>;
+
+  explicit Server(Handler handler, ServerOptions options = {});
+  Server(const Server&) = delete;
+  Server& operator=(const Server&) = delete;
+  // Precondition: Run() has returned, or was never called.
+  ~Server();
+
+  // Server::Run()
+  //
+  // Accepts on the listeners and serves, until a Stop(), or until no listener
+  // is left because each was closed or has failed. That counts as
+  // Stop(absl::InfiniteFuture()). Closes the listeners, and returns when every
+  // handler has returned.
+  //
+  // The caller's thread accepts on the first listener, and a thread of its own
+  // on each further one. A connection is served by a thread that is free, or
+  // else by a new one.
+  //
+  // Precondition: called once, with at least one listener.
+  ServerReport Run(Listener& listener);
+  ServerReport Run(absl::Span<Listener* const> listeners);
+
+  // Server::Stop()
+  //
+  // Begins to stop, and does not wait. At `deadline` the connections that are
+  // left are aborted with `reason` (kCancelled if it is Ok). Of several calls
+  // the one with the earliest deadline counts, so a second one can hurry.
+  // Before Run() it makes that return at once. Also for handlers.
+  void Stop(absl::Time deadline, absl::Status reason = absl::OkStatus());
+
+  // Returns whether the server stops, or has stopped.
+  bool stopping() const;
+
+  // Returns how many connections are being served.
+  int64_t serving() const;
+
+ private:
+  class Core;
+
+  const std::unique_ptr<Core> core_;
+};
+
+}  // namespace flow
+
+#endif  // FLOW_SERVER_H_

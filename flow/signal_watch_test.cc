@@ -1,0 +1,135 @@
+// Copyright 2026 The flow authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// Each test is a process of its own, as it is about signals.
+
+#include "flow/signal_watch.h"
+
+#include <signal.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <csignal>
+#include <cstdlib>
+
+#include "absl/status/status.h"
+#include "absl/synchronization/notification.h"
+#include "flow/testing/internal/no_threads.h"
+#include "gtest/gtest.h"
+
+namespace flow {
+namespace {
+
+using ::flow::testing::NoThreads;
+using ::testing::ExitedWithCode;
+using ::testing::KilledBySignal;
+
+void SendToThisProcess(int signal) { ::kill(::getpid(), signal); }
+
+TEST(SignalWatchDeathTest, TheFirstSignalCallsTheFunction) {
+  EXPECT_EXIT(
+      {
+        std::atomic<int> first{0};
+        absl::Notification called;
+        const auto watch = WatchSignals([&](int signal) {
+          first = signal;
+          called.Notify();
+        });
+        SendToThisProcess(SIGTERM);
+        called.WaitForNotification();
+        std::_Exit(first == SIGTERM ? 17 : 1);
+      },
+      ExitedWithCode(17), "");
+}
+
+TEST(SignalWatchDeathTest, TheSecondSignalEndsThoughTheFunctionBlocks) {
+  EXPECT_EXIT(
+      {
+        absl::Notification called;
+        const auto watch = WatchSignals([&](int) {
+          called.Notify();
+          while (true) ::pause();
+        });
+        SendToThisProcess(SIGTERM);
+        called.WaitForNotification();
+        SendToThisProcess(SIGINT);
+        while (true) ::pause();
+      },
+      KilledBySignal(SIGINT), "");
+}
+
+TEST(SignalWatchDeathTest, TheSecondSignalEndsAfterTheFunction) {
+  EXPECT_EXIT(
+      {
+        absl::Notification called;
+        const auto watch = WatchSignals([&](int) { called.Notify(); });
+        SendToThisProcess(SIGINT);
+        called.WaitForNotification();
+        SendToThisProcess(SIGTERM);
+        while (true) ::pause();
+      },
+      KilledBySignal(SIGTERM), "");
+}
+
+TEST(SignalWatchDeathTest, AfterTheWatchSignalsDoWhatTheyDidBefore) {
+  EXPECT_EXIT(
+      {
+        for (int i = 0; i < 100; ++i) {
+          const auto watch = WatchSignals([](int) { std::_Exit(1); });
+        }
+        SendToThisProcess(SIGTERM);
+        while (true) ::pause();
+      },
+      KilledBySignal(SIGTERM), "");
+}
+
+TEST(SignalWatchDeathTest, AWatchThatWasCalledCanEnd) {
+  EXPECT_EXIT(
+      {
+        absl::Notification called;
+        auto watch = WatchSignals([&](int) { called.Notify(); });
+        SendToThisProcess(SIGTERM);
+        called.WaitForNotification();
+        *watch = nullptr;
+        std::_Exit(17);
+      },
+      ExitedWithCode(17), "");
+}
+
+TEST(SignalWatchDeathTest, IgnoredSignalsStayIgnored) {
+  EXPECT_EXIT(
+      {
+        std::signal(SIGINT, SIG_IGN);
+        std::signal(SIGTERM, SIG_IGN);
+        auto watch = WatchSignals([](int) { std::_Exit(1); });
+        SendToThisProcess(SIGINT);
+        SendToThisProcess(SIGTERM);
+        *watch = nullptr;
+        std::_Exit(17);
+      },
+      ExitedWithCode(17), "");
+}
+
+TEST(SignalWatchDeathTest, OtherSignalsAreLeftAlone) {
+  EXPECT_EXIT(
+      {
+        const auto watch = WatchSignals([](int) { std::_Exit(1); }, {SIGINT});
+        SendToThisProcess(SIGTERM);
+        while (true) ::pause();
+      },
+      KilledBySignal(SIGTERM), "");
+}
+
+TEST(SignalWatchDeathTest, WithoutAThreadSignalsDoWhatTheyDidBefore) {
+  EXPECT_EXIT(
+      {
+        const NoThreads none;
+        const auto watch = WatchSignals([](int) { std::_Exit(1); });
+        if (!absl::IsResourceExhausted(watch.status())) std::_Exit(2);
+        std::raise(SIGTERM);
+      },
+      KilledBySignal(SIGTERM), "");
+}
+
+}  // namespace
+}  // namespace flow

@@ -1,0 +1,76 @@
+// Copyright 2026 The flow authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// File: testing/pipe_listener.h
+//
+// A listener in memory, to test a server without sockets:
+//
+//   flow::testing::PipeListener listener;
+//   flow::Server server(Serve);
+//   std::thread running([&] { server.Run(listener); });
+//   auto client = listener.Dial();
+//   ... client->Write(...) ... client->Read() ...
+//   server.Stop(absl::InfinitePast());
+//   running.join();
+//
+// When not to use it: to test what only a kernel does, such as a backlog that
+// is full.
+//
+// Thread safety: any thread may call anything, except the destructor.
+
+#ifndef FLOW_TESTING_PIPE_LISTENER_H_
+#define FLOW_TESTING_PIPE_LISTENER_H_
+
+#include <cstddef>
+#include <deque>
+#include <memory>
+#include <string>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/synchronization/mutex.h"
+#include "absl/time/time.h"
+#include "flow/flow.h"
+#include "flow/socket.h"
+
+namespace flow::testing {
+
+// PipeListener
+class PipeListener final : public Listener {
+ public:
+  PipeListener() = default;
+
+  // PipeListener::Dial()
+  //
+  // Returns one end of a new pipe. The other one waits to be accepted. It is
+  // destroyed by Close(), or at once after that.
+  std::unique_ptr<Flow> Dial();
+
+  // PipeListener::Fail()
+  //
+  // Makes one Accept() return `error`, after those that take what waits now.
+  void Fail(absl::Status error);
+
+  // Returns how many connections and errors wait to be accepted.
+  size_t waiting() const;
+
+  absl::StatusOr<std::unique_ptr<Flow>> Accept(
+      absl::Time deadline = absl::InfiniteFuture()) override;
+  void Close() override;
+  std::string address() const override { return "pipe"; }
+
+ private:
+  bool IsReady() const ABSL_SHARED_LOCKS_REQUIRED(mu_) {
+    return closed_ || !waiting_.empty();
+  }
+
+  mutable absl::Mutex mu_;
+  std::deque<absl::StatusOr<std::unique_ptr<Flow>>> waiting_
+      ABSL_GUARDED_BY(mu_);
+  bool closed_ ABSL_GUARDED_BY(mu_) = false;
+};
+
+}  // namespace flow::testing
+
+#endif  // FLOW_TESTING_PIPE_LISTENER_H_
