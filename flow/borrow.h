@@ -53,6 +53,7 @@ namespace flow {
 //    direction breaks if the borrower ends in the middle of a write, or a
 //    transport on top of it does.
 //  * Abort() of the lender wakes the borrower, which gets the reason.
+//  * AwaitRefusal() cannot tell, and can_be_refused() is false. Ask the lender.
 //
 // If another thread is in a Read when the borrower calls Shutdown(kRead), that
 // Read takes nothing from the lender. If it has done so just then, those bytes

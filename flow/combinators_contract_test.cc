@@ -133,6 +133,8 @@ ConformanceOptions Borrowed() {
       });
   // Close() of a borrower waits for no remote.
   options.traits.awaits_remote_end = false;
+  // What waits at the lender would outlast the borrower, so it does not wait.
+  options.traits.tells_of_refusals = false;
   return options;
 }
 

@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <type_traits>
 #include <utility>
@@ -89,6 +90,10 @@ class JoinTransport final : public Transport {
     if (status.ok()) status = output_->AwaitRemoteEnd(deadline);
     return status;
   }
+  std::optional<absl::Status> AwaitRefusal(absl::Time deadline) override {
+    return output_->AwaitRefusal(deadline);
+  }
+  bool CanBeRefused() const override { return output_->CanBeRefused(); }
   void Abort(const absl::Status& reason) override {
     input_->Abort(reason);
     output_->Abort(reason);
@@ -213,6 +218,13 @@ class HalfTransport final : public Transport {
   absl::Status AwaitRemoteEnd(absl::Time deadline) override {
     if (!whole_->IsLastToClose(reads_)) return absl::OkStatus();
     return inner().AwaitRemoteEnd(deadline);
+  }
+  // Only the writer's flow asks: the writes of the reader's are over.
+  std::optional<absl::Status> AwaitRefusal(absl::Time deadline) override {
+    return inner().AwaitRefusal(deadline);
+  }
+  bool CanBeRefused() const override {
+    return !reads_ && inner().CanBeRefused();
   }
   void Abort(const absl::Status& reason) override { whole_->Abort(reason); }
   void LoseRead() override { inner().LoseRead(); }

@@ -22,6 +22,7 @@
 #include "flow/pipe.h"
 #include "flow/socket.h"
 #include "flow/testing/copied_bytes.h"
+#include "flow/testing/internal/deadlines.h"
 #include "flow/testing/matchers.h"
 #include "flow/transport.h"
 #include "gmock/gmock.h"
@@ -36,6 +37,7 @@ using ::flow::testing::CopiedBytes;
 using ::flow::testing::HoldsData;
 using ::flow::testing::IsClosed;
 using ::flow::testing::IsEof;
+using ::flow::testing::Patience;
 using ::testing::HasSubstr;
 
 // --- JoinFlow()
@@ -88,6 +90,15 @@ TEST(JoinFlowTest, KeepsTheStateTheCountAndTheDeadlineOfEachDirection) {
   flow->SetWriteDeadline(absl::InfiniteFuture());
   EXPECT_THAT(out.right->Read(), HoldsData("abc"));
   EXPECT_THAT(flow->Write("d"), IsOk());
+}
+
+TEST(JoinFlowTest, AwaitsARefusalOfTheOutput) {
+  Pipe in = MakePipe();
+  Pipe out = MakePipe();
+  auto joined = JoinFlow(std::move(in.left), std::move(out.left));
+  EXPECT_TRUE(joined->can_be_refused());
+  ASSERT_THAT(out.right->Shutdown(ShutdownMode::kRead), IsOk());
+  EXPECT_THAT(joined->AwaitRefusal(Patience()), IsClosed());
 }
 
 TEST(JoinFlowTest, AbortReachesBoth) {
@@ -215,6 +226,15 @@ TEST(SplitFlowTest, TheSecondCloseReportsLostData) {
   ASSERT_THAT(pipe.right->Shutdown(ShutdownMode::kWrite), IsOk());
   pipe.right.reset();
   EXPECT_THAT(halves.reader->Close(), StatusIs(absl::StatusCode::kAborted));
+}
+
+TEST(SplitFlowTest, TheWriterAwaitsARefusal) {
+  Pipe pipe = MakePipe();
+  SplitHalves halves = SplitFlow(std::move(pipe.left));
+  EXPECT_TRUE(halves.writer->can_be_refused());
+  EXPECT_FALSE(halves.reader->can_be_refused());
+  ASSERT_THAT(pipe.right->Shutdown(ShutdownMode::kRead), IsOk());
+  EXPECT_THAT(halves.writer->AwaitRefusal(Patience()), IsClosed());
 }
 
 TEST(SplitFlowTest, AbortOfOneHalfAbortsBothWithTheReason) {

@@ -3,7 +3,8 @@
 # SPDX-License-Identifier: Apache-2.0
 #
 # flowcat between real programs, on loopback addresses only: nginx and curl,
-# openssl, redis, PostgreSQL, and peers that half-close, reset and wait.
+# openssl, redis, PostgreSQL, and peers that half-close, reset and wait. And
+# examples/server before curl and wrk.
 #
 #   flowcat/real_world_test.sh             all tests: a minute or two, 2 GB in
 #                                           TMPDIR
@@ -18,8 +19,8 @@
 # Programs that are not on PATH are taken, on Debian and its like, from its
 # packages: unpacked into ${XDG_CACHE_HOME:-$HOME/.cache}/flow-real-world, not
 # installed. Servers get a port, a configuration and a folder of their own and
-# end with their test. FLOWCAT names the flowcat to test instead of the one that
-# this checkout builds.
+# end with their test. FLOWCAT and SERVER name the programs to test instead of
+# those that this checkout builds.
 
 set -uo pipefail
 
@@ -29,7 +30,7 @@ readonly kTop=${self%/flowcat/*}
 readonly kPeer=$kTop/flowcat/real_world/peer.py
 readonly kTests=(
   download download_unix requests upload tls redis postgres half_close reset
-  idle terminate
+  idle terminate server server_stop
 )
 # What one test may take, in seconds, and what it may wait for one thing.
 readonly kTestLimit=90
@@ -43,6 +44,8 @@ readonly kRequests=1000
 readonly kParallel=50
 readonly kRows=100000
 readonly kIdle=200
+readonly kServedBytes=$((256 << 20))
+readonly kClients=200
 # Of memory, in kB: what a first round may leave, and a second one add to that.
 readonly kIdleGrowth=$((8 << 10))
 readonly kIdleSecondGrowth=$((2 << 10))
@@ -51,6 +54,8 @@ readonly kIdleSecondGrowth=$((2 << 10))
 source "$kTop/flowcat/real_world/harness.sh"
 # shellcheck source=flowcat/real_world/tests.sh
 source "$kTop/flowcat/real_world/tests.sh"
+# shellcheck source=flowcat/real_world/server_tests.sh
+source "$kTop/flowcat/real_world/server_tests.sh"
 
 say() { echo "real_world_test: $*" >&2; }
 
@@ -60,6 +65,8 @@ programs() {
     download | download_unix | requests | upload | terminate)
       echo nginx:nginx curl:curl openssl:openssl
       ;;
+    server) echo curl:curl openssl:openssl ;;
+    server_stop) echo wrk:wrk openssl:openssl ;;
     tls) echo openssl:openssl ;;
     redis) echo redis-server:redis-server redis-cli:redis-tools openssl:openssl ;;
     postgres) echo initdb:postgresql pgbench:postgresql psql:postgresql ;;
@@ -129,30 +136,32 @@ get_programs() {
   }
 }
 
-# get_flowcat: sets FLOWCAT to a program that starts on this machine.
-get_flowcat() {
-  if [[ -z ${FLOWCAT:-} ]]; then
-    say "building flowcat"
-    (cd "$kTop" && ./bazelw build -c opt //flowcat &&
-      cp bazel-bin/flowcat/flowcat "$work/flowcat.opt") >"$work/build.log" 2>&1 || {
+# get_program NAME TARGET: sets NAME to a program that starts on this machine.
+get_program() {
+  local program=$work/$1.opt
+  starts() { [[ $("$1" --help 2>&1) == *[Uu]sage:* ]]; }
+  if [[ -z ${!1:-} ]]; then
+    say "building $2"
+    (cd "$kTop" && ./bazelw build -c opt "$2" &&
+      cp "bazel-bin/${2#//}/${2##*/}" "$program") >"$work/build.log" 2>&1 || {
       cat "$work/build.log" >&2
-      say "cannot build flowcat"
+      say "cannot build $2"
       exit 2
     }
-    FLOWCAT=$work/flowcat.opt
-    if ! "$FLOWCAT" --version >/dev/null 2>&1; then
+    if ! starts "$program"; then
       # Built in the private root, with a newer C library: it runs there.
       printf '#!/bin/sh\nexec %q exec %q "$@"\n' "$kTop/tools/debian_root.sh" \
-        "$FLOWCAT" >"$work/flowcat"
-      chmod +x "$work/flowcat"
-      FLOWCAT=$work/flowcat
+        "$program" >"$work/$1"
+      chmod +x "$work/$1"
+      program=$work/$1
     fi
+    printf -v "$1" %s "$program"
   fi
-  "$FLOWCAT" --version >/dev/null || {
-    say "$FLOWCAT does not start"
+  starts "${!1}" || {
+    say "${!1} does not start"
     exit 2
   }
-  export FLOWCAT
+  export "${1?}"
 }
 
 # run TEST: runs it in a process group of its own and prints its line.
@@ -205,7 +214,8 @@ main() {
   trap 'rm -rf "$work"' EXIT
   trap '[[ -z $child ]] || kill "$child"; wait; exit 130' INT TERM HUP
   get_programs "${selected[@]}"
-  get_flowcat
+  get_program FLOWCAT //flowcat
+  get_program SERVER //examples/server
   for test in "${selected[@]}"; do run "$test"; done
   summary="$passed passed, $failed failed"
   ((skipped == 0)) || summary+=", $skipped skipped"

@@ -47,7 +47,7 @@ graph() {
   awk -F: -v floors="$kFloors" '
     # What checks the library and ships with no program; it may include any floor.
     function is_test(file) {
-      return file ~ /_(test|fuzz)\.cc$/ || file ~ /^(fuzz|benchmarks|flow\/testing|flow\/verification)\//
+      return file ~ /_((test|fuzz)\.cc|fixture\.h)$/ || file ~ /^(fuzz|benchmarks|flow\/testing|flow\/verification)\//
     }
     # The node of a file: a header of flow/ with its .cc, or a folder.
     function node(file) {

@@ -150,6 +150,8 @@ plant "a reason reads as end-of-file" pipe_state.cc \
   '/if \(in\.state == State::kBroken\) return in\.reason;/d'
 plant "an abort wakes no close" pipe_state.cc \
   '/exchange\(direction\.closer_waits/d'
+plant "an end wakes nobody who waits for a refusal" pipe_state.cc \
+  '/exchange\(direction\.watched/d'
 plant "a read that makes room wakes no write" pipe_state.cc \
   '/in\.offer = nullptr;/,/\}/{/\*wakes .= Writer/d}'
 plant "lost data are a success" pipe_state.cc \

@@ -17,15 +17,24 @@
 #                                   there and back and prints "open"; at a line of
 #                                   standard input does so again, closes them and
 #                                   prints "closed"
+#   peer.py load connect PORT COUNT PATH PID
+#                                   gets PATH by HTTP again and again on COUNT
+#                                   connections, and after two seconds sends
+#                                   SIGTERM to the server PID. Fails if an answer
+#                                   was cut, or a request that was sent before
+#                                   the signal was not answered
 #
 # `listen` means a free port of 127.0.0.1, printed first. `break` and `judge`
 # belong together: the reset comes when half of the part has been read.
 
 import contextlib
+import os
+import signal
 import socket
 import struct
 import sys
 import threading
+import time
 
 HOST = "127.0.0.1"
 PART = 1 << 20
@@ -116,6 +125,73 @@ def idle(port, count):
     print("closed", flush=True)
 
 
+def read_answer(connection):
+    """Returns the head of an answer, or None if the connection ends before it."""
+    try:
+        answer = connection.recv(1 << 16)
+    except ConnectionResetError:
+        return None
+    if not answer:
+        return None
+    while b"\r\n\r\n" not in answer:
+        answer += receive(connection)
+    head, _, body = answer.partition(b"\r\n\r\n")
+    left = int(head.split(b"\r\nContent-Length: ")[1].split()[0]) - len(body)
+    while left > 0:
+        left -= len(receive(connection))
+    return head
+
+
+def receive(connection):
+    data = connection.recv(1 << 16)
+    if not data:
+        raise ConnectionError("an answer was cut")
+    return data
+
+
+def load(port, count, path, pid):
+    request = f"GET {path} HTTP/1.1\r\nHost: {HOST}\r\n\r\n".encode()
+    results = []  # of each connection: answers, and when it sent the last request
+
+    def ask():
+        connection = connect(port)
+        # So that answers are under way, rather than in the kernel.
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 16)
+        answers = 0
+        while True:
+            with contextlib.suppress(ConnectionError):  # it has ended already
+                connection.sendall(request)
+            sent = time.monotonic()
+            head = read_answer(connection)
+            if head is None:
+                break
+            answers += 1
+            if b"\r\nConnection: close" in head:
+                sent = None
+                if connection.recv(1):
+                    raise ConnectionError("bytes came after the last answer")
+                break
+        results.append((answers, sent))
+
+    threads = [threading.Thread(target=ask) for _ in range(int(count))]
+    for thread in threads:
+        thread.start()
+    time.sleep(2)
+    stopped = time.monotonic()
+    os.kill(int(pid), signal.SIGTERM)
+    for thread in threads:
+        thread.join()
+    if len(results) < len(threads):
+        sys.exit(f"{len(threads) - len(results)} connections failed")
+    late = [sent for _, sent in results if sent is not None]
+    if any(sent < stopped for sent in late):
+        sys.exit("a request from before the stop was not answered")
+    print(
+        f"{sum(answers for answers, _ in results)} requests whole, none cut,"
+        f" {len(late)} sent after the stop and not answered"
+    )
+
+
 def main(arguments):
     if arguments == ["port"]:
         with socket.create_server((HOST, 0)) as server:
@@ -126,6 +202,8 @@ def main(arguments):
         serve_echo()
     elif what == "idle":
         idle(*rest)
+    elif what == "load":
+        load(*rest)
     else:
         role = {"ask": ask, "break": break_off, "judge": judge}[what]
         try:
