@@ -9,7 +9,6 @@
 #include <memory>
 #include <optional>
 #include <string>
-#include <type_traits>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -22,6 +21,7 @@
 #include "flow/internal/flow_core.h"
 #include "flow/internal/monotonic_deadline.h"
 #include "flow/outgoing.h"
+#include "flow/status.h"
 #include "flow/transport.h"
 
 namespace flow {
@@ -29,6 +29,10 @@ namespace {
 
 using internal::FlowAccess;
 using internal::FlowCore;
+using internal::MonotonicDeadline;
+
+// How often a wait for a refusal looks whether the borrower has ended.
+constexpr absl::Duration kLooksAgain = absl::Milliseconds(50);
 
 size_t SizeOf(const absl::Cord& data) { return data.size(); }
 size_t SizeOf(size_t size) { return size; }
@@ -36,7 +40,10 @@ size_t SizeOf(size_t size) { return size; }
 class BorrowTransport final : public Transport {
  public:
   explicit BorrowTransport(Flow& lender)
-      : lender_(lender), core_(FlowAccess::Core(lender)), name_(core_.Name()) {
+      : lender_(lender),
+        core_(FlowAccess::Core(lender)),
+        name_(core_.Name()),
+        can_be_refused_(lender.can_be_refused()) {
     core_.BeginLoan();
   }
 
@@ -52,9 +59,25 @@ class BorrowTransport final : public Transport {
 
   // The lender goes on, but not after a write that was cut.
   absl::Status EndWrite(const absl::Status& outcome, absl::Time) override {
+    writes_ended_ = true;
     if (!outcome.ok()) FlowAccess::BreakWrite(lender_, outcome);
     return absl::OkStatus();
   }
+
+  // Nothing wakes a call of the lender when the borrower alone has ended.
+  std::optional<absl::Status> AwaitRefusal(absl::Time deadline) override {
+    const MonotonicDeadline until(deadline);
+    while (!writes_ended_) {
+      const MonotonicDeadline look = MonotonicDeadline::In(kLooksAgain);
+      absl::Status status =
+          lender_.AwaitRefusal((look < until ? look : until).ToTime());
+      if (!absl::IsDeadlineExceeded(status) || until.has_passed()) {
+        return WithoutContext(status);
+      }
+    }
+    return absl::AbortedError("the borrower has ended its writes");
+  }
+  bool CanBeRefused() const override { return can_be_refused_; }
 
   void RefuseRead() override {
     if ((reading_.fetch_or(kRefused) & kBusy) != 0) WakeRead();
@@ -62,10 +85,12 @@ class BorrowTransport final : public Transport {
   void Abort(const absl::Status& reason) override { lender_.Abort(reason); }
   void LoseRead() override { core_.LoseRead(); }
   bool IsLent() const override { return true; }
+  void RefuseLender() override {
+    lender_.Shutdown(ShutdownMode::kRead).IgnoreError();
+  }
 
   void SetReadDeadline(absl::Time deadline) override {
-    read_deadline_told_ = true;
-    core_.TellDeadline(/*reads=*/true, deadline);
+    TellReadDeadline(deadline);
     if ((reading_ & kRefused) != 0) WakeRead();
   }
   void SetWriteDeadline(absl::Time deadline) override {
@@ -74,7 +99,7 @@ class BorrowTransport final : public Transport {
   }
 
   absl::Status Free() override {
-    if (read_deadline_told_) core_.TellDeadline(/*reads=*/true, std::nullopt);
+    if (read_deadline_told_) TellReadDeadline(std::nullopt);
     if (write_deadline_told_) core_.TellDeadline(/*reads=*/false, std::nullopt);
     absl::Status status = core_.AbortReason();
     core_.EndLoan();
@@ -103,8 +128,10 @@ class BorrowTransport final : public Transport {
 
   template <typename Call>
   auto ReadBy(Call call) -> decltype(call()) {
-    using Data = std::decay_t<decltype(*call())>;
-    if ((reading_.fetch_or(kBusy) & kRefused) != 0) return Data();
+    // Not end-of-file, as the lender is not at its end.
+    if ((reading_.fetch_or(kBusy) & kRefused) != 0) {
+      return ClosedError("what was not read is refused");
+    }
     auto data = call();
     const bool refused = (reading_.fetch_and(~kBusy) & kRefused) != 0;
     if (!data.ok()) return WithoutContext(data.status());
@@ -118,9 +145,14 @@ class BorrowTransport final : public Transport {
 
   // Nothing else wakes a read and loses nothing. The deadline is told again in
   // Free().
-  void WakeRead() {
+  void WakeRead() { TellReadDeadline(absl::InfinitePast()); }
+
+  // What wakes a read must hold against the owner, who may set a deadline of
+  // the lender at any time. A limit wakes a read in this way, too.
+  void TellReadDeadline(std::optional<absl::Time> deadline) {
     read_deadline_told_ = true;
-    core_.TellDeadline(/*reads=*/true, absl::InfinitePast());
+    core_.HoldReads(deadline == absl::InfinitePast());
+    core_.TellDeadline(/*reads=*/true, deadline);
   }
 
   absl::Status WithoutContext(const absl::Status& status) const {
@@ -130,7 +162,9 @@ class BorrowTransport final : public Transport {
   Flow& lender_;
   FlowCore& core_;
   const std::string name_;
+  const bool can_be_refused_;
   std::atomic<int> reading_{0};
+  std::atomic<bool> writes_ended_{false};
   std::atomic<bool> read_deadline_told_{false};
   std::atomic<bool> write_deadline_told_{false};
 };
@@ -146,6 +180,7 @@ std::unique_ptr<Flow> BorrowFlow(Flow& lender) {
   // So that a transport on top is told, too.
   if (read_deadline.has_value()) {
     flow->SetReadDeadline(read_deadline->ToTime());
+    core.HoldReads(false);  // which the owner may extend
   }
   if (write_deadline.has_value()) {
     flow->SetWriteDeadline(write_deadline->ToTime());

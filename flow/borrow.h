@@ -17,9 +17,12 @@
 // When not to use it: to hand a flow to a function that only runs for a while.
 // That takes a `Flow&`.
 //
-// Thread safety: that of `flow::Flow`. While a flow is lent, only the borrower
-// reads and writes. The owner may call Abort() of the lender, set its
-// deadlines, and ask it questions, on any thread.
+// Thread safety: that of `flow::Flow`. Lender and borrower are one stream with
+// one reader and one writer. So the owner leaves alone the direction that the
+// borrower uses, and may use the other one: write an answer to the lender, for
+// example, while the body of the request is lent and read. The owner may also
+// call Abort() of the lender, set its deadlines, and ask it questions, on any
+// thread.
 
 #ifndef FLOW_BORROW_H_
 #define FLOW_BORROW_H_
@@ -46,14 +49,17 @@ namespace flow {
 //    again: the last ones that were set on the lender itself.
 //  * Shutdown() and Close() end the borrower alone. Nothing is sent, flushed or
 //    waited for, and the lender goes on behind the last byte that was read and
-//    written. Close() is Ok if no direction broke.
+//    written. Close() is Ok if no direction broke. (A limit on the borrower
+//    adds its own rule: limit.h.) A Close() whose deadline passes while a call
+//    on the borrower is under way is an Abort().
 //  * Abort() reaches the lender. So does destruction without Close(): a message
 //    that was given up in the middle never looks whole, and what is left of it
 //    is not taken for the next one. For the same reason, the lender's outbound
 //    direction breaks if the borrower ends in the middle of a write, or a
 //    transport on top of it does.
 //  * Abort() of the lender wakes the borrower, which gets the reason.
-//  * AwaitRefusal() cannot tell, and can_be_refused() is false. Ask the lender.
+//  * AwaitRefusal() of the borrower waits for a refusal of the lender's remote.
+//    If the borrower ends meanwhile, it returns within 50 ms.
 //
 // If another thread is in a Read when the borrower calls Shutdown(kRead), that
 // Read takes nothing from the lender. If it has done so just then, those bytes

@@ -128,6 +128,37 @@ TEST(BorrowFlowTest, AbortOfTheLenderWakesTheBorrower) {
   EXPECT_THAT(borrower->Close(), StatusIs(absl::StatusCode::kDataLoss));
 }
 
+TEST(BorrowFlowTest, AwaitRefusalWaitsForTheRemoteOfTheLender) {
+  Pipe pipe = MakePipe();
+  auto borrower = BorrowFlow(*pipe.left);
+  EXPECT_TRUE(borrower->can_be_refused());
+  EXPECT_THAT(borrower->AwaitRefusal(absl::Now() + absl::Milliseconds(30)),
+              StatusIs(absl::StatusCode::kDeadlineExceeded));
+  std::thread refuser(
+      [&] { EXPECT_THAT(pipe.right->Shutdown(ShutdownMode::kRead), IsOk()); });
+  EXPECT_THAT(borrower->AwaitRefusal(), IsClosed());
+  refuser.join();
+}
+
+TEST(BorrowFlowTest, AnAbortOfTheLenderEndsAwaitRefusal) {
+  Pipe pipe = MakePipe();
+  auto borrower = BorrowFlow(*pipe.left);
+  std::thread aborter([&] { pipe.left->Abort(absl::DataLossError("no")); });
+  EXPECT_THAT(borrower->AwaitRefusal(), StatusIs(absl::StatusCode::kDataLoss));
+  aborter.join();
+}
+
+TEST(BorrowFlowTest, AnEndOfTheBorrowerEndsAwaitRefusalAndTheLenderGoesOn) {
+  Pipe pipe = MakePipe();
+  auto borrower = BorrowFlow(*pipe.left);
+  std::thread waiter(
+      [&] { EXPECT_THAT(borrower->AwaitRefusal(), IsClosed()); });
+  EXPECT_THAT(borrower->Close(), IsOk());
+  waiter.join();
+  EXPECT_THAT(pipe.left->Write("on"), IsOk());
+  EXPECT_THAT(pipe.right->Read(), HoldsData("on"));
+}
+
 TEST(BorrowFlowTest, CloseReportsAnAbortOfTheLenderThatNoCallHasMet) {
   Pipe pipe = MakePipe();
   auto borrower = BorrowFlow(*pipe.left);
@@ -310,6 +341,25 @@ TEST(BorrowFlowTest, ADeadlineThatTheOwnerSetsMeanwhileCountsAndStays) {
   EXPECT_THAT(pipe.left->Read(), StatusIs(absl::StatusCode::kDeadlineExceeded));
 }
 
+TEST(BorrowFlowTest, ADeadlineThatTheOwnerSetsMeanwhileUndoesNoRefusal) {
+  for (int i = 0; i < 20; ++i) {
+    Pipe pipe = MakePipe();
+    auto borrower = BorrowFlow(*pipe.left);
+    std::thread reader([&] { EXPECT_THAT(borrower->Read(), IsEof()); });
+    std::thread owner([&] {
+      for (int k = 1; k <= 100; ++k) {
+        pipe.left->SetReadDeadline(absl::Now() + absl::Hours(k));
+      }
+    });
+    EXPECT_THAT(borrower->Shutdown(ShutdownMode::kRead), IsOk());
+    reader.join();
+    owner.join();
+    EXPECT_THAT(borrower->Close(), IsOk());
+    EXPECT_THAT(pipe.right->Write("a"), IsOk());
+    EXPECT_THAT(pipe.left->Read(), HoldsData("a"));
+  }
+}
+
 // --- What it is for
 
 TEST(BorrowFlowTest, TheBodyOfARequestIsReadAndTheNextRequestFollows) {
@@ -337,6 +387,37 @@ TEST(BorrowFlowTest, TheBodyOfARequestIsReadAndTheNextRequestFollows) {
   EXPECT_THAT(channel->ReadLine(100), IsOkAndHolds(std::nullopt));
   EXPECT_THAT(pipe.right->Read(), HoldsData("OK\nOK\nOK\n"));
   EXPECT_THAT(channel->Close(), IsOk());
+}
+
+TEST(BorrowFlowTest, TheOwnerWritesWhileTheBorrowerReads) {
+  Pipe pipe = MakePipe(/*capacity=*/2);
+  auto body = ExactInput(BorrowFlow(*pipe.left), 4);
+  absl::Cord got;
+  std::thread reader([&] {
+    EXPECT_THAT(ReadAll(*body, 10, &got), IsOk());
+    EXPECT_THAT(body->Close(), IsOk());
+  });
+  // The first bytes of the answer come while the body is lent.
+  std::thread remote([&] {
+    absl::Cord answer;
+    while (answer.size() < 3) {
+      const absl::StatusOr<absl::Cord> data = pipe.right->Read();
+      ASSERT_THAT(data, IsOk());
+      answer.Append(*data);
+    }
+    EXPECT_THAT(pipe.right->Write("body"), IsOk());
+    while (answer.size() < 6) {
+      const absl::StatusOr<absl::Cord> data = pipe.right->Read();
+      ASSERT_THAT(data, IsOk());
+      answer.Append(*data);
+    }
+    EXPECT_EQ(answer, "answer");
+  });
+  EXPECT_THAT(pipe.left->Write("answer"), IsOk());
+  reader.join();
+  remote.join();
+  EXPECT_EQ(got, "body");
+  EXPECT_EQ(pipe.left->bytes_written(), 6);
 }
 
 // --- What is checked

@@ -157,7 +157,7 @@ void Channel::Buffers::RefuseRead() {
 
 absl::Status Channel::Buffers::AwaitRemoteEnd(absl::Time deadline) {
   end_is_awaited_ = true;
-  if (read_has_ended_) return *read_end_;
+  if (read_has_ended_ && (!read_end_->ok() || !EndsEarly())) return *read_end_;
   return ForwardingTransport::AwaitRemoteEnd(deadline);
 }
 

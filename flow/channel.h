@@ -8,8 +8,8 @@
 // hand the rest to Copy() without losing a byte:
 //
 //   auto channel = flow::MakeChannel(std::move(connection));
-//   absl::StatusOr<std::optional<std::string>> line =
-//       channel->ReadLine(/*max_bytes=*/8192);
+//   absl::StatusOr<std::string> line =
+//       flow::NotAtEnd(channel->ReadLine(/*max_bytes=*/8192));  // status.h
 //   if (!line.ok()) return line.status();
 //   if (*line == "SEND") return flow::Copy(*channel, *sink).status;
 //
@@ -108,7 +108,8 @@ class Channel final : public Flow {
   // end. Any other '\r' is a byte of the line. Outcomes:
   //
   //  * A line. It may be empty. With its end it has at most `max_bytes` bytes.
-  //  * std::nullopt: end-of-file, after a whole line or at the beginning.
+  //  * std::nullopt: end-of-file, after a whole line or at the beginning. Where
+  //    the stream may not end there, NotAtEnd() (status.h) makes it an error.
   //  * kOutOfRange: the stream has ended in the middle of a line. What came of
   //    that stays buffered, and every other way to read still returns it. With
   //    LastLine::kNeedsNoNewline it is a line like any other instead.

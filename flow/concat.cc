@@ -65,6 +65,9 @@ class ConcatTransport final : public Transport {
     return status;
   }
 
+  // A transport on top may have left inputs that are not closed.
+  bool EndsEarly() const override { return true; }
+
   void Abort(const absl::Status& reason) override {
     for (const std::unique_ptr<Flow>& input : inputs_) input->Abort(reason);
   }

@@ -29,7 +29,8 @@ namespace flow {
 //
 // Returns a flow that reads each of `inputs` to its end, closes it, and then
 // reads the next one. After the last one it is at end-of-file. It takes no
-// writes: they are Closed.
+// writes: they are Closed. (If the remote of an input waits for your end before
+// it answers, call Shutdown(kWrite) of that input first.)
 //
 //  * An error of an input, or of closing it, is the error of the whole and
 //    stays. No input after it is read. Closing an input at its end waits for no

@@ -17,6 +17,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/string_view.h"
+#include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "absl/types/span.h"
 #include "flow/flow.h"
@@ -55,9 +56,21 @@ class CopyRun {
 
   // Returns the error of the source, or else of the first sink that failed.
   absl::Status Run() {
+    if (options_.exactly && options_.max_bytes == CopyOptions().max_bytes) {
+      return Stop(absl::InvalidArgumentError(
+                      absl::StrCat(source_.DebugString(),
+                                   ": Copy() of exactly max_bytes, which is "
+                                   "not set")),
+                  Side::kNone);
+    }
+    if (options_.max_bytes <= 0) return absl::OkStatus();
     // Not the wall clock, which can be set while this runs.
     const auto start = std::chrono::steady_clock::now();
     absl::Status error = ReadAndWrite();
+    if (BoundsReads()) source_.SetReadDeadline(absl::InfiniteFuture());
+    if (BoundsWrites()) {
+      for (Flow* sink : sinks_) sink->SetWriteDeadline(absl::InfiniteFuture());
+    }
     const absl::Duration duration =
         absl::FromChrono(std::chrono::steady_clock::now() - start);
     for (CopyResult& result : results_) result.statistics.duration = duration;
@@ -66,21 +79,17 @@ class CopyRun {
 
  private:
   absl::Status ReadAndWrite() {
-    if (options_.exactly && options_.max_bytes == CopyOptions().max_bytes) {
-      return Stop(absl::InvalidArgumentError(
-                      absl::StrCat(source_.DebugString(),
-                                   ": Copy() of exactly max_bytes, which is "
-                                   "not set")),
-                  Side::kNone);
-    }
     const size_t max_read = std::max(options_.max_read, size_t{1});
     int64_t copied = 0;
     while (copied < options_.max_bytes) {
       const auto remaining = static_cast<uint64_t>(options_.max_bytes - copied);
+      if (BoundsReads()) {
+        source_.SetReadDeadline(absl::Now() + options_.read_timeout);
+      }
       absl::StatusOr<absl::Cord> data =
           source_.Read(std::min<uint64_t>(max_read, remaining));
       if (!data.ok()) {
-        if (GoesOn(data.status())) continue;
+        if (GoesOn(data.status(), source_)) continue;
         return Stop(std::move(data).status(), Side::kSource);
       }
       if (data->empty()) {
@@ -126,6 +135,9 @@ class CopyRun {
   absl::Status Write(Flow& sink, absl::Cord* data, CopyResult& result) {
     while (true) {
       const size_t size = data->size();
+      if (BoundsWrites()) {
+        sink.SetWriteDeadline(absl::Now() + options_.write_timeout);
+      }
       absl::Status status = sink.WriteFrom(data);
       ++result.statistics.writes;
       const auto accepted = static_cast<int64_t>(size - data->size());
@@ -133,13 +145,20 @@ class CopyRun {
       if (options_.on_write != nullptr && accepted > 0) {
         options_.on_write(accepted);
       }
-      if (status.ok() || !GoesOn(status)) return status;
+      if (status.ok() || !GoesOn(status, sink)) return status;
     }
   }
 
-  bool GoesOn(const absl::Status& status) const {
+  bool GoesOn(const absl::Status& status, Flow& flow) const {
     return absl::IsDeadlineExceeded(status) &&
-           options_.on_deadline != nullptr && options_.on_deadline();
+           options_.on_deadline != nullptr && options_.on_deadline(flow);
+  }
+
+  bool BoundsReads() const {
+    return options_.read_timeout != absl::InfiniteDuration();
+  }
+  bool BoundsWrites() const {
+    return options_.write_timeout != absl::InfiniteDuration();
   }
 
   // Ends the copy for all sinks that have not failed.

@@ -13,7 +13,8 @@
 // Thread safety: while it runs, Copy() is the one reader of `source` and the
 // one writer of each sink, and ReadAll() is the one reader of its flow. To
 // watch it from another thread, look at `sink.bytes_written()`, which grows
-// write by write. To stop it, Abort() either flow.
+// write by write. To stop it, Abort() both flows: it notices the abort of one
+// only when it next calls that one.
 
 #ifndef FLOW_COPY_H_
 #define FLOW_COPY_H_
@@ -63,10 +64,19 @@ struct CopyOptions {
   // with the number of bytes accepted.
   std::function<void(int64_t bytes)> on_write;
 
-  // Called when the deadline of either flow has passed, after on_write() for
-  // what the late write has accepted. Returns whether to go on where the copy
-  // was; set a new deadline first. Without this function the copy ends.
-  std::function<bool()> on_deadline;
+  // How long each Read of the source, and each write to a sink, may take. A
+  // write is of what one Read has returned. If a timeout is infinite, your own
+  // deadlines hold. Otherwise the copy sets the deadline before each call in
+  // place of yours, and the flow has none afterwards.
+  absl::Duration read_timeout = absl::InfiniteDuration();
+  absl::Duration write_timeout = absl::InfiniteDuration();
+
+  // Called when the deadline or the timeout of `late` has passed, which is the
+  // source or a sink, after on_write() for what the late write has accepted.
+  // Returns whether to go on where the copy was. A timeout then begins again;
+  // if the deadline was yours, set a new one first. Without this function the
+  // copy ends, and `failed` in the result says which side was late.
+  std::function<bool(Flow& late)> on_deadline;
 };
 
 // CopyStatistics
@@ -119,9 +129,12 @@ struct CopyResult {
 //   }
 //
 // Data is moved, not copied: the sink is given the Cords that the source
-// returned. If a deadline of either flow passes, the copy ends with
-// kDeadlineExceeded, unless `on_deadline` says to go on. To resume it, write
-// `unwritten` first.
+// returned. If a deadline or a timeout of either flow passes, the copy ends
+// with kDeadlineExceeded, unless `on_deadline` says to go on. To resume it,
+// write `unwritten` first.
+//
+//   // Neither side may hold it up for longer than ten seconds at a time.
+//   options.read_timeout = options.write_timeout = absl::Seconds(10);
 CopyResult Copy(Flow& source, Flow& sink, const CopyOptions& options = {});
 
 // Copy() to several sinks
@@ -143,8 +156,8 @@ CopyResult Copy(Flow& source, Flow& sink, const CopyOptions& options = {});
 //
 //  * Data is shared by the sinks, not copied.
 //  * The sinks are written to in turn on the calling thread, so the slowest one
-//    sets the pace. A write deadline of a sink bounds how long it may hold up
-//    the others.
+//    sets the pace. `write_timeout` bounds how long each may hold up the others
+//    at a time.
 //  * If a sink fails, `outlives_sinks` says whether the others go on.
 //  * `on_write` and `on_deadline` are called for each sink.
 //

@@ -128,6 +128,27 @@ TEST_F(CopyToSinksTest, ACopyThatOutlivesSinksGoesOnWithTheOthers) {
   EXPECT_EQ(Received(c_), "hello world");
 }
 
+TEST_F(CopyToSinksTest, AWriteTimeoutEndsTheSlowSinkAndTellsWhichItIs) {
+  Send(absl::Cord("hello world"));
+  b_ = MakePipe(/*capacity=*/2);  // takes one Cord of any size
+  std::vector<Flow*> late;
+  options_.max_read = 5;
+  options_.outlives_sinks = true;
+  options_.write_timeout = absl::Milliseconds(5);
+  options_.on_deadline = [&](Flow& flow) {
+    late.push_back(&flow);
+    return late.size() < 2;
+  };
+  const MultiCopyResult result = CopyToAll();
+  EXPECT_THAT(late, ::testing::ElementsAre(b_.left.get(), b_.left.get()));
+  EXPECT_THAT(result.sinks[1].status,
+              StatusIs(absl::StatusCode::kDeadlineExceeded));
+  EXPECT_EQ(result.sinks[1].failed, Side::kSink);
+  EXPECT_EQ(result.sinks[1].unwritten, " worl");
+  EXPECT_EQ(Received(a_), "hello world");
+  EXPECT_EQ(Received(c_), "hello world");
+}
+
 TEST_F(CopyToSinksTest, ACopyEndsWhenItHasNoSinkLeft) {
   Send(absl::Cord("hello world"));
   options_.max_read = 5;

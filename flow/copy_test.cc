@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -20,9 +21,11 @@
 #include "flow/cord_flow.h"
 #include "flow/flow.h"
 #include "flow/function_flow.h"
+#include "flow/outgoing.h"
 #include "flow/pipe.h"
 #include "flow/string_flow.h"
 #include "flow/testing/matchers.h"
+#include "flow/transport.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
@@ -276,8 +279,10 @@ TEST_F(CopyDeadlineTest, OnDeadlineLetsItGoOnAndNothingIsLostOrMiscounted) {
   int late = 0;
   std::vector<int64_t> told;
   CopyOptions options;
-  options.on_deadline = [&] {
+  int late_reads = 0;
+  options.on_deadline = [&](Flow& flow) {
     ++late;
+    if (&flow == source_.get()) ++late_reads;
     return true;
   };
   options.on_write = [&](int64_t bytes) { told.push_back(bytes); };
@@ -285,6 +290,7 @@ TEST_F(CopyDeadlineTest, OnDeadlineLetsItGoOnAndNothingIsLostOrMiscounted) {
   EXPECT_THAT(result.status, IsOk());
   EXPECT_EQ(out_, "abcdabcd");
   EXPECT_EQ(late, 3 + 3);
+  EXPECT_EQ(late_reads, 3);
   EXPECT_THAT(told, ElementsAre(3, 1, 3, 1));
   EXPECT_EQ(result.statistics.bytes, 8);
   EXPECT_EQ(result.statistics.reads, 2);
@@ -295,7 +301,7 @@ TEST_F(CopyDeadlineTest, OnDeadlineLetsItGoOnAndNothingIsLostOrMiscounted) {
 TEST_F(CopyDeadlineTest, OnDeadlineCanEndIt) {
   int late = 0;
   CopyOptions options;
-  options.on_deadline = [&] { return ++late < 2; };
+  options.on_deadline = [&](Flow&) { return ++late < 2; };
   const CopyResult result = Copy(*source_, *sink_, options);
   EXPECT_THAT(result.status, StatusIs(absl::StatusCode::kDeadlineExceeded));
   EXPECT_EQ(result.failed, Side::kSink);
@@ -308,11 +314,117 @@ TEST(CopyTest, OnDeadlineIsNotAskedAboutOtherErrors) {
   auto source = Source({"abcd"});
   auto sink = MakeFunctionFlow({});
   CopyOptions options;
-  options.on_deadline = [] {
+  options.on_deadline = [](Flow&) {
     ADD_FAILURE() << "nothing was late";
     return false;
   };
   EXPECT_THAT(Copy(*source, *sink, options).status, IsClosed());
+}
+
+TEST(CopyTest, ATimeoutSaysWhichSideWasLateAndLeavesNoDeadline) {
+  Pipe from = MakePipe();
+  Pipe to = MakePipe(/*capacity=*/1);
+  CopyOptions options;
+  options.read_timeout = absl::Milliseconds(5);
+  CopyResult result = Copy(*from.right, *to.left, options);
+  EXPECT_THAT(result.status, StatusIs(absl::StatusCode::kDeadlineExceeded));
+  EXPECT_EQ(result.failed, Side::kSource);
+
+  ASSERT_THAT(to.left->Write("x"), IsOk());
+  ASSERT_THAT(from.left->Write("ab"), IsOk());
+  std::vector<Flow*> late;
+  options = CopyOptions();
+  options.write_timeout = absl::Milliseconds(5);
+  options.on_deadline = [&](Flow& flow) {
+    late.push_back(&flow);
+    return false;
+  };
+  result = Copy(*from.right, *to.left, options);
+  EXPECT_THAT(result.status, StatusIs(absl::StatusCode::kDeadlineExceeded));
+  EXPECT_EQ(result.failed, Side::kSink);
+  EXPECT_EQ(result.unwritten, "ab");
+  EXPECT_THAT(late, ElementsAre(to.left.get()));
+
+  // Both would fail at once if they had a deadline that has passed.
+  std::thread remote([&] {
+    EXPECT_THAT(from.left->Write("c"), IsOk());
+    EXPECT_THAT(to.right->Read(), IsOkAndHolds("x"));
+  });
+  EXPECT_THAT(from.right->Read(), IsOkAndHolds("c"));
+  EXPECT_THAT(to.left->Write("y"), IsOk());
+  remote.join();
+}
+
+TEST(CopyTest, ATimeoutReplacesADeadline) {
+  Pipe from = MakePipe();
+  Pipe to = MakePipe(/*capacity=*/1);
+  ASSERT_THAT(to.left->Write("x"), IsOk());
+  to.left->SetWriteDeadline(absl::InfinitePast());
+  from.right->SetReadDeadline(absl::InfinitePast());
+  CopyOptions options;
+  options.read_timeout = absl::Hours(1);
+  options.write_timeout = absl::Hours(1);
+  std::thread remote([&] {
+    EXPECT_THAT(from.left->Write("abc"), IsOk());
+    EXPECT_THAT(from.left->Shutdown(ShutdownMode::kWrite), IsOk());
+    EXPECT_THAT(to.right->Read(), IsOkAndHolds("x"));
+  });
+  EXPECT_THAT(Copy(*from.right, *to.left, options).status, IsOk());
+  remote.join();
+  EXPECT_THAT(to.right->Read(), IsOkAndHolds("abc"));
+}
+
+// Notes calls in `log`: (r)ead and (w)rite, each in capitals for its deadline.
+class NotingTransport final : public ForwardingTransport {
+ public:
+  NotingTransport(std::unique_ptr<Transport> inner, std::string& log)
+      : ForwardingTransport(std::move(inner)), log_(log) {}
+  absl::StatusOr<absl::Cord> Read(size_t max_bytes) override {
+    log_ += 'r';
+    return ForwardingTransport::Read(max_bytes);
+  }
+  absl::Status Write(Outgoing& data) override {
+    log_ += 'w';
+    return ForwardingTransport::Write(data);
+  }
+  void SetReadDeadline(absl::Time) override { log_ += 'R'; }
+  void SetWriteDeadline(absl::Time) override { log_ += 'W'; }
+
+ private:
+  std::string& log_;
+};
+
+// So the wait for a slow source does not count against its sink.
+TEST(CopyTest, ATimeoutBeginsWithEachReadAndEachWrite) {
+  std::string log;
+  const auto noting = [&log](std::unique_ptr<Flow> flow) {
+    return DecorateFlow(
+        std::move(flow), [&log](std::unique_ptr<Transport> inner) {
+          return std::make_unique<NotingTransport>(std::move(inner), log);
+        });
+  };
+  auto source = noting(Source({"a", "b"}));
+  std::string out;
+  auto sink = noting(MakeStringFlow("", &out));
+  CopyOptions options;
+  EXPECT_THAT(Copy(*noting(Source({"a"})), *sink, options).status, IsOk());
+  EXPECT_EQ(std::exchange(log, ""), "rwr");
+  options.read_timeout = options.write_timeout = absl::Hours(1);
+  EXPECT_THAT(Copy(*source, *sink, options).status, IsOk());
+  EXPECT_EQ(log, "RrWwRrWwRrRW");
+}
+
+TEST(CopyTest, WithoutATimeoutTheDeadlinesOfTheFlowsHold) {
+  Pipe from = MakePipe();
+  from.right->SetReadDeadline(absl::InfinitePast());
+  std::string out;
+  auto sink = MakeStringFlow("", &out);
+  CopyOptions options;
+  options.write_timeout = absl::Hours(1);
+  for (int calls = 0; calls < 2; ++calls) {
+    EXPECT_THAT(Copy(*from.right, *sink, options).status,
+                StatusIs(absl::StatusCode::kDeadlineExceeded));
+  }
 }
 
 // Upstream divides by a zero duration.

@@ -29,9 +29,9 @@ namespace {
 absl::Cord Repeated(absl::Cord pattern, int64_t n) {
   size_t count = internal::kMaxBlock / pattern.size();
   if (count <= 1) return pattern;
-  count = static_cast<size_t>(
-      std::min(static_cast<int64_t>(count),
-               n / static_cast<int64_t>(pattern.size()) + 1));
+  // One more than there are in `n`, which may be the largest number.
+  const uint64_t whole = static_cast<uint64_t>(n) / pattern.size();
+  count = static_cast<size_t>(std::min(uint64_t{count}, whole + 1));
   std::string block;
   block.reserve(count * pattern.size());
   for (size_t i = 0; i < count; ++i) absl::AppendCordToString(pattern, &block);

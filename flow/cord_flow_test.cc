@@ -84,6 +84,11 @@ TEST(InputRepeatedTest, KeepsItsPlaceWhereABlockEnds) {
   for (const char c : all->Chars()) ASSERT_EQ(c, "abc"[at++ % 3]);
 }
 
+TEST(InputRepeatedTest, RepeatsOneByteAsOftenAsCanBeAsked) {
+  EXPECT_THAT(FromInput(InputRepeated(absl::Cord("x")))->Read(3),
+              HoldsData("xxx"));
+}
+
 TEST(InputRepeatedTest, SharesOneBlock) {
   auto flow = FromInput(InputRepeated(absl::Cord("ab")));
   const absl::StatusOr<absl::Cord> first = flow->Read();

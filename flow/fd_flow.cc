@@ -28,6 +28,7 @@
 #include "flow/internal/kernel_address.h"
 #include "flow/internal/packet_pipe.h"
 #include "flow/internal/socket_transport.h"
+#include "flow/status.h"
 
 namespace flow {
 namespace {
@@ -61,9 +62,12 @@ bool IsMessageQueue(int fd) {
 absl::StatusOr<Kind> KindOf(int fd) {
   struct stat info;
   if (::fstat(fd, &info) != 0) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        "descriptor ", fd,
-        errno == EBADF ? " is not open" : " cannot be examined by fstat"));
+    const int error = errno;
+    return WithErrno(
+        absl::InvalidArgumentError(absl::StrCat(
+            "descriptor ", fd,
+            error == EBADF ? " is not open" : " cannot be examined by fstat")),
+        error);
   }
   const int flags = ::fcntl(fd, F_GETFL);
   if ((flags & O_PATH) != 0) {

@@ -10,6 +10,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <cstddef>
 #include <cstdint>
 #include <cstdio>
@@ -31,6 +32,7 @@
 #include "flow/copy.h"
 #include "flow/flow.h"
 #include "flow/socket.h"
+#include "flow/status.h"
 #include "flow/testing/byte_pattern.h"
 #include "flow/testing/internal/deadlines.h"
 #include "flow/testing/internal/raw_sockets.h"
@@ -255,7 +257,9 @@ TEST(ResetTest, IsReportedForEverAndNeverAnEnd) {
                                        HasSubstr("Connection reset by peer")));
   }
   EXPECT_THAT(flow->Write("x"), StatusIs(absl::StatusCode::kUnavailable));
-  EXPECT_THAT(flow->Close(), StatusIs(absl::StatusCode::kUnavailable));
+  const absl::Status closed = flow->Close();
+  EXPECT_THAT(closed, StatusIs(absl::StatusCode::kUnavailable));
+  EXPECT_EQ(ErrnoOf(closed), ECONNRESET);
 }
 
 TEST(ResetTest, ThatAWriterWasToldOfIsNoEndForTheReader) {

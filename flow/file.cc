@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <utility>
@@ -22,9 +23,11 @@
 #include "absl/time/time.h"
 #include "flow/fd_flow.h"
 #include "flow/flow.h"
+#include "flow/internal/call_error.h"
 #include "flow/internal/escaped.h"
 #include "flow/internal/fd_error.h"
 #include "flow/internal/owned_fd.h"
+#include "flow/status.h"
 #include "flow/transport.h"
 
 namespace flow {
@@ -39,7 +42,7 @@ bool IsOfKind(const std::string& path, mode_t kind) {
 }
 
 absl::Status IsAFolder() {
-  return absl::InvalidArgumentError("it is a folder");
+  return WithErrno(absl::InvalidArgumentError("it is a folder"), EISDIR);
 }
 
 // What `error` of open(2) means.
@@ -74,16 +77,18 @@ absl::StatusOr<OwnedFd> Open(absl::string_view path, int flags, mode_t mode) {
     OwnedFd fd(::open(terminated.c_str(),
                       flags | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, mode));
     if (fd.get() >= 0) return fd;
-    if (errno != EINTR) return OpenError(errno, terminated);
+    const int error = errno;
+    if (error != EINTR) return WithErrno(OpenError(error, terminated), error);
   }
 }
 
 absl::StatusOr<std::unique_ptr<Flow>> MakeFlowOf(OwnedFd fd,
-                                                 absl::string_view path) {
+                                                 absl::string_view path,
+                                                 int64_t* size) {
   struct stat info;
-  if (::fstat(fd.get(), &info) == 0 && S_ISDIR(info.st_mode)) {
-    return IsAFolder();
-  }
+  if (::fstat(fd.get(), &info) != 0) return internal::FdError(errno, "fstat");
+  if (S_ISDIR(info.st_mode)) return IsAFolder();
+  if (size != nullptr) *size = S_ISREG(info.st_mode) ? info.st_size : -1;
   FdFlowOptions options;
   options.name = absl::StrCat("file ", internal::Escaped(path));
   return MakeFdFlow(fd.Release(), std::move(options));
@@ -110,7 +115,8 @@ class SyncedTransport final : public ForwardingTransport {
 };
 
 absl::StatusOr<std::unique_ptr<Flow>> OpenAt(absl::string_view path,
-                                             const OpenFileOptions& options) {
+                                             const OpenFileOptions& options,
+                                             int64_t* size) {
   if (options.offset < 0) {
     return absl::InvalidArgumentError(
         absl::StrCat("offset is ", options.offset, "; it must be at least 0"));
@@ -118,11 +124,12 @@ absl::StatusOr<std::unique_ptr<Flow>> OpenAt(absl::string_view path,
   absl::StatusOr<OwnedFd> fd = Open(path, O_RDONLY, 0);
   if (!fd.ok()) return fd.status();
   if (options.offset > 0 && ::lseek(fd->get(), options.offset, SEEK_SET) < 0) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        "offset is ", options.offset, ", and there is no such place: ",
-        internal::FdError(errno, "lseek").message()));
+    return internal::FdErrorAs(
+        absl::StatusCode::kInvalidArgument, errno,
+        absl::StrCat("offset is ", options.offset,
+                     ", and there is no such place: lseek"));
   }
-  return MakeFlowOf(*std::move(fd), path);
+  return MakeFlowOf(*std::move(fd), path, size);
 }
 
 absl::StatusOr<std::unique_ptr<Flow>> Create(absl::string_view path,
@@ -139,7 +146,8 @@ absl::StatusOr<std::unique_ptr<Flow>> Create(absl::string_view path,
            options.mode);
   if (!fd.ok()) return fd.status();
   const int number = fd->get();
-  absl::StatusOr<std::unique_ptr<Flow>> flow = MakeFlowOf(*std::move(fd), path);
+  absl::StatusOr<std::unique_ptr<Flow>> flow =
+      MakeFlowOf(*std::move(fd), path, /*size=*/nullptr);
   if (!flow.ok() || !options.sync) return flow;
   return DecorateFlow(
       *std::move(flow), [number](std::unique_ptr<Transport> inner) {
@@ -151,16 +159,15 @@ absl::StatusOr<std::unique_ptr<Flow>> InContext(
     absl::string_view function, absl::string_view path,
     absl::StatusOr<std::unique_ptr<Flow>> flow) {
   if (flow.ok()) return flow;
-  return absl::Status(flow.status().code(),
-                      absl::StrCat(function, "(", internal::Escaped(path),
-                                   "): ", flow.status().message()));
+  return internal::CallError(function, path, flow.status());
 }
 
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Flow>> OpenFile(absl::string_view path,
-                                               const OpenFileOptions& options) {
-  return InContext("OpenFile", path, OpenAt(path, options));
+                                               const OpenFileOptions& options,
+                                               int64_t* size) {
+  return InContext("OpenFile", path, OpenAt(path, options, size));
 }
 
 absl::StatusOr<std::unique_ptr<Flow>> CreateFile(

@@ -45,10 +45,13 @@ struct OpenFileOptions {
 // OpenFile()
 //
 // Returns a flow that reads the file `path`; a write to it is Closed. Its
-// errors name the path.
+// errors name the path. `*size`, if given, becomes how many bytes all of that
+// file has now, or -1 of what has no size (a FIFO, a device). Asking by `path`
+// could find another file, which has come in its place.
 //
 //  * kInvalidArgument: `path` is empty, has a byte of 0 or is a folder or a
-//    socket; or `offset` is negative, or there is no such place (in a pipe).
+//    socket; or `offset` is negative, or there is no such place (in a pipe, or
+//    in a file that could not be so large).
 //  * kNotFound: there is no such file.
 //  * kPermissionDenied: this process may not read it.
 //  * kResourceExhausted: there was no descriptor or memory.
@@ -57,7 +60,8 @@ struct OpenFileOptions {
 // This never waits. Of a FIFO that nobody writes to yet, the first Read waits
 // for the first writer, and has a deadline.
 absl::StatusOr<std::unique_ptr<Flow>> OpenFile(
-    absl::string_view path, const OpenFileOptions& options = {});
+    absl::string_view path, const OpenFileOptions& options = {},
+    int64_t* size = nullptr);
 
 // CreateFileOptions
 struct CreateFileOptions {

@@ -16,6 +16,7 @@
 #include <cstdint>
 #include <fstream>
 #include <memory>
+#include <optional>
 #include <sstream>
 #include <string>
 #include <utility>
@@ -30,6 +31,7 @@
 #include "absl/time/time.h"
 #include "flow/copy.h"
 #include "flow/flow.h"
+#include "flow/status.h"
 #include "flow/testing/internal/deadlines.h"
 #include "flow/testing/internal/listeners.h"
 #include "flow/testing/internal/raw_sockets.h"
@@ -108,6 +110,17 @@ TEST(OpenFileTest, ReadsTheFileFromItsOffset) {
   }
 }
 
+TEST(OpenFileTest, TellsTheSizeOfWhatItHasOpened) {
+  const std::string path = NewFile("some text");
+  OpenFileOptions options;
+  options.offset = 5;
+  int64_t size = 0;
+  ASSERT_THAT(OpenFile(path, options, &size), IsOk());
+  EXPECT_EQ(size, 9);
+  ASSERT_THAT(OpenFile("/dev/null", {}, &size), IsOk());
+  EXPECT_EQ(size, -1);
+}
+
 TEST(OpenFileTest, WritesNothing) {
   const std::string path = NewFile("some text");
   EXPECT_THAT(WriteAll(OpenFile(path), "x"), IsClosed());
@@ -122,19 +135,23 @@ TEST(OpenFileTest, ThatCannotBeReadSaysWhyAndNamesThePath) {
     std::string path;
     absl::StatusCode code;
     const char* says;
+    std::optional<int> error;
   } kCases[] = {
-      {"", absl::StatusCode::kInvalidArgument, "(): the path is empty"},
+      {"", absl::StatusCode::kInvalidArgument, "(): the path is empty",
+       std::nullopt},
       {std::string("a\0b", 3), absl::StatusCode::kInvalidArgument,
-       "(a\\x00b): the path has a byte of 0"},
-      {folder, absl::StatusCode::kInvalidArgument, "): it is a folder"},
-      {absl::StrCat(folder, "/none"), absl::StatusCode::kNotFound, "/none): "},
+       "(a\\x00b): the path has a byte of 0", std::nullopt},
+      {folder, absl::StatusCode::kInvalidArgument, "): it is a folder", EISDIR},
+      {absl::StrCat(folder, "/none"), absl::StatusCode::kNotFound,
+       "/none): ", ENOENT},
       {absl::StrCat(file, "/none"), absl::StatusCode::kNotFound,
-       "a part of the path is not a folder"},
+       "a part of the path is not a folder", ENOTDIR},
   };
   for (const auto& c : kCases) {
-    EXPECT_THAT(
-        OpenFile(c.path).status(),
-        StatusIs(c.code, AllOf(StartsWith("OpenFile("), HasSubstr(c.says))));
+    const absl::Status status = OpenFile(c.path).status();
+    EXPECT_THAT(status, StatusIs(c.code, AllOf(StartsWith("OpenFile("),
+                                               HasSubstr(c.says))));
+    EXPECT_EQ(ErrnoOf(status), c.error) << status;
   }
   OpenFileOptions options;
   options.offset = -1;
@@ -256,9 +273,10 @@ TEST(CreateFileTest, SyncsAtItsEndIfAskedTo) {
 }
 
 TEST(CreateFileTest, AFullDiskIsExhaustedAndNeverLooksWhole) {
-  EXPECT_THAT(WriteAll(CreateFile("/dev/full"), "x"),
-              StatusIs(absl::StatusCode::kResourceExhausted,
-                       HasSubstr("file /dev/full [")));
+  const absl::Status full = WriteAll(CreateFile("/dev/full"), "x");
+  EXPECT_THAT(full, StatusIs(absl::StatusCode::kResourceExhausted,
+                             HasSubstr("file /dev/full [")));
+  EXPECT_EQ(ErrnoOf(full), ENOSPC);
   const std::string path = NewFile("some text");
   const FlowOr from = OpenFile(path);
   ASSERT_THAT(from, IsOk());

@@ -5,12 +5,15 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <cstdint>
 #include <optional>
+#include <string>
 #include <utility>
 
 #include "absl/container/inlined_vector.h"
 #include "absl/log/absl_check.h"
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "absl/strings/cord.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
@@ -18,6 +21,8 @@
 #include "absl/time/time.h"
 #include "absl/types/span.h"
 #include "flow/flow.h"
+#include "flow/framing.h"
+#include "flow/internal/flow_access.h"
 #include "flow/internal/monotonic_deadline.h"
 #include "flow/outgoing.h"
 #include "flow/status.h"
@@ -25,6 +30,7 @@
 namespace flow {
 namespace {
 
+using internal::FlowAccess;
 using internal::MonotonicDeadline;
 
 // How much one write gathers, so that a frame does not wait for much more than
@@ -33,13 +39,26 @@ constexpr size_t kMaxGathered = size_t{64} << 10;
 
 constexpr absl::string_view kBegunPayload = "flow/frame-begun";
 
+using Buffers = absl::InlinedVector<Buffer, 16>;
+
+// Returns the buffers of a block. `header` must outlive them.
+Buffers Block(const std::string& header, absl::Span<const Buffer> body) {
+  Buffers block = {header};
+  block.insert(block.end(), body.begin(), body.end());
+  return block;
+}
+
 }  // namespace
 
 // On the stack of the thread that waits. `mu_` guards it, except that the
 // thread that writes uses `buffers` and `rest` while `is_being_written`.
 struct FrameWriter::Frame {
-  Frame(absl::Span<const Buffer> frame, absl::Time deadline)
-      : buffers(frame), size(Outgoing(frame).size()), deadline(deadline) {}
+  Frame(absl::Span<const Buffer> frame, absl::Time deadline,
+        bool is_posted = false)
+      : buffers(frame),
+        size(Outgoing(frame).size()),
+        deadline(deadline),
+        is_posted(is_posted) {}
 
   size_t left() const { return rest.has_value() ? rest->size() : size; }
   bool is_begun() const { return left() < size; }
@@ -47,8 +66,10 @@ struct FrameWriter::Frame {
   const absl::Span<const Buffer> buffers;
   const size_t size;
   const MonotonicDeadline deadline;
+  const bool is_posted;  // its deadline does not end it
 
   std::optional<absl::Cord> rest;  // of the bytes, once its turn has come
+  absl::Cord posted;               // frames that were posted behind this one
   bool has_pen = false;
   bool is_being_written = false;
   std::optional<absl::Status> outcome;
@@ -56,14 +77,16 @@ struct FrameWriter::Frame {
 };
 
 FrameWriter::FrameWriter(Flow& flow, FrameWriterOptions options)
-    : flow_(flow), options_(options) {}
+    : flow_(flow),
+      options_(options),
+      deadlines_set_(FlowAccess::Core(flow).write_deadlines_set()) {}
 
 FrameWriter::~FrameWriter() {
   absl::MutexLock lock(&mu_);
   ABSL_CHECK(queue_.empty()) << "a FrameWriter is destroyed during a call";
   // A direction that has ended or is broken shows that already.
   if (!rest_.empty() && flow_.Write(absl::string_view()).ok()) {
-    flow_.Abort(absl::AbortedError("a frame was cut"));
+    flow_.Abort(absl::AbortedError("not all frames were sent"));
   }
 }
 
@@ -71,18 +94,43 @@ absl::Status FrameWriter::Write(absl::Span<const Buffer> frame,
                                 absl::Time deadline, WhenFull when_full) {
   Frame waiting(frame, deadline);
   absl::MutexLock lock(&mu_);
-  if (is_finishing_) {
-    return ClosedError(
-        absl::StrCat(flow_.DebugString(), ": a frame after Finish()"));
+  absl::Status status = CheckRoom(waiting.size, when_full);
+  return status.ok() ? Pass(waiting) : status;
+}
+
+absl::Status FrameWriter::WriteBlock(BlockFormat format,
+                                     absl::Span<const Buffer> buffers,
+                                     absl::Time deadline, WhenFull when_full) {
+  const absl::StatusOr<std::string> header =
+      BlockHeader(format, Outgoing(buffers).size());
+  if (!header.ok()) return header.status();
+  return Write(Block(*header, buffers), deadline, when_full);
+}
+
+absl::Status FrameWriter::Post(absl::Span<const Buffer> frame) {
+  absl::Cord bytes;
+  for (const Buffer& buffer : frame) bytes.Append(buffer.TakeCord());
+  const Buffer buffer(bytes);
+  Frame posted(absl::MakeConstSpan(&buffer, 1), absl::InfinitePast(),
+               /*is_posted=*/true);
+  absl::MutexLock lock(&mu_);
+  absl::Status status = CheckRoom(posted.size, WhenFull::kFail);
+  if (!status.ok()) return status;
+  if (!queue_.empty()) {
+    queue_.back()->posted.Append(bytes);
+    waiting_bytes_ += posted.size;
+    return absl::OkStatus();
   }
-  if (when_full == WhenFull::kFail && waiting_bytes_ > 0 &&
-      (waiting_bytes_ >= options_.max_waiting_bytes ||
-       waiting.size > options_.max_waiting_bytes - waiting_bytes_)) {
-    return absl::ResourceExhaustedError(
-        absl::StrCat(flow_.DebugString(), ": ", waiting_bytes_,
-                     " bytes wait, and a frame of ", waiting.size, " more"));
-  }
-  return Pass(waiting);
+  status = Pass(posted);
+  return absl::IsDeadlineExceeded(status) ? absl::OkStatus() : status;
+}
+
+absl::Status FrameWriter::PostBlock(BlockFormat format,
+                                    absl::Span<const Buffer> buffers) {
+  const absl::StatusOr<std::string> header =
+      BlockHeader(format, Outgoing(buffers).size());
+  if (!header.ok()) return header.status();
+  return Post(Block(*header, buffers));
 }
 
 absl::Status FrameWriter::Flush(absl::Time deadline) {
@@ -103,7 +151,40 @@ absl::Status FrameWriter::Finish(absl::Time deadline) {
   return flow_.Shutdown(ShutdownMode::kWrite);
 }
 
+absl::Status FrameWriter::CheckRoom(size_t size, WhenFull when_full) const {
+  if (is_finishing_) {
+    return ClosedError(
+        absl::StrCat(flow_.DebugString(), ": a frame after Finish()"));
+  }
+  if (when_full == WhenFull::kFail && waiting_bytes_ > 0 &&
+      (waiting_bytes_ >= options_.max_waiting_bytes ||
+       size > options_.max_waiting_bytes - waiting_bytes_)) {
+    // Nobody else would tell what ends all waiting.
+    if (queue_.empty()) {
+      absl::Status status = flow_.Write(absl::string_view());
+      if (!status.ok()) return status;
+    }
+    return absl::ResourceExhaustedError(
+        absl::StrCat(flow_.DebugString(), ": ", waiting_bytes_,
+                     " bytes wait, and a frame of ", size, " more"));
+  }
+  return absl::OkStatus();
+}
+
 absl::Status FrameWriter::Pass(Frame& frame) {
+  Await(frame);
+  // What was posted behind the last frame has nobody else to send it. This
+  // thread does if it need not wait for that.
+  bool goes_on = frame.outcome->ok();
+  while (goes_on && queue_.empty() && !rest_.empty()) {
+    Frame nothing({}, absl::InfinitePast());
+    Await(nothing);
+    goes_on = nothing.outcome->ok();
+  }
+  return *std::move(frame.outcome);
+}
+
+void FrameWriter::Await(Frame& frame) {
   queue_.push_back(&frame);
   waiting_bytes_ += frame.size;
   HandPenOn();
@@ -120,72 +201,96 @@ absl::Status FrameWriter::Pass(Frame& frame) {
       HandPenOn();
     }
   }
-  return *std::move(frame.outcome);
 }
 
 void FrameWriter::WriteSome() {
-  absl::InlinedVector<Frame*, 16> batch;
-  size_t size = rest_.size();
+  Batch batch;
+  size_t gathered = rest_.size();
   MonotonicDeadline earliest;
   for (Frame* frame : queue_) {
-    if (!batch.empty() && size + frame->left() > kMaxGathered) break;
+    const size_t size = frame->left() + frame->posted.size();
+    if (!batch.empty() && gathered + size > kMaxGathered) break;
     frame->is_being_written = true;
-    size += frame->left();
+    gathered += size;
     earliest = std::min(earliest, frame->deadline);
     batch.push_back(frame);
   }
-  absl::Cord data = rest_;
-  const bool is_new = !(deadline_ == earliest);
-  deadline_ = earliest;
 
+  // Copies what is borrowed without the lock.
   mu_.Unlock();
   for (Frame* frame : batch) {
-    if (!frame->rest.has_value()) {
-      frame->rest.emplace();
-      for (const Buffer& buffer : frame->buffers) {
-        frame->rest->Append(buffer.TakeCord());
-      }
+    if (frame->rest.has_value()) continue;
+    frame->rest.emplace();
+    for (const Buffer& buffer : frame->buffers) {
+      frame->rest->Append(buffer.TakeCord());
     }
-    data.Append(*frame->rest);
   }
+  mu_.Lock();
+  absl::Cord data = rest_;
+  for (const Frame* frame : batch) {
+    data.Append(*frame->rest);
+    data.Append(frame->posted);
+  }
+  const size_t size = data.size();
+  const bool is_new = !(deadline_ == earliest);
+  deadline_ = earliest;
+  if (is_new) ++deadlines_set_;
+
+  mu_.Unlock();
   if (is_new) flow_.SetWriteDeadline(earliest.ToTime());
   const absl::Status status = flow_.WriteFrom(&data);
   mu_.Lock();
 
-  size_t accepted = size - data.size();
-  waiting_bytes_ -= accepted;
+  waiting_bytes_ -= size - data.size();
+  EndWritten(batch, size - data.size(), status, earliest);
+  HandPenOn();
+}
+
+void FrameWriter::EndWritten(const Batch& batch, size_t accepted,
+                             const absl::Status& status,
+                             MonotonicDeadline earliest) {
+  // From the front. What was posted since the write began is not reached, since
+  // it is behind everything that was written.
   const auto take_off = [&accepted](absl::Cord& bytes) {
     const size_t n = std::min(accepted, bytes.size());
     bytes.RemovePrefix(n);
     accepted -= n;
+    return bytes.empty();
   };
-  take_off(rest_);
-  bool all_sent = rest_.empty();
-  const bool has_failed = !status.ok() && !absl::IsDeadlineExceeded(status);
+  const bool is_late = absl::IsDeadlineExceeded(status);
+  const bool has_failed = !status.ok() && !is_late;
+  bool is_disturbed = false;
+  if (is_late) {
+    deadline_.reset();
+    // If somebody else has set a deadline, this may not be that of the frames.
+    const int64_t set = FlowAccess::Core(flow_).write_deadlines_set();
+    is_disturbed = set != std::exchange(deadlines_set_, set);
+  }
+  bool all_sent = take_off(rest_);
   for (Frame* frame : batch) {
     frame->is_being_written = false;
-    take_off(*frame->rest);
-    all_sent = all_sent && frame->rest->empty();
+    all_sent = take_off(*frame->rest) && all_sent;
     if (all_sent && (frame->size > 0 || !has_failed)) {
       End(*frame, absl::OkStatus());
     } else if (has_failed) {
       // Those behind the batch get it from the flow, where it stays.
       End(*frame, status);
-    } else if (!(earliest < frame->deadline)) {
+    } else if (!is_disturbed && !(earliest < frame->deadline)) {
       // By the deadline that the flow was given, and not by the clock, which
       // may have passed that of another frame since.
       EndLate(*frame);
     }
+    all_sent = take_off(frame->posted) && all_sent;
     frame->changed.Signal();
   }
-  HandPenOn();
 }
 
 void FrameWriter::End(Frame& frame, absl::Status status) {
-  if (!status.ok() && frame.is_begun()) {
-    status.SetPayload(kBegunPayload, absl::Cord());
-    // There was no other: nothing is begun before that is sent.
-    rest_ = *std::move(frame.rest);
+  const bool is_begun = !status.ok() && frame.is_begun();
+  if (is_begun) status.SetPayload(kBegunPayload, absl::Cord());
+  if (is_begun || (frame.is_posted && absl::IsDeadlineExceeded(status))) {
+    // It is the first one in the queue.
+    rest_.Append(*std::move(frame.rest));
   } else {
     waiting_bytes_ -= frame.left();
   }
@@ -201,10 +306,17 @@ void FrameWriter::EndLate(Frame& frame) {
 }
 
 void FrameWriter::HandPenOn() {
-  queue_.erase(
-      std::remove_if(queue_.begin(), queue_.end(),
-                     [](Frame* frame) { return frame->outcome.has_value(); }),
-      queue_.end());
+  absl::Cord* posted = &rest_;  // what goes out before the next frame
+  for (auto it = queue_.begin(); it != queue_.end();) {
+    Frame& frame = **it;
+    if (frame.outcome.has_value()) {
+      posted->Append(std::move(frame.posted));
+      it = queue_.erase(it);
+    } else {
+      posted = &frame.posted;
+      ++it;
+    }
+  }
   if (queue_.empty() || queue_.front()->has_pen) return;
   queue_.front()->has_pen = true;
   queue_.front()->changed.Signal();

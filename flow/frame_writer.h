@@ -9,14 +9,16 @@
 //   flow::FrameWriter writer(*connection);
 //   ...
 //   // Any thread:
-//   absl::StatusOr<std::string> header =
-//       flow::BlockHeader(kMessages, body.size());
-//   if (!header.ok()) return header.status();
-//   absl::Status status = writer.Write({*header, body}, deadline);
+//   absl::Status status = writer.WriteBlock(kMessages, {head, body}, deadline);
+//   ...
+//   // Gives the request up, and does not wait for that:
+//   status = writer.PostBlock(kMessages, cancel);
 //
 // When not to use it: if one thread writes (the flow or a Channel does the
-// same); to queue frames and go on, since Write() waits until the flow has
-// accepted the frame.
+// same).
+//
+// In a test of back-pressure, use MakePipe(0), or a fault flow with `max_write`
+// (testing/fault_flow.h): a frame is a Cord, and a pipe accepts one whole.
 //
 // Thread safety: thread-safe. Another thread may read the flow meanwhile.
 
@@ -24,18 +26,21 @@
 #define FLOW_FRAME_WRITER_H_
 
 #include <cstddef>
+#include <cstdint>
 #include <deque>
 #include <initializer_list>
 #include <optional>
 
 #include "absl/base/attributes.h"
 #include "absl/base/thread_annotations.h"
+#include "absl/container/inlined_vector.h"
 #include "absl/status/status.h"
 #include "absl/strings/cord.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "absl/types/span.h"
 #include "flow/flow.h"
+#include "flow/framing.h"
 #include "flow/internal/monotonic_deadline.h"
 #include "flow/outgoing.h"
 
@@ -47,8 +52,8 @@ enum class WhenFull { kWait, kFail };
 
 // FrameWriterOptions
 struct FrameWriterOptions {
-  // How many bytes of all frames together may wait before WhenFull::kFail
-  // fails. If nothing waits, a frame of any size may.
+  // How many bytes of all frames together may wait before WhenFull::kFail and
+  // Post() fail. If nothing waits, a frame of any size may.
   size_t max_waiting_bytes = size_t{1} << 20;
 };
 
@@ -56,6 +61,9 @@ struct FrameWriterOptions {
 //
 // Borrows a flow and is its only writer: nobody else writes until it is gone or
 // has finished. It sets the write deadline, and leaves it as it was set last.
+// If somebody else sets an earlier one, that ends no frame: the writer sets its
+// own again and goes on, once for each such change. A later one can keep a
+// frame for longer.
 //
 // Frames go out in the order in which they came. There is no other thread: of
 // those that wait, the first one writes its own frame, and together with it
@@ -63,10 +71,16 @@ struct FrameWriterOptions {
 // and the next one goes on.
 //
 // If a deadline passes in the middle of a frame, the writer keeps the rest, and
-// sends it before the next frame. So the stream stays whole:
+// sends it before the next frame. So the stream stays whole. A rest goes out
+// with the next call, and so does a posted frame that had to wait: call Flush()
+// if none follows.
 //
 //   // BUG: if a rest was kept, the remote sees a clean end after half a frame.
 //   connection->Close();  // Finish() first, or Abort()
+//
+// What a Channel has buffered is no frame, and goes out before the next one.
+// Flush() the channel first: a Finish() whose deadline passes while it does
+// that breaks the direction (channel.h).
 //
 // Borrowed bytes are copied when their turn comes, and Cords are shared.
 class FrameWriter {
@@ -76,8 +90,9 @@ class FrameWriter {
   FrameWriter(const FrameWriter&) = delete;
   FrameWriter& operator=(const FrameWriter&) = delete;
 
-  // Aborts the flow if the rest of a frame was kept, since the remote would
-  // take what follows for that rest. Precondition: no call is under way.
+  // Aborts the flow if the rest of a frame or a posted frame was kept, since
+  // the remote would take what follows for it, or a clean end for that of all
+  // frames. Precondition: no call is under way.
   ~FrameWriter();
 
   // FrameWriter::Write()
@@ -108,23 +123,77 @@ class FrameWriter {
     return Write(absl::MakeConstSpan(&frame, 1), deadline, when_full);
   }
 
+  // FrameWriter::WriteBlock()
+  //
+  // Writes a block of framing.h as a frame. Outcomes are those of Write(), and
+  // kResourceExhausted if the format does not allow so many bytes.
+  absl::Status WriteBlock(BlockFormat format,
+                          std::initializer_list<Buffer> buffers,
+                          absl::Time deadline = absl::InfiniteFuture(),
+                          WhenFull when_full = WhenFull::kWait) {
+    return WriteBlock(format, absl::Span<const Buffer>(buffers), deadline,
+                      when_full);
+  }
+  absl::Status WriteBlock(BlockFormat format, absl::Span<const Buffer> buffers,
+                          absl::Time deadline = absl::InfiniteFuture(),
+                          WhenFull when_full = WhenFull::kWait);
+  absl::Status WriteBlock(BlockFormat format, Buffer buffer,
+                          absl::Time deadline = absl::InfiniteFuture(),
+                          WhenFull when_full = WhenFull::kWait) {
+    return WriteBlock(format, absl::MakeConstSpan(&buffer, 1), deadline,
+                      when_full);
+  }
+
+  // FrameWriter::Post(), FrameWriter::PostBlock()
+  //
+  // Leave a frame to be sent, and do not wait, unless the flow ignores
+  // deadlines. Borrowed bytes are copied. Outcomes:
+  //
+  //  * Ok: the frame was sent, or it is kept and will be, after those that came
+  //    before and before those that come later.
+  //  * kResourceExhausted: too many bytes wait, or the format does not allow so
+  //    many. No byte of the frame was sent.
+  //  * Closed, or any other error of the flow, as with Write().
+  //
+  // If no other call is under way, this one sends what the flow takes without
+  // waiting. Otherwise the frame goes out with that of a call that is. If such
+  // calls end before the flow has taken it, the next call sends it (Flush() if
+  // none follows), and returns the error if the flow has failed.
+  absl::Status Post(std::initializer_list<Buffer> frame) {
+    return Post(absl::Span<const Buffer>(frame));
+  }
+  absl::Status Post(absl::Span<const Buffer> frame);
+  absl::Status Post(Buffer frame) {
+    return Post(absl::MakeConstSpan(&frame, 1));
+  }
+  absl::Status PostBlock(BlockFormat format,
+                         std::initializer_list<Buffer> buffers) {
+    return PostBlock(format, absl::Span<const Buffer>(buffers));
+  }
+  absl::Status PostBlock(BlockFormat format, absl::Span<const Buffer> buffers);
+  absl::Status PostBlock(BlockFormat format, Buffer buffer) {
+    return PostBlock(format, absl::MakeConstSpan(&buffer, 1));
+  }
+
   // FrameWriter::Flush()
   //
-  // Waits until all that waits was sent, the rest of a frame included. Returns
-  // kDeadlineExceeded if `deadline` passes before; nothing is lost by that.
+  // Waits until all that waits was sent: posted frames and the rest of one that
+  // was cut, too. Returns kDeadlineExceeded if `deadline` passes before;
+  // nothing is lost by that.
   absl::Status Flush(absl::Time deadline = absl::InfiniteFuture());
 
   // FrameWriter::Finish()
   //
-  // Takes no more frames, sends those that wait and the rest of one that was
-  // cut, then half-closes the flow. If that takes until `deadline`, returns
-  // kDeadlineExceeded and half-closes nothing: call again, or Abort() the flow.
+  // Takes no more frames, sends those that wait or were posted and the rest of
+  // one that was cut, then half-closes the flow. If that takes until
+  // `deadline`, returns kDeadlineExceeded and half-closes nothing: call again,
+  // or Abort() the flow.
   absl::Status Finish(absl::Time deadline = absl::InfiniteFuture());
 
   // FrameWriter::waiting_bytes()
   //
-  // Returns how many bytes of all frames wait now, the rest of a frame that was
-  // cut included.
+  // Returns how many bytes of all frames wait now, posted frames and the rest
+  // of one that was cut included.
   size_t waiting_bytes() const {
     absl::MutexLock lock(&mu_);
     return waiting_bytes_;
@@ -132,20 +201,37 @@ class FrameWriter {
 
  private:
   struct Frame;
+  using Batch = absl::InlinedVector<Frame*, 16>;
+
+  // Returns the error of a frame that is not taken.
+  absl::Status CheckRoom(size_t size, WhenFull when_full) const
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+
+  // Waits for the turn of `frame`, and until it is over. Then sends what was
+  // posted meanwhile, as far as that need not wait.
+  absl::Status Pass(Frame& frame) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
   // Waits for the turn of `frame`, and until it is over.
-  absl::Status Pass(Frame& frame) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void Await(Frame& frame) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
   // Writes the first frames of the queue. Gives up the lock meanwhile.
   // Precondition: the caller has the pen.
   void WriteSome() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+
+  // Takes off what a write has accepted, and ends the frames that are over.
+  // `earliest` was its deadline.
+  void EndWritten(const Batch& batch, size_t accepted,
+                  const absl::Status& status,
+                  internal::MonotonicDeadline earliest)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
   // Say what has become of a frame, and keep its rest if it was begun.
   void End(Frame& frame, absl::Status status)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void EndLate(Frame& frame) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
-  // Removes frames that are over, and gives the pen to the first one left.
+  // Removes frames that are over, and gives the pen to the first one left. What
+  // was posted behind one that is removed is then behind the one before it.
   void HandPenOn() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
   Flow& flow_;
@@ -156,20 +242,25 @@ class FrameWriter {
   // In the order in which they came. The first one has the pen: its thread
   // writes, and nobody else does. Only the first one can have been begun.
   std::deque<Frame*> queue_ ABSL_GUARDED_BY(mu_);
-  // Of a frame that was cut by its deadline, and goes out before the queue.
+  // Goes out before the queue: the rest of a frame that was cut, then what was
+  // posted before the first one in the queue.
   absl::Cord rest_ ABSL_GUARDED_BY(mu_);
-  // Of `rest_` and the queue, without what the flow has accepted.
+  // Of `rest_`, the queue, and what was posted behind each frame in it, without
+  // what the flow has accepted.
   size_t waiting_bytes_ ABSL_GUARDED_BY(mu_) = 0;
-  // What the write deadline of the flow was set to, if it was.
+  // What the write deadline of the flow was set to. Empty: set it again.
   std::optional<internal::MonotonicDeadline> deadline_ ABSL_GUARDED_BY(mu_);
+  // How often it was set, as far as is known.
+  int64_t deadlines_set_ ABSL_GUARDED_BY(mu_);
 };
 
 // IsFrameBegun()
 //
 // Returns whether `status`, of FrameWriter::Write(), is that of a frame of
-// which at least one byte was sent. If the flow lives, the rest follows. If
-// this is false, the remote has seen nothing of the frame, so you can send it
-// again, on another connection for instance.
+// which at least one byte was sent. If the flow lives, the rest follows: with
+// the next frame, so call Flush() if none follows. If this is false, the remote
+// has seen nothing of the frame, so you can send it again, on another
+// connection for instance.
 bool IsFrameBegun(const absl::Status& status);
 
 }  // namespace flow

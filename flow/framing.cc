@@ -78,10 +78,13 @@ absl::Status WriteInteger(Channel& channel, IntegerLayout layout,
   return channel.WriteBuffered(absl::MakeConstSpan(Encode(layout, value)));
 }
 
-absl::Status DoesNotFit(const Channel& channel, size_t size) {
-  return absl::InvalidArgumentError(
-      absl::StrCat(channel.DebugString(), ": an integer that does not fit in ",
-                   size, " bytes"));
+void AppendInteger(std::string* bytes, IntegerLayout layout, uint64_t value) {
+  bytes->append(Encode(layout, value));
+}
+
+absl::Status DoesNotFit(absl::string_view where, size_t size) {
+  return absl::InvalidArgumentError(absl::StrCat(
+      where, ": an integer that does not fit in ", size, " bytes"));
 }
 
 }  // namespace internal

@@ -19,8 +19,8 @@
 //     Handle(**message);
 //   }
 //
-// When not to use it: for integers in memory, which cstruct.h has; to write
-// blocks from several threads, for which frame_writer.h takes a BlockHeader().
+// When not to use it: to read integers in memory, which cstruct.h does; to
+// write blocks from several threads, which frame_writer.h does.
 //
 // Thread safety: as for the calls of a Channel that they are made of. There may
 // be one reader and one writer at a time, also between those calls.
@@ -38,6 +38,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/cord.h"
+#include "absl/strings/string_view.h"
 #include "absl/types/span.h"
 #include "flow/channel.h"
 #include "flow/flow.h"
@@ -62,7 +63,8 @@ struct IntegerLayout {
 absl::StatusOr<uint64_t> ReadInteger(Channel& channel, IntegerLayout layout);
 absl::Status WriteInteger(Channel& channel, IntegerLayout layout,
                           uint64_t value);
-absl::Status DoesNotFit(const Channel& channel, size_t size);
+void AppendInteger(std::string* bytes, IntegerLayout layout, uint64_t value);
+absl::Status DoesNotFit(absl::string_view where, size_t size);
 
 template <typename Integer>
 absl::StatusOr<Integer> ReadAs(Channel& channel, bool is_big_endian) {
@@ -73,16 +75,33 @@ absl::StatusOr<Integer> ReadAs(Channel& channel, bool is_big_endian) {
   return static_cast<Integer>(*value);
 }
 
+// Returns `value` as an Integer, with its sign extended, if that can hold it.
 template <typename Integer, typename Value>
-absl::Status WriteAs(Channel& channel, bool is_big_endian, Value value) {
+std::optional<uint64_t> Fit(Value value) {
   static_assert(IsWireInteger<Integer>(), "name an integer type, not bool");
   static_assert(IsWireInteger<Value>(), "the value is not an integer");
   const auto written = static_cast<Integer>(value);
   if (static_cast<Value>(written) != value || (written < 0) != (value < 0)) {
-    return DoesNotFit(channel, sizeof(Integer));
+    return std::nullopt;
   }
-  return WriteInteger(channel, {sizeof(Integer), is_big_endian},
-                      static_cast<uint64_t>(written));
+  return static_cast<uint64_t>(written);
+}
+
+template <typename Integer, typename Value>
+absl::Status WriteAs(Channel& channel, bool is_big_endian, Value value) {
+  const std::optional<uint64_t> fitting = Fit<Integer>(value);
+  if (!fitting.has_value()) {
+    return DoesNotFit(channel.DebugString(), sizeof(Integer));
+  }
+  return WriteInteger(channel, {sizeof(Integer), is_big_endian}, *fitting);
+}
+
+template <typename Integer, typename Value>
+absl::Status AppendAs(std::string* bytes, bool is_big_endian, Value value) {
+  const std::optional<uint64_t> fitting = Fit<Integer>(value);
+  if (!fitting.has_value()) return DoesNotFit("in memory", sizeof(Integer));
+  AppendInteger(bytes, {sizeof(Integer), is_big_endian}, *fitting);
+  return absl::OkStatus();
 }
 
 }  // namespace internal
@@ -125,6 +144,23 @@ absl::Status WriteLittleEndian(Channel& channel, Value value) {
   return internal::WriteAs<Integer>(channel, /*is_big_endian=*/false, value);
 }
 
+// AppendBigEndian(), AppendLittleEndian()
+//
+// Append an integer to `*bytes`, for the header or a field of a block:
+//
+//   absl::Status status = flow::AppendBigEndian<uint32_t>(&head, request_id);
+//
+// A `value` that the type cannot hold is kInvalidArgument, and nothing is
+// appended. There is no other error.
+template <typename Integer, typename Value>
+absl::Status AppendBigEndian(std::string* bytes, Value value) {
+  return internal::AppendAs<Integer>(bytes, /*is_big_endian=*/true, value);
+}
+template <typename Integer, typename Value>
+absl::Status AppendLittleEndian(std::string* bytes, Value value) {
+  return internal::AppendAs<Integer>(bytes, /*is_big_endian=*/false, value);
+}
+
 // LengthPrefix
 //
 // What stands before a block: how many bytes it has, without the prefix.
@@ -157,7 +193,9 @@ struct BlockFormat {
 // Waits for a whole block and returns it without its prefix. Outcomes:
 //
 //  * A block. It may be empty.
-//  * std::nullopt: end-of-file, between two blocks.
+//  * std::nullopt: end-of-file, between two blocks. Where the stream may not
+//  end
+//    there, NotAtEnd() (status.h) makes it an error.
 //  * kOutOfRange: the stream has ended in the middle of a block.
 //  * kResourceExhausted: the block is larger than the format allows. No memory
 //    was set aside for it. There is no way to skip it, other than to read it.

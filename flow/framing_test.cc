@@ -21,6 +21,7 @@
 #include "flow/channel.h"
 #include "flow/flow.h"
 #include "flow/pipe.h"
+#include "flow/status.h"
 #include "flow/testing/byte_pattern.h"
 #include "flow/testing/copied_bytes.h"
 #include "flow/testing/fault_points.h"
@@ -139,6 +140,18 @@ TEST(IntegerTest, ThatTheTypeCannotHoldIsInvalidAndNotWritten) {
   EXPECT_THAT(WriteBigEndian<uint8_t>(*ends.channel, size_t{255}), IsOk());
 }
 
+TEST(IntegerTest, InMemoryIsAppendedByTheSameRules) {
+  std::string bytes = "+";
+  EXPECT_THAT(AppendBigEndian<uint32_t>(&bytes, 0x01020384u), IsOk());
+  EXPECT_THAT(AppendLittleEndian<uint32_t>(&bytes, 0x01020384u), IsOk());
+  EXPECT_THAT(AppendBigEndian<int16_t>(&bytes, -2), IsOk());
+  EXPECT_THAT(AppendBigEndian<uint8_t>(&bytes, 256),
+              StatusIs(absl::StatusCode::kInvalidArgument));
+  EXPECT_THAT(AppendLittleEndian<uint64_t>(&bytes, -1),
+              StatusIs(absl::StatusCode::kInvalidArgument));
+  EXPECT_EQ(bytes, "+" + Bytes({1, 2, 3, 0x84, 0x84, 3, 2, 1, 0xff, 0xfe}));
+}
+
 TEST(IntegerTest, ThatIsCutIsOutOfRangeAndLosesNothing) {
   Ends ends;
   ends.Receive("abc");
@@ -192,6 +205,15 @@ TEST(BlockTest, IsTheConcatenationOfWhatWasWrittenAndMayBeEmpty) {
   EXPECT_THAT(ReadBlock(*remote, kLimit), IsOkAndHolds(""));
   EXPECT_THAT(ReadBlock(*remote, kLimit), IsOkAndHolds(""));
   EXPECT_THAT(ReadBlock(*remote, kLimit), IsOkAndHolds(kNone));
+}
+
+TEST(BlockTest, WhereTheStreamMayNotEndItsEndIsOutOfRange) {
+  Ends ends;
+  ends.Receive(Bytes({0, 0, 0, 1, 'a'}));
+  ends.EndOfInput();
+  EXPECT_THAT(NotAtEnd(ReadBlock(*ends.channel, kLimit)), IsOkAndHolds("a"));
+  EXPECT_THAT(NotAtEnd(ReadBlock(*ends.channel, kLimit)),
+              StatusIs(absl::StatusCode::kOutOfRange));
 }
 
 TEST(BlockTest, ThatIsCutIsOutOfRangeAndLosesNothing) {

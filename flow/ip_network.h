@@ -11,9 +11,15 @@
 //       SocketAddress::Parse((*flow)->remote_address());
 //   if (!remote.ok() || !ours.Contains(*remote)) return;  // not one of ours
 //
-// When not to use it: to decide whom to dial. An address to be dialed may be a
-// name, which is in no network, and mean anything. Dial first, and ask about
-// the remote_address() of the flow.
+//   // Whom not to dial, whatever name is asked for.
+//   DialOptions options;  // socket_options.h
+//   options.may_dial = [&](const SocketAddress& address) {
+//     return !ours.Contains(address) && !address.is_loopback();
+//   };
+//
+// When not to use it: on the address that Dial() is given. That may be a name,
+// which is in no network, and can mean any address. DialOptions::may_dial is
+// asked about the addresses that the name turns out to have.
 //
 // Thread safety: that of a value.
 

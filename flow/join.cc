@@ -25,6 +25,7 @@
 #include "flow/internal/flow_access.h"
 #include "flow/internal/flow_core.h"
 #include "flow/internal/flow_state.h"
+#include "flow/internal/monotonic_deadline.h"
 #include "flow/outgoing.h"
 #include "flow/transport.h"
 
@@ -87,7 +88,10 @@ class JoinTransport final : public Transport {
   absl::Status AwaitRemoteEnd(absl::Time deadline) override {
     absl::Status status = input_->AwaitRemoteEnd(deadline);
     // Reading `output_` was refused: this lets it discard what still comes.
-    if (status.ok()) status = output_->AwaitRemoteEnd(deadline);
+    if (status.ok()) {
+      status = output_->AwaitRemoteEnd(deadline);
+      output_is_late_ = absl::IsDeadlineExceeded(status);
+    }
     return status;
   }
   std::optional<absl::Status> AwaitRefusal(absl::Time deadline) override {
@@ -95,11 +99,17 @@ class JoinTransport final : public Transport {
   }
   bool CanBeRefused() const override { return output_->CanBeRefused(); }
   void Abort(const absl::Status& reason) override {
+    aborted_ = true;
     input_->Abort(reason);
     output_->Abort(reason);
   }
   void LoseRead() override { input_->LoseRead(); }
   absl::Status Free() override {
+    // The Flow does not do it if `input_` is lent.
+    if (output_is_late_ && !aborted_) {
+      output_->Abort(
+          absl::AbortedError("the other end passed its deadline in Close()"));
+    }
     absl::Status status = output_->Free();
     status.Update(input_->Free());
     return status;
@@ -115,6 +125,9 @@ class JoinTransport final : public Transport {
     output_->SetWriteDeadline(deadline);
   }
   bool IsLent() const override { return input_->IsLent(); }
+  // Reading `output_` was refused, and has not ended.
+  bool EndsEarly() const override { return true; }
+  void RefuseLender() override { input_->RefuseLender(); }
   int64_t BytesInTransit() const override { return output_->BytesInTransit(); }
   std::string LocalAddress() const override { return input_->LocalAddress(); }
   std::string RemoteAddress() const override { return input_->RemoteAddress(); }
@@ -129,6 +142,8 @@ class JoinTransport final : public Transport {
  private:
   const std::unique_ptr<Transport> input_;
   const std::unique_ptr<Transport> output_;
+  bool output_is_late_ = false;  // in the last AwaitRemoteEnd()
+  std::atomic<bool> aborted_{false};
 };
 
 // --- SplitFlow()
@@ -159,6 +174,24 @@ class Whole {
     return abort_reason_;
   }
 
+  // Waits until the writer ends, or either half aborts.
+  absl::Status AwaitEndOfWrites(absl::Time deadline) const {
+    const auto is_over = [this] {
+      mu_.AssertReaderHeld();
+      return writes_end_ || !abort_reason_.ok();
+    };
+    absl::MutexLock lock(&mu_);
+    if (internal::AwaitUntil(mu_, absl::Condition(&is_over),
+                             internal::MonotonicDeadline(deadline))) {
+      return absl::AbortedError("this end has ended its writes");
+    }
+    return absl::DeadlineExceededError("it is not known whether it is refused");
+  }
+  void EndWrites() {
+    absl::MutexLock lock(&mu_);
+    writes_end_ = true;
+  }
+
   // Notes that a half closes while the inbound direction is not over. Returns
   // whether both do, so that this one waits for the end of the remote.
   bool IsLastToClose(bool reads) {
@@ -184,6 +217,7 @@ class Whole {
   std::atomic<int> freed_halves_{0};
   mutable absl::Mutex mu_;
   absl::Status abort_reason_ ABSL_GUARDED_BY(mu_);
+  bool writes_end_ ABSL_GUARDED_BY(mu_) = false;
   bool reader_closes_ ABSL_GUARDED_BY(mu_) = false;
   bool writer_closes_ ABSL_GUARDED_BY(mu_) = false;
 };
@@ -210,6 +244,7 @@ class HalfTransport final : public Transport {
   }
   absl::Status EndWrite(const absl::Status& outcome,
                         absl::Time deadline) override {
+    whole_->EndWrites();
     absl::Status status = inner().EndWrite(outcome, deadline);
     absl::Status reason = whole_->AbortReason();
     return reason.ok() ? status : reason;
@@ -221,7 +256,11 @@ class HalfTransport final : public Transport {
   }
   // Only the writer's flow asks: the writes of the reader's are over.
   std::optional<absl::Status> AwaitRefusal(absl::Time deadline) override {
-    return inner().AwaitRefusal(deadline);
+    std::optional<absl::Status> status = inner().AwaitRefusal(deadline);
+    // The Flow would wait for what this half does, and not for the other one.
+    if (!status.has_value()) status = whole_->AwaitEndOfWrites(deadline);
+    absl::Status reason = whole_->AbortReason();
+    return reason.ok() ? status : reason;
   }
   bool CanBeRefused() const override {
     return !reads_ && inner().CanBeRefused();
@@ -237,6 +276,8 @@ class HalfTransport final : public Transport {
     if (!reads_) inner().SetWriteDeadline(deadline);
   }
   bool IsLent() const override { return inner().IsLent(); }
+  bool EndsEarly() const override { return inner().EndsEarly(); }
+  void RefuseLender() override { inner().RefuseLender(); }
   int64_t BytesInTransit() const override {
     return reads_ ? 0 : inner().BytesInTransit();
   }

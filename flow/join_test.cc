@@ -17,7 +17,9 @@
 #include "absl/strings/match.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
+#include "flow/cord_flow.h"
 #include "flow/flow.h"
+#include "flow/function_flow.h"
 #include "flow/outgoing.h"
 #include "flow/pipe.h"
 #include "flow/socket.h"
@@ -99,6 +101,26 @@ TEST(JoinFlowTest, AwaitsARefusalOfTheOutput) {
   EXPECT_TRUE(joined->can_be_refused());
   ASSERT_THAT(out.right->Shutdown(ShutdownMode::kRead), IsOk());
   EXPECT_THAT(joined->AwaitRefusal(Patience()), IsClosed());
+}
+
+TEST(JoinFlowTest, CloseAfterTheEndOfTheInputDrainsTheOutput) {
+  auto listener = Listen("tcp:localhost:0");
+  ASSERT_THAT(listener, IsOk());
+  auto remote = Dial((*listener)->address());
+  ASSERT_THAT(remote, IsOk());
+  auto output = (*listener)->Accept();
+  ASSERT_THAT(output, IsOk());
+  Pipe input = MakePipe();
+  ASSERT_THAT(input.right->Shutdown(ShutdownMode::kWrite), IsOk());
+  auto joined = JoinFlow(std::move(input.left), *std::move(output));
+  EXPECT_THAT(joined->Read(), IsEof());
+  ASSERT_THAT((*remote)->Write("unread"), IsOk());
+  EXPECT_THAT(joined->Write("answer"), IsOk());
+  std::thread closer([&] { EXPECT_THAT(joined->Close(), IsOk()); });
+  EXPECT_THAT((*remote)->Read(), HoldsData("answer"));
+  EXPECT_THAT((*remote)->Read(), IsEof());
+  EXPECT_THAT((*remote)->Close(), IsOk());
+  closer.join();
 }
 
 TEST(JoinFlowTest, AbortReachesBoth) {
@@ -235,6 +257,19 @@ TEST(SplitFlowTest, TheWriterAwaitsARefusal) {
   EXPECT_FALSE(halves.reader->can_be_refused());
   ASSERT_THAT(pipe.right->Shutdown(ShutdownMode::kRead), IsOk());
   EXPECT_THAT(halves.writer->AwaitRefusal(Patience()), IsClosed());
+}
+
+TEST(SplitFlowTest, AbortOfOneHalfEndsAWaitOfTheOtherForARefusal) {
+  // Functions cannot tell of a refusal.
+  FunctionFlowOptions options;
+  options.output = OutputDiscarded();
+  SplitHalves halves = SplitFlow(MakeFunctionFlow(std::move(options)));
+  std::thread waiter([&] {
+    EXPECT_THAT(halves.writer->AwaitRefusal(),
+                StatusIs(absl::StatusCode::kDataLoss, HasSubstr("why")));
+  });
+  halves.reader->Abort(absl::DataLossError("why"));
+  waiter.join();
 }
 
 TEST(SplitFlowTest, AbortOfOneHalfAbortsBothWithTheReason) {

@@ -38,8 +38,8 @@ constexpr int64_t kSkip = int64_t{256} << 10;
 size_t SizeOf(const absl::Cord& data) { return data.size(); }
 size_t SizeOf(size_t size) { return size; }
 
-// Only the call that reads touches `left_`: a read, or the skipping in Close(),
-// which comes after the last read.
+// Only the call that reads touches `left_` and `ended_`: a read, or the
+// skipping in Close(), which comes after the last read. Then Free() does.
 class LimitTransport final : public ForwardingTransport {
  public:
   LimitTransport(std::unique_ptr<Transport> inner, int64_t limit, bool exact)
@@ -74,18 +74,18 @@ class LimitTransport final : public ForwardingTransport {
     if (is_lent_) {
       const MonotonicDeadline until(deadline);
       absl::Status status = SkipRest(until);
-      // The Flow aborts, or calls again.
-      if (absl::IsDeadlineExceeded(status) && until.has_passed()) return status;
-      // What is left must not be taken for what follows.
-      if (!status.ok()) Abort(internal::Lasting(status));
+      // If its deadline has not passed, this is not to be taken for it.
+      if (!until.has_passed()) status = internal::Lasting(std::move(status));
       if (status.ok() && left_ > 0) status = EndTooEarly();
       if (!status.ok()) return status;
     }
     return ForwardingTransport::AwaitRemoteEnd(deadline);
   }
 
-  void Abort(const absl::Status& reason) override {
-    if (!aborted_.exchange(true)) ForwardingTransport::Abort(reason);
+  absl::Status Free() override {
+    // What is left must not be taken for what follows.
+    if (is_lent_ && left_ > 0 && !ended_) RefuseLender();
+    return ForwardingTransport::Free();
   }
 
   void SetReadDeadline(absl::Time deadline) override {
@@ -95,6 +95,9 @@ class LimitTransport final : public ForwardingTransport {
     }
     SetInnerDeadline();
   }
+
+  // What follows is refused, or is for the lender.
+  bool EndsEarly() const override { return true; }
 
   std::string Describe() const override {
     return absl::StrCat("first ", limit_, " bytes of ",
@@ -137,6 +140,7 @@ class LimitTransport final : public ForwardingTransport {
           absl::StrCat("a read of at most ", max, " bytes was given ", size));
     }
     if (size == 0) {
+      ended_ = true;
       absl::Status status = EndTooEarly();
       if (!status.ok()) return status;
     }
@@ -159,17 +163,23 @@ class LimitTransport final : public ForwardingTransport {
     {
       absl::MutexLock lock(&mu_);
       if (!AwaitUntil(mu_, absl::Condition(&may_begin), deadline)) {
-        return absl::DeadlineExceededError("a Read is under way");
+        return absl::DeadlineExceededError(
+            "deadline exceeded waiting for a Read that is under way");
       }
       skipping_ = true;
       skip_deadline_ = deadline;
     }
     SetInnerDeadline();
-    while (left_ > 0) {
+    while (left_ > 0 && !ended_) {
       const absl::StatusOr<absl::Cord> data = ForwardingTransport::Read(
           static_cast<size_t>(std::min(left_, kSkip)));
+      if (absl::IsDeadlineExceeded(data.status()) && deadline.has_passed()) {
+        return absl::DeadlineExceededError(
+            absl::StrCat("deadline exceeded skipping the last ", left_, " of ",
+                         limit_, " bytes"));
+      }
       if (!data.ok()) return data.status();
-      if (data->empty()) break;
+      ended_ = data->empty();
       left_ -= static_cast<int64_t>(data->size());
     }
     return absl::OkStatus();
@@ -203,8 +213,8 @@ class LimitTransport final : public ForwardingTransport {
   const bool exact_;
   const bool is_lent_;
   int64_t left_;
+  bool ended_ = false;  // the stream, within the limit
   std::atomic<bool> refused_inner_{false};
-  std::atomic<bool> aborted_{false};
 
   absl::Mutex mu_;
   MonotonicDeadline read_deadline_ ABSL_GUARDED_BY(mu_);

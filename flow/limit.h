@@ -43,11 +43,15 @@ namespace flow {
 //    is left of the `n` bytes, until its deadline, so that the lender goes on
 //    behind them. So does Close() after Shutdown(kRead). If `flow` ends before,
 //    Close() of an ExactInput() is kOutOfRange. If it does not come that far
-//    for another reason, Close() returns it, and aborts the lender. If another
-//    thread still reads when Close() has begun to drop, its Read is Closed, and
-//    so is the result; CloseAfterRead() waits for it.
+//    for another reason, Close() returns that (kDeadlineExceeded if the rest is
+//    late) and refuses what follows on the lender, as by Shutdown(kRead). The
+//    lender can still answer (HTTP 408, say), half-close and be closed. If
+//    another thread still reads when Close() has begun to drop, its Read is
+//    Closed, and so is the result; CloseAfterRead() waits for it. If it is in a
+//    Read when the deadline passes, the lender is aborted.
 //  * Otherwise it is refused as soon as a Read returns the end, as by
-//    Shutdown(kRead). Close() before that waits for the remote, as ever.
+//    Shutdown(kRead), and Close() is what it is after that. Close() before
+//    that waits for the remote, as ever.
 //
 // Precondition: `flow` is not null, and no call on it is under way.
 std::unique_ptr<Flow> LimitInput(std::unique_ptr<Flow> flow, int64_t n);

@@ -3,6 +3,7 @@
 
 #include "flow/limit.h"
 
+#include <cstddef>
 #include <cstdint>
 #include <limits>
 #include <memory>
@@ -23,8 +24,10 @@
 #include "flow/copy.h"
 #include "flow/flow.h"
 #include "flow/pipe.h"
+#include "flow/socket.h"
 #include "flow/testing/copied_bytes.h"
 #include "flow/testing/matchers.h"
+#include "flow/transport.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
@@ -38,7 +41,9 @@ using ::flow::testing::CopiedBytes;
 using ::flow::testing::HoldsData;
 using ::flow::testing::IsClosed;
 using ::flow::testing::IsEof;
+using ::testing::EndsWith;
 using ::testing::HasSubstr;
+using ::testing::Not;
 
 // A pipe whose left end has `text` to read, and then its end.
 Pipe Holding(absl::string_view text) {
@@ -142,6 +147,25 @@ TEST(LimitInputTest, RefusesWhatFollowsOfAFlowThatItOwns) {
   EXPECT_THAT(flow->Close(), IsOk());
 }
 
+TEST(LimitInputTest, CloseAfterTheLimitDrainsWhatFollows) {
+  auto listener = Listen("tcp:localhost:0");
+  ASSERT_THAT(listener, IsOk());
+  auto remote = Dial((*listener)->address());
+  ASSERT_THAT(remote, IsOk());
+  auto accepted = (*listener)->Accept();
+  ASSERT_THAT(accepted, IsOk());
+  auto part = LimitInput(*std::move(accepted), 1);
+  ASSERT_THAT((*remote)->Write("a and what follows"), IsOk());
+  ASSERT_THAT(part->Read(), HoldsData("a"));
+  ASSERT_THAT(part->Read(), IsEof());
+  EXPECT_THAT(part->Write("answer"), IsOk());
+  std::thread closer([&] { EXPECT_THAT(part->Close(), IsOk()); });
+  EXPECT_THAT((*remote)->Read(), HoldsData("answer"));
+  EXPECT_THAT((*remote)->Read(), IsEof());
+  EXPECT_THAT((*remote)->Close(), IsOk());
+  closer.join();
+}
+
 // --- Closing on a lender
 
 TEST(ExactInputTest, CloseDropsTheRestAndTheLenderGoesOnBehindIt) {
@@ -184,16 +208,105 @@ TEST(ExactInputTest, CloseThatMeetsAnErrorReturnsIt) {
   EXPECT_THAT(flow->Close(), StatusIs(absl::StatusCode::kDataLoss));
 }
 
-TEST(ExactInputTest, CloseWaitsForTheRestUntilItsDeadlineAndAbortsTheLender) {
+// Answers on the lender of a part that did not come to its end, and checks that
+// none of its rest can be read there.
+void ExpectThatOnlyAnswersPass(Pipe& pipe) {
+  EXPECT_THAT(pipe.left->Read(), IsEof());
+  EXPECT_THAT(pipe.right->Write("rest"), IsClosed());
+  EXPECT_THAT(pipe.left->Write("408"), IsOk());
+  EXPECT_THAT(pipe.left->Shutdown(ShutdownMode::kWrite), IsOk());
+  EXPECT_THAT(pipe.right->Read(), HoldsData("408"));
+  EXPECT_THAT(pipe.right->Read(), IsEof());
+  EXPECT_THAT(pipe.left->Close(), IsOk());
+}
+
+TEST(ExactInputTest, CloseThatIsLateRefusesTheRestAndTheLenderCanAnswer) {
+  for (const auto limit : {&LimitInput, &ExactInput}) {
+    for (const bool is_patient : {false, true}) {
+      Pipe pipe = MakePipe();
+      ASSERT_THAT(pipe.right->Write("abc"), IsOk());
+      auto flow = limit(BorrowFlow(*pipe.left), 10);
+      EXPECT_THAT(flow->Read(1), HoldsData("a"));
+      // The read deadline does not count.
+      flow->SetReadDeadline(absl::Now() + absl::Hours(1));
+      const absl::Status status =
+          is_patient ? flow->PatientClose(absl::Milliseconds(5))
+                     : flow->Close(absl::Now() + absl::Milliseconds(5));
+      EXPECT_THAT(
+          status,
+          StatusIs(absl::StatusCode::kDeadlineExceeded,
+                   EndsWith("Close(): deadline exceeded skipping the last 7 of "
+                            "10 bytes")));
+      EXPECT_EQ(flow->Close(), status);
+      ExpectThatOnlyAnswersPass(pipe);
+    }
+  }
+}
+
+// Reads, and fails when there is nothing.
+class FailingTransport final : public ForwardingTransport {
+ public:
+  using ForwardingTransport::ForwardingTransport;
+  absl::StatusOr<absl::Cord> Read(size_t max_bytes) override {
+    if (reads_++ == 0) return ForwardingTransport::Read(max_bytes);
+    return absl::DataLossError("no");
+  }
+
+ private:
+  int reads_ = 0;
+};
+
+// Before Close() comes to skip, or while it does.
+TEST(ExactInputTest, CloseAfterAnErrorRefusesTheRestAndTheLenderCanAnswer) {
+  const auto failing = [](std::unique_ptr<Flow> flow) {
+    return DecorateFlow(std::move(flow), [](std::unique_ptr<Transport> inner) {
+      return std::make_unique<FailingTransport>(std::move(inner));
+    });
+  };
+  for (const bool is_on_top : {false, true}) {
+    for (const bool is_read : {false, true}) {
+      if (is_on_top && !is_read) continue;  // Close() skips underneath it
+      Pipe pipe = MakePipe();
+      ASSERT_THAT(pipe.right->Write("abc"), IsOk());
+      auto flow = is_on_top ? failing(ExactInput(BorrowFlow(*pipe.left), 10))
+                            : ExactInput(failing(BorrowFlow(*pipe.left)), 10);
+      if (is_read) {
+        EXPECT_THAT(flow->Read(1), HoldsData("a"));
+        EXPECT_THAT(flow->Read(1), StatusIs(absl::StatusCode::kDataLoss));
+      }
+      EXPECT_THAT(flow->Close(), StatusIs(absl::StatusCode::kDataLoss));
+      ExpectThatOnlyAnswersPass(pipe);
+    }
+  }
+}
+
+TEST(ExactInputTest, ALatePartOfALentPartIsSkippedWithIt) {
   Pipe pipe = MakePipe();
-  ASSERT_THAT(pipe.right->Write("abc"), IsOk());
-  auto flow = ExactInput(BorrowFlow(*pipe.left), 4);
-  // The read deadline does not count.
-  flow->SetReadDeadline(absl::Now() + absl::Hours(1));
-  EXPECT_THAT(flow->Close(absl::Now() + absl::Milliseconds(5)),
+  auto outer = ExactInput(BorrowFlow(*pipe.left), 6);
+  auto inner = ExactInput(BorrowFlow(*outer), 2);
+  EXPECT_THAT(inner->Close(absl::InfinitePast()),
               StatusIs(absl::StatusCode::kDeadlineExceeded));
-  EXPECT_THAT(pipe.left->Read(), StatusIs(absl::StatusCode::kAborted));
-  EXPECT_THAT(pipe.right->Write("d"), StatusIs(absl::StatusCode::kAborted));
+  EXPECT_THAT(outer->Read(), IsEof());
+  ASSERT_THAT(pipe.right->Write("aabbbbcc"), IsOk());
+  EXPECT_THAT(outer->Close(), IsOk());
+  EXPECT_THAT(pipe.left->Read(), HoldsData("cc"));
+}
+
+TEST(ExactInputTest, CloseThatIsLateWhileAnotherThreadReadsAbortsTheLender) {
+  Pipe pipe = MakePipe();
+  auto flow = ExactInput(BorrowFlow(*pipe.left), 10);
+  std::thread reader([&] { EXPECT_THAT(flow->Read(), Not(IsOk())); });
+  while (!absl::StrContains(pipe.left->DebugString(), "in Read()")) {
+    std::this_thread::yield();
+  }
+  EXPECT_THAT(flow->Close(absl::InfinitePast()),
+              StatusIs(absl::StatusCode::kDeadlineExceeded,
+                       HasSubstr("a call that is under way")));
+  reader.join();
+  EXPECT_THAT(pipe.left->Read(),
+              StatusIs(absl::StatusCode::kAborted,
+                       EndsWith("first 10 bytes of borrowed pipe (left end) "
+                                "passed its deadline in Close()")));
 }
 
 TEST(ExactInputTest, CloseIgnoresAReadDeadlineAndTheLenderHasItsOwnAfterwards) {

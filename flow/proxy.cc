@@ -113,7 +113,7 @@ class Session {
     CopyOptions copy;
     copy.max_read = options_.max_read;
     copy.on_write = [&](int64_t bytes) { OnWrite(way, bytes); };
-    copy.on_deadline = [&] { return GoesOn(way); };
+    copy.on_deadline = [&](Flow&) { return GoesOn(way); };
     CopyResult result = Copy(way.source, way.sink, copy);
 
     // Carry over how it ended.
@@ -339,7 +339,16 @@ ProxyResult Proxy(Flow& a, Flow& b, const ProxyOptions& options) {
     result.b_to_a.status = result.status;
     return result;
   }
-  return Session(a, b, options).Run();
+  ProxyResult result = Session(a, b, options).Run();
+  if (options.close_timeout.has_value()) {
+    const absl::Time deadline = absl::Now() + *options.close_timeout;
+    for (Flow* flow : {&a, &b}) {
+      const absl::Status closed = flow->Close(deadline);
+      // The remote of either flow is free to refuse.
+      if (!IsClosed(closed)) result.status.Update(closed);
+    }
+  }
+  return result;
 }
 
 }  // namespace flow

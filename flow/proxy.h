@@ -7,11 +7,10 @@
 // the other, until both directions are over. It stands between a client and a
 // server.
 //
-//   flow::ProxyResult result = flow::Proxy(*client, *server);
+//   flow::ProxyOptions options;
+//   options.close_timeout = absl::Seconds(10);
+//   flow::ProxyResult result = flow::Proxy(*client, *server, options);
 //   if (!result.status.ok()) LOG(ERROR) << result.status;
-//   const absl::Time deadline = absl::Now() + absl::Seconds(10);
-//   absl::Status closed = client->Close(deadline);
-//   closed.Update(server->Close(deadline));
 //
 // When not to use it: for one direction; copy.h does that. To look at what
 // passes or to change it, decorate either flow (transport.h).
@@ -26,6 +25,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <optional>
 
 #include "absl/status/status.h"
 #include "absl/time/time.h"
@@ -56,6 +56,10 @@ struct ProxyOptions {
   // returns only when the function does.
   absl::Duration idle_timeout = absl::InfiniteDuration();
 
+  // If set, Proxy() closes both flows when both directions are over, by one
+  // deadline that is this much later. Default: closes neither.
+  std::optional<absl::Duration> close_timeout;
+
   // Called with the number of bytes that a sink has accepted, write by write,
   // on the thread of that direction. Calls never overlap. It must not throw,
   // and must not call either flow, except Abort().
@@ -66,7 +70,8 @@ struct ProxyOptions {
 struct ProxyResult {
   // Ok: each direction was carried to its end, or was refused by its sink.
   // Otherwise the first error of either; kDeadlineExceeded if nothing passed
-  // for `idle_timeout`; or kResourceExhausted if no thread could be started.
+  // for `idle_timeout`; kResourceExhausted if no thread could be started; or
+  // the first error of a Close(), except Closed, which is a refusal.
   absl::Status status;
 
   // Each direction, as Copy() reports it: statistics, the side that failed and
@@ -102,9 +107,10 @@ struct ProxyResult {
 // there. And what a Read of the flow would tell, such as a reset, waits while
 // what was read of it before is held back by the other flow.
 //
-// Closes neither flow; see the example. After an Ok result neither Close()
-// waits for its remote. One flow as both `a` and `b` is kInvalidArgument, and
-// nothing is done; to send back what comes, use Copy(flow, flow).
+// Closes the flows only with `close_timeout`. After an Ok result Close() waits
+// for a remote only over TCP, if that goes on sending what was refused. One
+// flow as both `a` and `b` is kInvalidArgument, and nothing is done; to send
+// back what comes, use Copy(flow, flow).
 ProxyResult Proxy(Flow& a, Flow& b, const ProxyOptions& options = {});
 
 }  // namespace flow

@@ -38,6 +38,7 @@ using ::absl_testing::StatusIs;
 using ::flow::testing::HookFlow;
 using ::flow::testing::IsClosed;
 using ::flow::testing::Patience;
+using ::testing::Contains;
 using ::testing::HasSubstr;
 using ::testing::Not;
 using Side = CopyResult::Side;
@@ -54,6 +55,48 @@ TEST(ProxyErrorTest, AFullOutputRefusesAndWhatItDidNotTakeIsUnwritten) {
   EXPECT_EQ(result.a_to_b.unwritten, "gh");
   EXPECT_EQ(memory, "abcdef");
   EXPECT_THAT(result.b_to_a.status, IsOk());
+  EXPECT_EQ(back, "answer");
+}
+
+TEST(ProxyErrorTest, ACloseThatFailsIsTheStatusAndBothAreClosed) {
+  HookFlow a;
+  HookFlow b;
+  a.hooks.read = b.hooks.read = [](size_t) { return absl::Cord(); };
+  a.hooks.free = [] { return absl::DataLossError("lost at last"); };
+  ProxyOptions options;
+  options.close_timeout = absl::Hours(1);
+  const ProxyResult result = Proxy(a, b, options);
+  EXPECT_THAT(result.status,
+              StatusIs(absl::StatusCode::kDataLoss, HasSubstr("lost at last")));
+  EXPECT_THAT(result.a_to_b.status, IsOk());
+  EXPECT_THAT(result.b_to_a.status, IsOk());
+  EXPECT_THAT(a.Write("x"), IsClosed());
+  EXPECT_THAT(b.Write("x"), IsClosed());
+}
+
+TEST(ProxyErrorTest, ACloseAddsNothingToAnErrorAndFreesBoth) {
+  HookFlow a;
+  HookFlow b;
+  a.hooks.read = [](size_t) { return absl::DataLossError("lost"); };
+  b.hooks.read = [](size_t) { return absl::Cord(); };
+  a.hooks.free = b.hooks.free = [] { return absl::InternalError("more"); };
+  ProxyOptions options;
+  options.close_timeout = absl::Hours(1);
+  EXPECT_THAT(Proxy(a, b, options).status,
+              StatusIs(absl::StatusCode::kDataLoss, HasSubstr("lost")));
+  EXPECT_THAT(a.hooks.log(), Contains("free"));
+  EXPECT_THAT(b.hooks.log(), Contains("free"));
+}
+
+TEST(ProxyErrorTest, ACloseThatTellsOfARefusalIsNoError) {
+  std::string memory(6, '-');
+  std::string back;
+  auto a = MakeStringFlow("abcdefgh", &back);
+  auto b = MakeStringFlow("answer", absl::MakeSpan(memory));
+  ProxyOptions options;
+  options.close_timeout = absl::Hours(1);
+  EXPECT_THAT(Proxy(*a, *b, options).status, IsOk());
+  EXPECT_THAT(b->Close(), IsClosed());
   EXPECT_EQ(back, "answer");
 }
 

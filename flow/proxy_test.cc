@@ -21,6 +21,7 @@
 #include "absl/strings/cord.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
+#include "absl/time/time.h"
 #include "flow/copy.h"
 #include "flow/flow.h"
 #include "flow/pipe.h"
@@ -216,6 +217,28 @@ TEST_P(ProxyPipeTest, CloseWaitsForTheFarEndThroughTheProxy) {
   EXPECT_THAT(closed, IsOk());
   EXPECT_THAT(relay.Wait().status, IsOk());
   relay.ExpectAllCloseInGoodOrder();
+}
+
+TEST_P(ProxyPipeTest, WithoutACloseTimeoutBothFlowsStayOpen) {
+  Relay relay = MakeRelay();
+  ASSERT_THAT(relay.client().Shutdown(ShutdownMode::kWrite), IsOk());
+  ASSERT_THAT(relay.server().Shutdown(ShutdownMode::kWrite), IsOk());
+  EXPECT_THAT(relay.Wait().status, IsOk());
+  EXPECT_THAT(relay.a().Read(), IsEof());
+  EXPECT_THAT(relay.b().Read(), IsEof());
+}
+
+TEST_P(ProxyPipeTest, WithACloseTimeoutBothFlowsAreClosed) {
+  ProxyOptions options;
+  options.close_timeout = absl::Hours(1);
+  Relay relay = MakeRelay(options);
+  ASSERT_THAT(relay.client().Shutdown(ShutdownMode::kWrite), IsOk());
+  ASSERT_THAT(relay.server().Shutdown(ShutdownMode::kWrite), IsOk());
+  EXPECT_THAT(relay.Wait().status, IsOk());
+  EXPECT_THAT(relay.a().Read(), IsClosed());
+  EXPECT_THAT(relay.b().Read(), IsClosed());
+  EXPECT_THAT(relay.client().Close(Patience()), IsOk());
+  EXPECT_THAT(relay.server().Close(Patience()), IsOk());
 }
 
 TEST_P(ProxyPipeTest, ARefusalIsCarriedOverAndTheOtherDirectionGoesOn) {

@@ -46,16 +46,16 @@ class RateLimitedTransport final : public ForwardingTransport {
 
   // Reads pay afterwards: one that waits for the remote holds up no other flow.
   absl::StatusOr<absl::Cord> Read(size_t max_bytes) override {
-    max_bytes = reads_.AtMost(max_bytes);
-    if (!reads_.Await(max_bytes, 0)) return Late("read");
+    max_bytes = reads_.AwaitUpTo(max_bytes);
+    if (max_bytes == 0) return Late("read");
     absl::StatusOr<absl::Cord> data = ForwardingTransport::Read(max_bytes);
     if (data.ok()) reads_.Pay(data->size());
     return data;
   }
 
   absl::StatusOr<size_t> ReadInto(absl::Span<char> space) override {
-    space = space.subspan(0, reads_.AtMost(space.size()));
-    if (!reads_.Await(space.size(), 0)) return Late("read");
+    space = space.first(reads_.AwaitUpTo(space.size()));
+    if (space.empty()) return Late("read");
     absl::StatusOr<size_t> size = inner().ReadInto(space);
     if (size.ok() && *size > space.size()) {
       return absl::InternalError(absl::StrCat(
@@ -122,13 +122,18 @@ class RateLimitedTransport final : public ForwardingTransport {
     // need not be full, and nothing is wasted if a thread wakes late.
     size_t AtMost(size_t bytes) const {
       if (limiter_ == nullptr) return bytes;
-      return std::min<uint64_t>(bytes, (limiter_->burst_ + 1) / 2);
+      return std::min<uint64_t>(bytes, limiter_->burst_ - limiter_->burst_ / 2);
     }
 
-    bool Await(size_t bytes, size_t taken) {
+    bool Take(size_t bytes) {
       return limiter_ == nullptr ||
-             limiter_->queue_.Await(caller_, static_cast<int64_t>(bytes),
-                                    static_cast<int64_t>(taken));
+             limiter_->queue_.Take(caller_, static_cast<int64_t>(bytes));
+    }
+    // Returns how many of `bytes` may pass, and 0 if it is late.
+    size_t AwaitUpTo(size_t bytes) {
+      if (limiter_ == nullptr) return bytes;
+      return static_cast<size_t>(limiter_->queue_.AwaitUpTo(
+          caller_, static_cast<int64_t>(AtMost(bytes))));
     }
 
     // Gives tokens back, if that is negative.
@@ -155,7 +160,7 @@ class RateLimitedTransport final : public ForwardingTransport {
 
   // Of at most half a burst.
   absl::Status WritePart(Outgoing& part) {
-    if (!writes_.Await(part.size(), part.size())) return Late("write");
+    if (!writes_.Take(part.size())) return Late("write");
     absl::Status status = ForwardingTransport::Write(part);
     if (!status.ok()) {
       writes_.Pay(-static_cast<int64_t>(part.size() - part.accepted()));

@@ -43,8 +43,10 @@ namespace flow {
 // it back, so the rate holds in the long run.
 class RateLimiter {
  public:
-  // Preconditions: `bytes_per_second` is at least 0, `burst` at least 1. A rate
-  // of 0 lets only the first burst pass, and what Grant() adds.
+  // Preconditions: `bytes_per_second` is at least 0, `burst` at least 1. The
+  // first burst passes at once, so choose a small one for a low rate. A rate of
+  // 0 lets nothing else pass but what Grant() adds: a Read returns no more than
+  // is left, and a write waits for all of its next part.
   explicit RateLimiter(int64_t bytes_per_second,
                        int64_t burst = int64_t{128} << 10);
 

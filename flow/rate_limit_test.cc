@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <limits>
 #include <memory>
 #include <string>
 #include <thread>
@@ -141,6 +142,33 @@ TEST_F(RateLimitTest, AReadThatWaitsObeysItsDeadlineAndLosesNothing) {
   EXPECT_THAT(flow_->Read(), HoldsData("hello"));
 }
 
+TEST_F(RateLimitTest, AtARateOfNothingAllThatIsLeftCanBeRead) {
+  EXPECT_THAT(far_->Write("abc"), IsOk());
+  EXPECT_THAT(flow_->Read(), HoldsData("abc"));
+  EXPECT_THAT(far_->Write("0123456789"), IsOk());
+  flow_->SetReadDeadline(absl::InfinitePast());
+  EXPECT_THAT(flow_->Read(), HoldsData("01234"));
+  EXPECT_THAT(flow_->Read(), HoldsData("56"));
+  EXPECT_THAT(flow_->Read(), StatusIs(absl::StatusCode::kDeadlineExceeded));
+  reads_->Grant(2);
+  char space[5];
+  EXPECT_THAT(flow_->ReadInto(absl::MakeSpan(space)), IsOkAndHolds(2));
+  reads_->Grant(1);
+  EXPECT_THAT(flow_->Read(), HoldsData("9"));
+}
+
+TEST(RateLimiterTest, TheLargestBurstIsNoLimit) {
+  constexpr int64_t kMax = std::numeric_limits<int64_t>::max();
+  const auto limiter = std::make_shared<RateLimiter>(kMax, kMax);
+  limiter->Grant(kMax);
+  Pipe pipe = MakePipe();
+  auto flow = LimitRate(std::move(pipe.left), {limiter, limiter});
+  EXPECT_THAT(pipe.right->Write("abc"), IsOk());
+  EXPECT_THAT(flow->Read(), HoldsData("abc"));
+  EXPECT_THAT(flow->Write("xyz"), IsOk());
+  EXPECT_THAT(pipe.right->Read(), HoldsData("xyz"));
+}
+
 TEST_F(RateLimitTest, AWriteCountsThePartsThatItWasGranted) {
   flow_->SetWriteDeadline(absl::InfinitePast());
   absl::Cord message("0123456789abcdefg");
@@ -255,6 +283,17 @@ TEST_F(RateLimitTest, AReadThatWaitsForItsRemoteHoldsUpNobody) {
   EXPECT_THAT(other->Read(), HoldsData("01234"));
   EXPECT_THAT(far_->Write("x"), IsOk());
   reader.join();
+}
+
+TEST(SharedRateLimiterTest, ABurstMayBeAsLargeAsItsType) {
+  constexpr int64_t kMost = std::numeric_limits<int64_t>::max();
+  const auto limiter = std::make_shared<RateLimiter>(kMost, kMost);
+  Pipe pipe = MakePipe();
+  const auto flow = LimitRate(std::move(pipe.left), {limiter, limiter});
+  EXPECT_THAT(pipe.right->Write("in"), IsOk());
+  EXPECT_THAT(flow->Read(), HoldsData("in"));
+  EXPECT_THAT(flow->Write("out"), IsOk());
+  EXPECT_THAT(pipe.right->Read(), HoldsData("out"));
 }
 
 TEST(SharedRateLimiterTest, CallsTakeTurnsInTheOrderInWhichTheyCame) {

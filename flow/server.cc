@@ -26,6 +26,7 @@
 #include "absl/time/time.h"
 #include "absl/types/span.h"
 #include "flow/channel.h"
+#include "flow/dial_canceller.h"
 #include "flow/flow.h"
 #include "flow/internal/escaped.h"
 #include "flow/internal/monotonic_deadline.h"
@@ -63,13 +64,20 @@ ServerConnection::ServerConnection(int64_t number, std::string name,
 
 ServerConnection::~ServerConnection() = default;
 
-bool ServerConnection::AwaitRequest(Channel& channel) {
+bool ServerConnection::AwaitRequest(Channel& channel, NoRequest* why) {
   const bool was_stopping = stopping();
   control_->SetInterruptible(true);
   const absl::StatusOr<absl::Cord> first_byte = channel.Peek(1);
   control_->SetInterruptible(false);
-  if (first_byte.ok()) return !first_byte->empty();
-  if (!was_stopping && stopping()) stopped_idle_.store(true);
+  if (first_byte.ok() && !first_byte->empty()) return true;
+  NoRequest reason = NoRequest::kEnd;
+  if (absl::IsDeadlineExceeded(first_byte.status())) {
+    reason = stopping() ? NoRequest::kStopping : NoRequest::kLate;
+  } else if (!first_byte.ok()) {
+    reason = NoRequest::kBroken;
+  }
+  if (reason == NoRequest::kStopping && !was_stopping) stopped_idle_ = true;
+  if (why != nullptr) *why = reason;
   return false;
 }
 
@@ -93,6 +101,15 @@ ServerConnection::AtAbort::AtAbort(ServerConnection& connection,
     function_(connection_.abort_reason_);
   }
 }
+
+ServerConnection::AtAbort::AtAbort(ServerConnection& connection, Flow& flow)
+    : AtAbort(connection,
+              [&flow](const absl::Status& reason) { flow.Abort(reason); }) {}
+
+ServerConnection::AtAbort::AtAbort(ServerConnection& connection,
+                                   DialCanceller& canceller)
+    : AtAbort(connection,
+              [&canceller](const absl::Status&) { canceller.Cancel(); }) {}
 
 ServerConnection::AtAbort::~AtAbort() {
   absl::MutexLock lock(&connection_.mu_);
@@ -308,6 +325,7 @@ void Server::Core::Admit(std::unique_ptr<Flow> flow, const Listener& listener) {
         number, NameOf(number, *job.flow, listener), std::move(control)));
     why = stopping_ ? reason_ : Assign(job);
     if (why.ok()) return;
+    if (stopping_) job.connection->control_->Interrupt();
     ++report_.refused;
   }
   if (options_.refuse != nullptr) {
@@ -373,10 +391,10 @@ std::optional<Server::Core::Job> Server::Core::TakeJob(Worker& me) {
 }
 
 void Server::Core::End(const ServerConnection& connection) {
-  ++(!stopping_                       ? report_.ended_before
-     : connection.stopped_idle_       ? report_.idle
-     : connection.control_->aborted() ? report_.aborted
-                                      : report_.in_time);
+  ++(!stopping_                   ? report_.ended_before
+     : connection.control_->cut() ? report_.aborted
+     : connection.stopped_idle_   ? report_.idle
+                                  : report_.in_time);
   connections_.erase(connection.number());
 }
 

@@ -55,11 +55,24 @@
 #include "absl/time/time.h"
 #include "absl/types/span.h"
 #include "flow/channel.h"
+#include "flow/dial_canceller.h"
 #include "flow/flow.h"
 #include "flow/internal/transport_control.h"
 #include "flow/socket.h"
 
 namespace flow {
+
+// Why AwaitRequest() has returned false.
+enum class NoRequest {
+  // The server stops, and nothing of a request had come before that.
+  kStopping,
+  // The client has ended its direction.
+  kEnd,
+  // The read deadline has passed.
+  kLate,
+  // A read failed: the channel is broken, and Close() says why.
+  kBroken,
+};
 
 // ServerConnection
 //
@@ -75,16 +88,12 @@ class ServerConnection {
   //
   // Waits for the first byte of the next request, until the read deadline of
   // `channel`, which is on the flow of this connection. Consumes nothing.
-  // Returns false if no request will come, and you should Close() the channel:
-  //
-  //  * the server stops, and nothing of a request had come before that;
-  //  * the client has ended its direction;
-  //  * the read deadline has passed;
-  //  * the channel is broken, and Close() says why.
+  // Returns false if no request will come, and you should Close() the channel.
+  // Only then sets `*why`, if that is given.
   //
   // What has come when the server stops is still returned, so no request is cut
   // in the middle. While a server stops, this does not wait.
-  bool AwaitRequest(Channel& channel);
+  bool AwaitRequest(Channel& channel, NoRequest* why = nullptr);
 
   // Returns whether the server stops. A request that is under way then is the
   // last one, if the protocol can say so (`Connection: close`).
@@ -99,11 +108,15 @@ class ServerConnection {
   // ServerConnection::AtAbort
   //
   // For a handler that waits for something other than its flow, such as a
-  // Dial() or a flow to a third party:
+  // Dial(), a flow to a third party, or a decorator that waits by itself
+  // (docs/servers.md):
   //
   //   flow::DialCanceller canceller;
-  //   flow::ServerConnection::AtAbort cancel(
-  //       connection, [&](const absl::Status&) { canceller.Cancel(); });
+  //   flow::ServerConnection::AtAbort cancel(connection, canceller);
+  //   auto server = flow::Dial(address, deadline, {}, &canceller);
+  //   if (!server.ok()) return;
+  //   flow::ServerConnection::AtAbort abort(connection, **server);
+  //   flow::Proxy(*client, **server);
   //
   // Calls `function` once with the reason when the server aborts this
   // connection, or in the constructor if it has already. The destructor waits
@@ -114,6 +127,10 @@ class ServerConnection {
     using Function = std::function<void(const absl::Status& reason)>;
 
     AtAbort(ServerConnection& connection, Function function);
+    // The function aborts `flow` with the reason, or cancels a Dial(). `flow`
+    // and `canceller` must outlive the AtAbort.
+    AtAbort(ServerConnection& connection, Flow& flow);
+    AtAbort(ServerConnection& connection, DialCanceller& canceller);
     AtAbort(const AtAbort&) = delete;
     AtAbort& operator=(const AtAbort&) = delete;
     ~AtAbort();
@@ -147,7 +164,8 @@ class ServerConnection {
 struct ServerOptions {
   // The most connections that are served at once, each on a thread; at least 1.
   // Others wait to be accepted. (Each listener but one may hold one that was
-  // accepted and waits for its turn.)
+  // accepted and waits for its turn.) Threads that a handler starts do not
+  // count: Proxy() takes one to three.
   int max_connections = 1000;
 
   // How long a thread that has served a connection waits for another one.
@@ -181,11 +199,12 @@ struct ServerReport {
 
   // Their handlers had returned before the stop.
   int64_t ended_before = 0;
-  // They waited for a request when the stop came.
+  // They waited for a request when the stop came, and were not cut.
   int64_t idle = 0;
-  // They were busy at the stop, and their handlers returned before the abort.
+  // They were busy at the stop, and were not cut.
   int64_t in_time = 0;
-  // They were busy until the deadline, and were aborted.
+  // They were cut: aborted at the deadline, before their flow was closed or
+  // shut down for writing in good order.
   int64_t aborted = 0;
   // They were not served: there was no thread, or the stop came before.
   int64_t refused = 0;

@@ -17,12 +17,13 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/cord.h"
 #include "absl/strings/match.h"
-#include "absl/strings/string_view.h"
 #include "absl/synchronization/notification.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "flow/channel.h"
 #include "flow/flow.h"
+#include "flow/pipe.h"
+#include "flow/rate_limit.h"
 #include "flow/server.h"
 #include "flow/socket.h"
 #include "flow/testing/internal/deadlines.h"
@@ -108,6 +109,38 @@ TEST(ServerStopTest, ItCutsTheWaitAfterAShortageShort) {
   listener.Fail(absl::ResourceExhaustedError("no descriptor"));
   told.WaitForNotification();
   EXPECT_THAT(runner.Stop(kNever).status, IsOk());
+}
+
+// Accepts a connection just when it is closed.
+class LateListener final : public Listener {
+ public:
+  absl::StatusOr<std::unique_ptr<Flow>> Accept(absl::Time) override {
+    if (!accepting.HasBeenNotified()) accepting.Notify();
+    closed_.WaitForNotification();
+    return MakePipe().left;
+  }
+  void Close() override {
+    if (!closed_.HasBeenNotified()) closed_.Notify();
+  }
+  std::string address() const override { return "late"; }
+
+  absl::Notification accepting;
+
+ private:
+  absl::Notification closed_;
+};
+
+TEST(ServerStopTest, WhoIsRefusedForItSeesThatTheServerStops) {
+  LateListener listener;
+  ServerOptions options;
+  options.refuse = [](std::unique_ptr<Flow>, ServerConnection& connection,
+                      const absl::Status&) {
+    EXPECT_TRUE(connection.stopping());
+  };
+  Server server(EchoWords, options);
+  ServerRunner runner(server, {&listener});
+  listener.accepting.WaitForNotification();
+  EXPECT_EQ(runner.Stop(kNever).refused, 1);
 }
 
 // What was accepted on one listener waits for the room that another took.
@@ -247,57 +280,46 @@ TEST(ServerStopTest, ARequestThatComesWithTheStopIsServedWholeOrNotAtAll) {
   }
 }
 
-TEST(ServerStopTest, AwaitRequestLeavesTheReadDeadlineAsItWas) {
-  PipeListener listener;
-  absl::Notification begun;
-  Server server([&](std::unique_ptr<Flow> client, ServerConnection& me) {
-    auto channel = MakeChannel(std::move(client));
-    channel->SetReadDeadline(Patience());
-    ASSERT_TRUE(me.AwaitRequest(*channel));
-    channel->SetReadDeadline(testing::Soon());
-    begun.Notify();
-    EXPECT_THAT(channel->ReadExactly(4),
-                StatusIs(absl::StatusCode::kDeadlineExceeded));
-    channel->SetReadDeadline(kNever);
-    EXPECT_THAT(channel->ReadExactly(4), IsOk());
-  });
-  ServerRunner runner(server, {&listener});
-  const auto client = listener.Dial();
-  EXPECT_THAT(client->Write("wo"), IsOk());
-  begun.WaitForNotification();
-  server.Stop(kNever);
-  absl::SleepFor(absl::Milliseconds(10));  // longer than its deadline
-  EXPECT_THAT(client->Write("rd"), IsOk());
-  runner.Join();
-}
-
 // --- The deadline
 
-// Runs `handler` for one connection, which the deadline ends. Returns what the
-// client reads.
-absl::Status AbortAtTheDeadline(std::function<void(Channel& channel)> handler,
-                                absl::string_view sent = "") {
+// Runs `handler` for one connection, which the deadline ends, after the handler
+// has ended its writes if it is to be `in_time`. Returns what the client reads.
+absl::Status AbortOne(bool in_time,
+                      const std::function<void(Channel& channel)>& handler) {
   PipeListener listener;
   absl::Notification served;
   Server server([&](std::unique_ptr<Flow> client, ServerConnection&) {
     auto channel = MakeChannel(std::move(client));
+    if (in_time) {
+      EXPECT_THAT(channel->Shutdown(ShutdownMode::kWrite), IsOk());
+    }
     served.Notify();
     handler(*channel);
   });
   ServerRunner runner(server, {&listener});
   const auto client = listener.Dial();
-  EXPECT_THAT(client->Write(sent), IsOk());
   served.WaitForNotification();
   const ServerReport report =
       runner.Stop(absl::Now() + absl::Milliseconds(20),
                   absl::UnavailableError("maintenance"));
-  EXPECT_EQ(report.aborted, 1);
+  EXPECT_EQ(report.in_time, in_time ? 1 : 0);
+  EXPECT_EQ(report.aborted, in_time ? 0 : 1);
   EXPECT_EQ(report.connections(), 1);
   while (true) {
     const absl::StatusOr<absl::Cord> data = client->Read();
     if (!data.ok()) return data.status();
     if (data->empty()) return absl::OkStatus();
   }
+}
+
+absl::Status AbortAtTheDeadline(
+    const std::function<void(Channel& channel)>& handler) {
+  return AbortOne(/*in_time=*/false, handler);
+}
+
+absl::Status AbortAfterItsEnd(
+    const std::function<void(Channel& channel)>& handler) {
+  return AbortOne(/*in_time=*/true, handler);
 }
 
 TEST(ServerDeadlineTest, AReadGetsTheReasonAndSoDoesTheClient) {
@@ -325,8 +347,27 @@ TEST(ServerDeadlineTest, AWriteGetsTheReason) {
                                HasSubstr("maintenance")));
 }
 
+// Nothing underneath can end this wait.
+TEST(ServerDeadlineTest, AWaitOfADecoratorIsEndedByAtAbort) {
+  PipeListener listener;
+  absl::Notification served;
+  Server server([&](std::unique_ptr<Flow> client, ServerConnection& me) {
+    const auto flow = LimitRate(std::move(client),
+                                {nullptr, std::make_shared<RateLimiter>(0, 1)});
+    const ServerConnection::AtAbort abort(
+        me, [&](const absl::Status& reason) { flow->Abort(reason); });
+    served.Notify();
+    EXPECT_THAT(flow->Write("more than one"),
+                StatusIs(absl::StatusCode::kUnavailable));
+  });
+  ServerRunner runner(server, {&listener});
+  const auto client = listener.Dial();
+  served.WaitForNotification();
+  EXPECT_EQ(runner.Stop(kAtOnce, absl::UnavailableError("over")).aborted, 1);
+}
+
 TEST(ServerDeadlineTest, ACloseGetsTheReasonAndTheClientWhatHadEnded) {
-  const absl::Status client = AbortAtTheDeadline([](Channel& channel) {
+  const absl::Status client = AbortAfterItsEnd([](Channel& channel) {
     EXPECT_THAT(channel.Close(), StatusIs(absl::StatusCode::kUnavailable,
                                           HasSubstr("maintenance")));
   });
@@ -334,7 +375,7 @@ TEST(ServerDeadlineTest, ACloseGetsTheReasonAndTheClientWhatHadEnded) {
 }
 
 TEST(ServerDeadlineTest, ACloseAfterReadGetsTheReason) {
-  AbortAtTheDeadline([](Channel& channel) {
+  AbortAfterItsEnd([](Channel& channel) {
     std::thread reader([&] {
       EXPECT_THAT(channel.Read(), StatusIs(absl::StatusCode::kUnavailable));
     });
@@ -344,19 +385,84 @@ TEST(ServerDeadlineTest, ACloseAfterReadGetsTheReason) {
   }).IgnoreError();
 }
 
-TEST(ServerDeadlineTest, AnIdleOneThatDoesNotEndIsStillIdle) {
+TEST(ServerDeadlineTest, AnIdleOneWhoseClientDoesNotEndIsStillIdle) {
   PipeListener listener;
   std::atomic<Channel*> idle{nullptr};
+  absl::Notification ended;
   Server server([&](std::unique_ptr<Flow> client, ServerConnection& me) {
     auto channel = MakeChannel(std::move(client));
     idle = channel.get();
     EXPECT_FALSE(me.AwaitRequest(*channel));
+    EXPECT_THAT(channel->Shutdown(ShutdownMode::kWrite), IsOk());
+    ended.Notify();
     EXPECT_THAT(channel->Close(), StatusIs(absl::StatusCode::kCancelled));
   });
   ServerRunner runner(server, {&listener});
   const auto client = listener.Dial();
   AwaitReader(idle);
+  server.Stop(kNever);
+  ended.WaitForNotification();
+  EXPECT_THAT(client->Read(), IsEof());
   const ServerReport report = runner.Stop(kAtOnce);
+  EXPECT_EQ(report.idle, 1);
+  EXPECT_EQ(report.connections(), 1);
+}
+
+// A handler of a multiplexed protocol. It has read a call, which another thread
+// answers when `answer` says so, and waits for the next one.
+void ServeOneCall(Channel& channel, ServerConnection& me,
+                  std::atomic<Channel*>& waits,
+                  const absl::Notification& answer) {
+  EXPECT_TRUE(me.AwaitRequest(channel));
+  const absl::Cord call = channel.ReadExactly(4).value();
+  std::thread worker([&] {
+    answer.WaitForNotification();
+    channel.Write(call).IgnoreError();
+  });
+  waits = &channel;
+  EXPECT_FALSE(me.AwaitRequest(channel));
+  worker.join();
+}
+
+TEST(ServerDeadlineTest, AConnectionWithACallUnderWayIsAbortedAndNotIdle) {
+  PipeListener listener;
+  std::atomic<Channel*> waits{nullptr};
+  Server server([&](std::unique_ptr<Flow> client, ServerConnection& me) {
+    auto channel = MakeChannel(std::move(client));
+    absl::Notification answer;
+    ServerConnection::AtAbort abort(
+        me, [&](const absl::Status&) { answer.Notify(); });
+    ServeOneCall(*channel, me, waits, answer);
+  });
+  ServerRunner runner(server, {&listener});
+  const auto client = listener.Dial();
+  EXPECT_THAT(client->Write("call"), IsOk());
+  AwaitReader(waits);
+  server.Stop(kNever);
+  const ServerReport report = runner.Stop(kAtOnce);
+  EXPECT_EQ(report.aborted, 1);
+  EXPECT_EQ(report.connections(), 1);
+  EXPECT_THAT(client->Read(), StatusIs(absl::StatusCode::kCancelled));
+}
+
+TEST(ServerStopTest, ACallUnderWayIsAnsweredBeforeTheClose) {
+  PipeListener listener;
+  std::atomic<Channel*> waits{nullptr};
+  absl::Notification answer;
+  Server server([&](std::unique_ptr<Flow> client, ServerConnection& me) {
+    auto channel = MakeChannel(std::move(client));
+    ServeOneCall(*channel, me, waits, answer);
+    EXPECT_THAT(channel->Close(Patience()), IsOk());
+  });
+  ServerRunner runner(server, {&listener});
+  const auto client = listener.Dial();
+  EXPECT_THAT(client->Write("call"), IsOk());
+  AwaitReader(waits);
+  server.Stop(kNever);
+  answer.Notify();
+  EXPECT_EQ(ReadSize(*client, 4), "call");
+  EXPECT_THAT(client->Close(Patience()), IsOk());
+  const ServerReport report = runner.Join();
   EXPECT_EQ(report.idle, 1);
   EXPECT_EQ(report.connections(), 1);
 }
@@ -379,31 +485,6 @@ TEST(ServerDeadlineTest, AFlowThatWasClosedBeforeIsNotAborted) {
   const ServerReport report = runner.Stop(kAtOnce);
   EXPECT_EQ(report.in_time, 1);
   EXPECT_EQ(report.aborted, 0);
-}
-
-TEST(ServerDeadlineTest, AtAbortIsCalledOnceWithTheReason) {
-  PipeListener listener;
-  absl::Notification ready;
-  Server server([&](std::unique_ptr<Flow>, ServerConnection& me) {
-    {
-      ServerConnection::AtAbort gone(
-          me, [](const absl::Status&) { ADD_FAILURE() << "it is gone"; });
-    }
-    absl::Notification called;
-    ServerConnection::AtAbort here(me, [&](const absl::Status& reason) {
-      EXPECT_THAT(reason, StatusIs(absl::StatusCode::kCancelled));
-      called.Notify();
-    });
-    ready.Notify();
-    called.WaitForNotification();
-    int calls = 0;
-    ServerConnection::AtAbort late(me, [&](const absl::Status&) { ++calls; });
-    EXPECT_EQ(calls, 1);
-  });
-  ServerRunner runner(server, {&listener});
-  const auto client = listener.Dial();
-  ready.WaitForNotification();
-  runner.Stop(kAtOnce);
 }
 
 // --- Who stops, and how often

@@ -88,6 +88,19 @@ TEST(ServerTest, EachConnectionIsServedByItself) {
   EXPECT_EQ(runner.Stop(absl::InfiniteFuture()).connections(), 2);
 }
 
+TEST(PipeListenerTest, TheEndThatIsAcceptedTellsWhoDials) {
+  PipeListener listener;
+  const auto stranger = listener.Dial("tcp:10.0.0.9:4321");
+  const auto nobody = listener.Dial();
+  const auto to_stranger = listener.Accept(Patience()).value();
+  const auto to_nobody = listener.Accept(Patience()).value();
+  EXPECT_EQ(to_stranger->remote_address(), "tcp:10.0.0.9:4321");
+  EXPECT_EQ(to_stranger->local_address(), "");
+  EXPECT_EQ(stranger->local_address(), "tcp:10.0.0.9:4321");
+  EXPECT_EQ(stranger->remote_address(), "");
+  EXPECT_EQ(to_nobody->remote_address(), "");
+}
+
 TEST(ServerTest, AConnectionHasANumberAndAName) {
   PipeListener pipes;
   const auto sockets = ListenOn("tcp:127.0.0.1:0");

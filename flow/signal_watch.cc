@@ -4,7 +4,6 @@
 #include "flow/signal_watch.h"
 
 #include <pthread.h>
-#include <unistd.h>
 
 #include <cerrno>
 #include <csignal>
@@ -36,6 +35,7 @@ class ThreadedSignalWatch final : public SignalWatch {
   explicit ThreadedSignalWatch(std::function<void(int signal)> function)
       : function_(std::move(function)) {
     ::sigemptyset(&signals_);
+    ::sigemptyset(&blocked_);
   }
 
   ~ThreadedSignalWatch() override {
@@ -44,10 +44,10 @@ class ThreadedSignalWatch final : public SignalWatch {
       absl::MutexLock lock(&mu_);
       ended_ = true;
       // Only while it is blocked there: it would end the process later.
-      if (!came_) ::pthread_kill(thread_.native_handle(), any_);
+      if (!came_) Wake();
     }
     thread_.join();
-    ::pthread_sigmask(SIG_SETMASK, &before_, nullptr);
+    Unblock();
   }
 
   absl::Status Start(std::initializer_list<int> signals) {
@@ -58,11 +58,18 @@ class ThreadedSignalWatch final : public SignalWatch {
       any_ = signal;
     }
     if (any_ == 0) return absl::OkStatus();  // There is nothing to wait for.
-    ABSL_CHECK_EQ(::pthread_sigmask(SIG_BLOCK, &signals_, &before_), 0);
+    sigset_t before;
+    ABSL_CHECK_EQ(::pthread_sigmask(SIG_BLOCK, &signals_, &before), 0);
+    for (const int signal : signals) {
+      if (::sigismember(&signals_, signal) == 1 &&
+          ::sigismember(&before, signal) == 0) {
+        ::sigaddset(&blocked_, signal);
+      }
+    }
     absl::StatusOr<std::thread> thread =
         internal::StartThread([this] { Watch(); });
     if (!thread.ok()) {
-      ::pthread_sigmask(SIG_SETMASK, &before_, nullptr);
+      Unblock();
       return thread.status();
     }
     thread_ = *std::move(thread);
@@ -70,6 +77,9 @@ class ThreadedSignalWatch final : public SignalWatch {
   }
 
  private:
+  // Only what was blocked here: others may have changed the mask since.
+  void Unblock() { ::pthread_sigmask(SIG_UNBLOCK, &blocked_, nullptr); }
+
   void Watch() {
     const std::optional<int> signal = AwaitSignal();
     if (!signal.has_value()) return;
@@ -87,6 +97,13 @@ class ThreadedSignalWatch final : public SignalWatch {
     mu_.Await(absl::Condition(&ended_));
   }
 
+  // With a value that tells it from a signal that this process gets meanwhile.
+  void Wake() {
+    sigval value;
+    value.sival_ptr = this;
+    ABSL_CHECK_EQ(::pthread_sigqueue(thread_.native_handle(), any_, value), 0);
+  }
+
   // Returns nullopt if the destructor wakes it.
   std::optional<int> AwaitSignal() const {
     while (true) {
@@ -96,19 +113,20 @@ class ThreadedSignalWatch final : public SignalWatch {
         ABSL_CHECK_EQ(errno, EINTR);
         continue;
       }
-      absl::MutexLock lock(&mu_);
-      if (ended_ && info.si_pid == ::getpid()) return std::nullopt;
+      if (info.si_code == SI_QUEUE && info.si_value.sival_ptr == this) {
+        return std::nullopt;
+      }
       return signal;
     }
   }
 
   const std::function<void(int signal)> function_;
   sigset_t signals_;
-  sigset_t before_;
-  int any_ = 0;  // of them
+  sigset_t blocked_;  // those that were not blocked before
+  int any_ = 0;       // of them
   std::thread thread_;
 
-  mutable absl::Mutex mu_;
+  absl::Mutex mu_;
   bool came_ ABSL_GUARDED_BY(mu_) = false;   // a signal
   bool ended_ ABSL_GUARDED_BY(mu_) = false;  // the watch
 };

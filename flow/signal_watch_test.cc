@@ -83,6 +83,57 @@ TEST(SignalWatchDeathTest, AfterTheWatchSignalsDoWhatTheyDidBefore) {
       KilledBySignal(SIGTERM), "");
 }
 
+TEST(SignalWatchDeathTest, ASignalAtTheEndOfTheWatchIsNotLost) {
+  EXPECT_EXIT(
+      {
+        static std::atomic<bool> arrived;
+        std::signal(SIGTERM, [](int) { arrived = true; });
+        for (int i = 0; i < 1000; ++i) {
+          arrived = false;
+          auto watch = WatchSignals([](int) { arrived = true; }, {SIGTERM});
+          SendToThisProcess(SIGTERM);
+          *watch = nullptr;
+          if (!arrived) std::_Exit(1);
+        }
+        std::_Exit(17);
+      },
+      ExitedWithCode(17), "");
+}
+
+TEST(SignalWatchDeathTest, WatchesOfOtherSignalsMayEndInAnyOrder) {
+  EXPECT_EXIT(
+      {
+        absl::Notification called;
+        auto first = WatchSignals([](int) { std::_Exit(1); }, {SIGINT});
+        auto second = WatchSignals([&](int) { called.Notify(); }, {SIGTERM});
+        *first = nullptr;
+        SendToThisProcess(SIGTERM);
+        called.WaitForNotification();
+        *second = nullptr;
+        SendToThisProcess(SIGINT);
+        while (true) ::pause();
+      },
+      KilledBySignal(SIGINT), "");
+}
+
+TEST(SignalWatchDeathTest, SignalsThatOthersHaveBlockedStayBlocked) {
+  EXPECT_EXIT(
+      {
+        sigset_t others;
+        ::sigemptyset(&others);
+        ::sigaddset(&others, SIGHUP);
+        ::sigaddset(&others, SIGINT);
+        ::pthread_sigmask(SIG_BLOCK, &others, nullptr);
+        auto watch = WatchSignals([](int) { std::_Exit(1); });
+        ::sigaddset(&others, SIGUSR1);
+        ::pthread_sigmask(SIG_BLOCK, &others, nullptr);
+        *watch = nullptr;
+        for (int signal : {SIGHUP, SIGINT, SIGUSR1}) SendToThisProcess(signal);
+        std::_Exit(17);
+      },
+      ExitedWithCode(17), "");
+}
+
 TEST(SignalWatchDeathTest, AWatchThatWasCalledCanEnd) {
   EXPECT_EXIT(
       {

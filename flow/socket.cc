@@ -15,13 +15,14 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "absl/strings/cord.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "flow/dial_canceller.h"
 #include "flow/flow.h"
 #include "flow/internal/acceptor.h"
+#include "flow/internal/call_error.h"
 #include "flow/internal/connect.h"
 #include "flow/internal/dial_limits.h"
 #include "flow/internal/escaped.h"
@@ -40,23 +41,12 @@ namespace flow {
 namespace {
 
 using internal::Acceptor;
+using internal::CallError;
 using internal::DialLimits;
 using internal::KernelAddress;
 using internal::ListeningSocket;
 using internal::MonotonicDeadline;
 using internal::OwnedFd;
-
-absl::Status InContext(absl::string_view function, absl::string_view address,
-                       const absl::Status& status) {
-  absl::Status result(status.code(),
-                      absl::StrCat(function, "(", internal::Escaped(address),
-                                   "): ", status.message()));
-  // Closed (status.h) is one.
-  status.ForEachPayload([&](absl::string_view url, const absl::Cord& payload) {
-    result.SetPayload(url, payload);
-  });
-  return result;
-}
 
 bool IsEveryAddress(const SocketAddress& address) {
   return address.host() == "*";
@@ -68,9 +58,29 @@ std::unique_ptr<Flow> MakeSocketFlow(OwnedFd fd, const KernelAddress& remote) {
       internal::MakeSocketTransport(fd.Release(), std::move(name), remote));
 }
 
+// Leaves out what `options` forbid to dial.
+absl::Status KeepAllowed(const DialOptions& options,
+                         std::vector<KernelAddress>& addresses) {
+  if (options.may_dial == nullptr) return absl::OkStatus();
+  std::vector<std::string> forbidden;
+  const auto is_forbidden = [&](const KernelAddress& each) {
+    const std::string text = each.ToString();
+    const absl::StatusOr<SocketAddress> address = SocketAddress::Parse(text);
+    if (address.ok() && options.may_dial(*address)) return false;
+    forbidden.push_back(internal::Escaped(text));
+    return true;
+  };
+  addresses.erase(
+      std::remove_if(addresses.begin(), addresses.end(), is_forbidden),
+      addresses.end());
+  if (!addresses.empty()) return absl::OkStatus();
+  return absl::PermissionDeniedError(
+      absl::StrCat("may_dial forbids ", absl::StrJoin(forbidden, " and ")));
+}
+
 absl::StatusOr<std::unique_ptr<Flow>> Connect(const SocketAddress& address,
                                               const DialLimits& limits,
-                                              const SocketOptions& options) {
+                                              const DialOptions& options) {
   if (absl::Status valid = internal::CheckSocketOptions(options); !valid.ok()) {
     return valid;
   }
@@ -79,9 +89,10 @@ absl::StatusOr<std::unique_ptr<Flow>> Connect(const SocketAddress& address,
         "the host is missing, as in tcp:localhost:80 (without one, or with *, "
         "an address is for Listen())");
   }
-  const absl::StatusOr<std::vector<KernelAddress>> addresses =
+  absl::StatusOr<std::vector<KernelAddress>> addresses =
       internal::Resolve(address, /*to_listen=*/false, limits);
   if (!addresses.ok()) return addresses.status();
+  if (absl::Status s = KeepAllowed(options, *addresses); !s.ok()) return s;
   absl::StatusOr<OwnedFd> fd =
       internal::ConnectToOneOf(*addresses, limits, options);
   if (!fd.ok()) return fd.status();
@@ -102,7 +113,7 @@ class SocketListener final : public Listener {
     absl::StatusOr<Acceptor::Connection> connection =
         acceptor_.Accept(MonotonicDeadline(deadline));
     if (!connection.ok()) {
-      return InContext("Accept", address_, connection.status());
+      return CallError("Accept", address_, connection.status());
     }
     if (connection->peer.is_unix()) {
       internal::SetBufferSizes(connection->fd.get(), accepted_);
@@ -186,27 +197,27 @@ absl::StatusOr<std::unique_ptr<Listener>> Adopt(int fd,
 
 absl::StatusOr<std::unique_ptr<Flow>> Dial(absl::string_view address,
                                            absl::Time deadline,
-                                           const SocketOptions& options,
+                                           const DialOptions& options,
                                            const DialCanceller* canceller) {
   const absl::StatusOr<SocketAddress> parsed = SocketAddress::Parse(address);
-  if (!parsed.ok()) return InContext("Dial", address, parsed.status());
+  if (!parsed.ok()) return CallError("Dial", address, parsed.status());
   return Dial(*parsed, deadline, options, canceller);
 }
 
 absl::StatusOr<std::unique_ptr<Flow>> Dial(const SocketAddress& address,
                                            absl::Time deadline,
-                                           const SocketOptions& options,
+                                           const DialOptions& options,
                                            const DialCanceller* canceller) {
   absl::StatusOr<std::unique_ptr<Flow>> flow = Connect(
       address, DialLimits(MonotonicDeadline(deadline), canceller), options);
-  if (!flow.ok()) return InContext("Dial", address.ToString(), flow.status());
+  if (!flow.ok()) return CallError("Dial", address.ToString(), flow.status());
   return flow;
 }
 
 absl::StatusOr<std::unique_ptr<Listener>> Listen(absl::string_view address,
                                                  const ListenOptions& options) {
   const absl::StatusOr<SocketAddress> parsed = SocketAddress::Parse(address);
-  if (!parsed.ok()) return InContext("Listen", address, parsed.status());
+  if (!parsed.ok()) return CallError("Listen", address, parsed.status());
   return Listen(*parsed, options);
 }
 
@@ -215,7 +226,7 @@ absl::StatusOr<std::unique_ptr<Listener>> Listen(const SocketAddress& address,
   absl::StatusOr<std::unique_ptr<Listener>> listener =
       ListenTo(address, options);
   if (!listener.ok()) {
-    return InContext("Listen", address.ToString(), listener.status());
+    return CallError("Listen", address.ToString(), listener.status());
   }
   return listener;
 }
@@ -224,7 +235,7 @@ absl::StatusOr<std::unique_ptr<Listener>> ListenOnFd(
     int fd, const SocketOptions& accepted) {
   absl::StatusOr<std::unique_ptr<Listener>> listener = Adopt(fd, accepted);
   if (!listener.ok()) {
-    return InContext("ListenOnFd", absl::StrCat(fd), listener.status());
+    return CallError("ListenOnFd", absl::StrCat(fd), listener.status());
   }
   return listener;
 }

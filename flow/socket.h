@@ -35,7 +35,8 @@
 // fd_flow.h says what the flows can and cannot do. Above all, a Unix socket
 // cannot carry an abort, so over it a protocol must say itself when all is
 // sent. socket_options.h says how sockets are set up: TCP_NODELAY and
-// keep-alive are on.
+// keep-alive are on. If a stranger says where to connect to, its
+// DialOptions::may_dial keeps your own machines from being reached.
 //
 // Errors and names show text from outside escaped (`\n`, `\x1b`).
 //
@@ -73,21 +74,27 @@ namespace flow {
 //  * kInvalidArgument: `address` is not an address, or an option is invalid.
 //  * kNotFound: the name, or the file of a Unix socket, does not exist.
 //  * kUnavailable: nobody listens there, or it cannot be reached.
+//  * kPermissionDenied: options.may_dial forbids all of its addresses, or the
+//    system forbids to connect.
 //  * kDeadlineExceeded: `deadline` passed before there was a connection.
 //  * kResourceExhausted: there was no descriptor, thread or memory to connect
 //    or to look the name up.
 //  * kCancelled: another thread has called `canceller->Cancel()`.
-//  * Others, such as kPermissionDenied, come from the system.
+//  * Others come from the system.
+//
+// What the system said is in the text, and ErrnoOf() (status.h) tells it apart:
+// ECONNREFUSED, EHOSTUNREACH, ENETUNREACH and so on. Of several addresses, the
+// error is that of the first to fail, except that a lack of descriptors or
+// memory comes before all others, and that this machine lacks such addresses or
+// a route (ENETUNREACH) comes last.
 //
 // `canceller` may be null, and must live until this returns.
 absl::StatusOr<std::unique_ptr<Flow>> Dial(
     absl::string_view address, absl::Time deadline = absl::InfiniteFuture(),
-    const SocketOptions& options = {},
-    const DialCanceller* canceller = nullptr);
+    const DialOptions& options = {}, const DialCanceller* canceller = nullptr);
 absl::StatusOr<std::unique_ptr<Flow>> Dial(
     const SocketAddress& address, absl::Time deadline = absl::InfiniteFuture(),
-    const SocketOptions& options = {},
-    const DialCanceller* canceller = nullptr);
+    const DialOptions& options = {}, const DialCanceller* canceller = nullptr);
 
 // Listener
 //

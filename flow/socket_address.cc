@@ -31,6 +31,9 @@ namespace {
 // Of the name of a host (RFC 1035, 2.3.4).
 constexpr size_t kLongestHost = 255;
 
+constexpr size_t kIpv4Bytes = 4;
+constexpr size_t kIpv6Bytes = 16;
+
 absl::Status NotAnAddress(absl::string_view text, absl::string_view why) {
   return absl::InvalidArgumentError(
       absl::StrCat("'", internal::Escaped(text), "' is not an address: ", why));
@@ -136,6 +139,20 @@ absl::StatusOr<SocketAddress> SocketAddress::Tcp(absl::string_view host,
   return ParseTcp(absl::StrCat("tcp:", host_and_port), host_and_port);
 }
 
+absl::StatusOr<SocketAddress> SocketAddress::Ip(absl::string_view bytes,
+                                                int port) {
+  if (bytes.size() != kIpv4Bytes && bytes.size() != kIpv6Bytes) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("an IP address has ", kIpv4Bytes, " or ", kIpv6Bytes,
+                     " bytes, and not ", bytes.size()));
+  }
+  absl::uint128 bits = 0;
+  for (const char byte : bytes) bits = bits << 8 | static_cast<uint8_t>(byte);
+  return Tcp(bytes.size() == kIpv4Bytes ? internal::Ipv4Text(bits)
+                                        : internal::Ipv6Text(bits),
+             port);
+}
+
 absl::StatusOr<SocketAddress> SocketAddress::Unix(absl::string_view path) {
   // The text of it must not look like a URL.
   while (absl::StartsWith(path, "//")) path.remove_prefix(1);
@@ -217,6 +234,17 @@ std::optional<uint16_t> SocketAddress::port_number() const {
   uint32_t number;  // 16 bits, as the parser has seen
   if (!absl::SimpleAtoi(port_, &number)) return std::nullopt;
   return static_cast<uint16_t>(number);
+}
+
+std::string SocketAddress::ip_bytes() const {
+  std::optional<absl::uint128> bits = internal::ParseIpBits(host_);
+  if (!bits.has_value()) return "";
+  const bool is_ipv6 = absl::StrContains(host_, ':');
+  std::string bytes(is_ipv6 ? kIpv6Bytes : kIpv4Bytes, '\0');
+  for (auto byte = bytes.rbegin(); byte != bytes.rend(); ++byte, *bits >>= 8) {
+    *byte = static_cast<char>(absl::Uint128Low64(*bits));
+  }
+  return bytes;
 }
 
 bool SocketAddress::is_loopback() const {

@@ -24,8 +24,9 @@
 //   unix:PATH      a Unix socket, of at most 107 bytes; `unix:@NAME` is one in
 //                  Linux's abstract namespace, which has no file
 //
-// When not to use it: to look up a name. Dial() does that, and the flow's
-// remote_address() is what it found.
+// When not to use it: to look up a name. Dial() does that. It shows what it
+// found to DialOptions::may_dial (socket_options.h) before it connects, and the
+// flow's remote_address() is the one that it connected to.
 //
 // Thread safety: that of a value.
 
@@ -66,6 +67,13 @@ class SocketAddress {
   // host that is none, is kInvalidArgument.
   static absl::StatusOr<SocketAddress> Tcp(absl::string_view host, int port);
 
+  // SocketAddress::Ip()
+  //
+  // Joins the bytes of an IPv4 address (4) or of an IPv6 address (16), in the
+  // order of the network, and a port: 0 to 65535. Another size, and another
+  // port, is kInvalidArgument.
+  static absl::StatusOr<SocketAddress> Ip(absl::string_view bytes, int port);
+
   // SocketAddress::Unix()
   //
   // Returns the address of the socket `path`. One that begins with `@` is in
@@ -88,6 +96,13 @@ class SocketAddress {
   // Returns the port, unless it is the name of a service or there is none.
   std::optional<uint16_t> port_number() const;
 
+  // SocketAddress::ip_bytes()
+  //
+  // Returns the 4 bytes of an IPv4 address or the 16 of an IPv6 address,
+  // without its zone, as Ip() takes them. Returns nothing of a name, `*` or a
+  // Unix socket. An IPv6 address that an IPv4 address is mapped to has 16.
+  std::string ip_bytes() const;
+
   // SocketAddress::path()
   //
   // Returns the path of a Unix socket, or `@` and its abstract name, and
@@ -98,7 +113,8 @@ class SocketAddress {
   // SocketAddress::is_loopback()
   //
   // Returns whether it is one of 127.0.0.0/8 or ::1. A name never is, not even
-  // `localhost`, as nothing is looked up.
+  // `localhost`, as nothing is looked up. Neither is 0.0.0.0 or ::, which
+  // Dial() takes for the loopback address.
   bool is_loopback() const;
 
   // SocketAddress::ToString()

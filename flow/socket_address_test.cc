@@ -3,6 +3,7 @@
 
 #include "flow/socket_address.h"
 
+#include <cstddef>
 #include <optional>
 #include <string>
 #include <utility>
@@ -211,6 +212,46 @@ TEST(SocketAddressTest, IsLoopbackIfItsNumberIs) {
         "tcp:[::127.0.0.1]:80", "tcp:[1::1]:80", "tcp:*:80", "tcp:localhost:80",
         "unix:/run/socket"}) {
     EXPECT_FALSE(Address(text).is_loopback()) << text;
+  }
+}
+
+TEST(SocketAddressTest, IsJoinedFromTheBytesOfAnIpAddress) {
+  const std::string ipv6("\x20\x01\x0d\xb8\0\0\0\0\0\0\0\0\0\0\0\x01", 16);
+  const std::string mapped("\0\0\0\0\0\0\0\0\0\0\xff\xff\x0a\0\0\x01", 16);
+  for (const auto& [bytes, text] :
+       {std::pair<std::string, const char*>("\xc0\xa8\x01\xff",
+                                            "tcp:192.168.1.255:80"),
+        {std::string(4, '\0'), "tcp:0.0.0.0:80"},
+        {ipv6, "tcp:[2001:db8::1]:80"},
+        {mapped, "tcp:[::ffff:10.0.0.1]:80"}}) {
+    const absl::StatusOr<SocketAddress> address = SocketAddress::Ip(bytes, 80);
+    ASSERT_THAT(address, IsOk());
+    EXPECT_EQ(address->ToString(), text);
+    EXPECT_EQ(*address, Address(text));
+    EXPECT_EQ(address->ip_bytes(), bytes);
+  }
+}
+
+TEST(SocketAddressTest, IsNotJoinedFromOtherSizesOrPorts) {
+  for (const size_t size : {0, 3, 5, 15, 17}) {
+    EXPECT_THAT(SocketAddress::Ip(std::string(size, '\1'), 80),
+                StatusIs(absl::StatusCode::kInvalidArgument,
+                         HasSubstr(absl::StrCat("and not ", size))));
+  }
+  for (const int port : {-1, 65536}) {
+    EXPECT_THAT(SocketAddress::Ip("\1\1\1\1", port),
+                StatusIs(absl::StatusCode::kInvalidArgument));
+  }
+}
+
+TEST(SocketAddressTest, HasBytesIfItIsNumeric) {
+  EXPECT_EQ(Address("tcp:127.1:http").ip_bytes(),
+            absl::string_view("\x7f\0\0\1", 4));
+  EXPECT_EQ(Address("tcp:[fe80::1%eth0]:80").ip_bytes(),
+            Address("tcp:[fe80::1]:80").ip_bytes());
+  for (const char* text : {"tcp:*:80", "tcp:80", "tcp:localhost:80",
+                           "unix:127.0.0.1", "unix:@127.0.0.1"}) {
+    EXPECT_EQ(Address(text).ip_bytes(), "") << text;
   }
 }
 

@@ -14,6 +14,13 @@
 //   listen.accepted = options;
 //   listener = Listen("unix:/run/server.socket", listen);
 //
+//   // A stranger says where to connect to. It may not be this machine.
+//   DialOptions dial(options);
+//   dial.may_dial = [](const SocketAddress& address) {
+//     return !address.is_loopback();  // and more, by ip_network.h
+//   };
+//   flow = Dial(asked_for, deadline, dial);
+//
 // An invalid value makes the call fail with kInvalidArgument and the name of
 // the option.
 //
@@ -26,9 +33,11 @@
 
 #include <sys/types.h>
 
+#include <functional>
 #include <optional>
 
 #include "absl/time/time.h"
+#include "flow/socket_address.h"
 
 namespace flow {
 
@@ -66,6 +75,29 @@ struct SocketOptions {
   // for sending only.
   std::optional<int> send_buffer;
   std::optional<int> receive_buffer;
+};
+
+// DialOptions
+//
+// Those of a connection that Dial() makes. SocketOptions are some of them.
+struct DialOptions : SocketOptions {
+  DialOptions() = default;
+  DialOptions(const SocketOptions& options)  // NOLINT(runtime/explicit)
+      : SocketOptions(options) {}
+
+  // Returns whether `address` may be connected to. By default every address
+  // may. Dial() asks about each address that a name was found to have, before
+  // it connects to any, and leaves out those that may not be connected to. If
+  // there is no other, it returns kPermissionDenied, and the error has no
+  // ErrnoOf() (status.h).
+  //
+  // Dial() asks on the thread that called it. It never asks about a name:
+  // `address` is numeric, with a numeric port, or the path of a Unix socket as
+  // it was given. 0.0.0.0 and ::, at which this machine answers, are 127.0.0.1
+  // and ::1 by then. An IPv4 address may come as the IPv6 address that it is
+  // mapped to (::ffff:127.0.0.1). IpNetwork and is_loopback() count that as the
+  // IPv4 address.
+  std::function<bool(const SocketAddress& address)> may_dial;
 };
 
 // ListenOptions

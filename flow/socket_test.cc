@@ -8,8 +8,11 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <cstddef>
+#include <cstring>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -21,11 +24,14 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "flow/flow.h"
 #include "flow/socket_address.h"
+#include "flow/socket_options.h"
+#include "flow/status.h"
 #include "flow/testing/internal/deadlines.h"
 #include "flow/testing/internal/listeners.h"
 #include "flow/testing/internal/raw_sockets.h"
@@ -45,6 +51,9 @@ using ::flow::testing::NewFolder;
 using ::flow::testing::OpenDescriptors;
 using ::flow::testing::Patience;
 using ::testing::AnyOf;
+using ::testing::Contains;
+using ::testing::Each;
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::MatchesRegex;
 using ::testing::StartsWith;
@@ -119,6 +128,7 @@ TEST(AddressTest, OnEveryAddressMeansBothKinds) {
     const std::string port = address.substr(address.rfind(':'));
     ExpectConversation(*listener, absl::StrCat("tcp:127.0.0.1", port));
     ExpectConversation(*listener, absl::StrCat("tcp:localhost", port));
+    ExpectConversation(*listener, address);
     if (address == absl::StrCat("tcp:[::]", port)) {
       ExpectConversation(*listener, absl::StrCat("tcp:[::1]", port));
     }
@@ -144,8 +154,9 @@ TEST(DialTest, NobodyThereIsUnavailable) {
   const std::string tcp = ListenOn("tcp:127.0.0.1:0")->address();
   EXPECT_THAT(Dial(tcp, Patience()),
               StatusIs(absl::StatusCode::kUnavailable,
-                       HasSubstr(absl::StrCat("Dial(", tcp,
-                                              "): nobody listens there"))));
+                       absl::StrCat("Dial(", tcp,
+                                    "): nobody listens there: connect: "
+                                    "Connection refused")));
   const std::string folder = NewFolder();
   EXPECT_THAT(Dial(absl::StrCat("unix:", folder, "/none"), Patience()),
               StatusIs(absl::StatusCode::kNotFound));
@@ -158,6 +169,109 @@ TEST(DialTest, AnUnknownNameIsNotFound) {
               AnyOf(StatusIs(absl::StatusCode::kNotFound),
                     StatusIs(absl::StatusCode::kUnavailable)));
 }
+
+TEST(DialTest, ItsErrorTellsTheErrnoOfTheSystem) {
+  const std::string folder = NewFolder();
+  const std::string dead = absl::StrCat("unix:", folder, "/dead");
+  const int fd = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  struct sockaddr_un un = {};
+  un.sun_family = AF_UNIX;
+  dead.copy(un.sun_path, sizeof(un.sun_path) - 1, strlen("unix:"));
+  ABSL_PCHECK(::bind(fd, reinterpret_cast<struct sockaddr*>(&un), sizeof(un)) ==
+              0);
+  ::close(fd);
+  const std::string tcp = ListenOn("tcp:127.0.0.1:0")->address();
+  for (const auto& [address, error] :
+       {std::pair<std::string, std::optional<int>>(tcp, ECONNREFUSED),
+        {dead, ECONNREFUSED},
+        {absl::StrCat("unix:", folder, "/none"), ENOENT},
+        // TCP cannot be dialed there.
+        {"tcp:255.255.255.255:80", ENETUNREACH},
+        {"tcp:127.0.0.1:no-such-service", std::nullopt},
+        {"nonsense", std::nullopt}}) {
+    const absl::Status status = Dial(address, Patience()).status();
+    EXPECT_EQ(ErrnoOf(status), error) << status;
+    if (error.has_value()) {
+      EXPECT_THAT(status.message(),
+                  HasSubstr(absl::StrCat("connect: ", std::strerror(*error))));
+    }
+  }
+}
+
+TEST(ListenTest, ItsErrorTellsTheErrnoOfTheSystem) {
+  const auto listener = ListenOn("tcp:127.0.0.1:0");
+  for (const auto& [address, error] :
+       {std::pair<std::string, int>(listener->address(), EADDRINUSE),
+        {"unix:/no/such/folder/socket", ENOENT}}) {
+    const absl::Status status = Listen(address).status();
+    EXPECT_EQ(ErrnoOf(status), error) << status;
+  }
+  EXPECT_EQ(ErrnoOf(ListenOnFd(-1).status()), EBADF);
+}
+
+// --- DialOptions::may_dial
+
+// Dials `address` and returns what may_dial, which forbids it all, was asked.
+std::vector<std::string> AskedBeforeDialing(const std::string& address) {
+  std::vector<std::string> asked;
+  DialOptions options;
+  options.may_dial = [&](const SocketAddress& each) {
+    asked.push_back(each.ToString());
+    return false;
+  };
+  const absl::Status status = Dial(address, Patience(), options).status();
+  EXPECT_THAT(status,
+              StatusIs(absl::StatusCode::kPermissionDenied,
+                       HasSubstr(absl::StrCat("may_dial forbids ",
+                                              absl::StrJoin(asked, " and ")))));
+  EXPECT_EQ(ErrnoOf(status), std::nullopt);
+  return asked;
+}
+
+TEST(MayDialTest, IsAskedForEachAddressOfANameAndNeverForTheName) {
+  const auto listener = ListenOn("tcp:0");
+  const std::string address = listener->address();
+  const std::string port = address.substr(address.rfind(':'));
+  const std::vector<std::string> asked =
+      AskedBeforeDialing(absl::StrCat("tcp:localhost", port));
+  EXPECT_THAT(asked, Contains(absl::StrCat("tcp:127.0.0.1", port)));
+  EXPECT_THAT(asked, Each(AnyOf(absl::StrCat("tcp:127.0.0.1", port),
+                                absl::StrCat("tcp:[::1]", port))));
+  // Nothing was connected.
+  EXPECT_THAT(listener->Accept(absl::InfinitePast()),
+              StatusIs(absl::StatusCode::kDeadlineExceeded));
+}
+
+TEST(MayDialTest, LeavesOutWhatItForbids) {
+  const auto listener = ListenOn("tcp:0");
+  const std::string address = listener->address();
+  const std::string port = address.substr(address.rfind(':'));
+  DialOptions options;
+  options.may_dial = [](const SocketAddress& each) {
+    return each.host() == "127.0.0.1";
+  };
+  const absl::StatusOr<std::unique_ptr<Flow>> flow =
+      Dial(absl::StrCat("tcp:localhost", port), Patience(), options);
+  ASSERT_THAT(flow, IsOk());
+  EXPECT_EQ((*flow)->remote_address(), absl::StrCat("tcp:127.0.0.1", port));
+}
+
+TEST(MayDialTest, SeesTheLoopbackAddressForThatOfEveryAddress) {
+  EXPECT_THAT(AskedBeforeDialing("tcp:0.0.0.0:80"),
+              ElementsAre("tcp:127.0.0.1:80"));
+  EXPECT_THAT(AskedBeforeDialing("tcp:0:80"), ElementsAre("tcp:127.0.0.1:80"));
+  EXPECT_THAT(AskedBeforeDialing("tcp:[::]:80"), ElementsAre("tcp:[::1]:80"));
+  EXPECT_THAT(AskedBeforeDialing("tcp:[::ffff:0.0.0.0]:80"),
+              ElementsAre("tcp:[::ffff:127.0.0.1]:80"));
+}
+
+TEST(MayDialTest, IsAskedAboutAUnixSocketAsItWasGiven) {
+  for (const char* address : {"unix:some/path", "unix:./@file", "unix:@name"}) {
+    EXPECT_THAT(AskedBeforeDialing(address), ElementsAre(address));
+  }
+}
+
+// --- Limits
 
 TEST(DialTest, ItsDeadlineEndsTheWait) {
   // Nobody accepts, and soon there is no room for more that wait.

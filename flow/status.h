@@ -3,8 +3,9 @@
 //
 // File: status.h
 //
-// How results show the ends of a stream: *Closed*, the one error of this
-// library that absl::StatusCode has no code for, and end-of-file.
+// What a result tells besides its code: *Closed*, the one error of this library
+// that absl::StatusCode has no code for, end-of-file, and the errno of a system
+// call.
 //
 // A write is Closed when the stream takes no more and nothing is broken: this
 // end has called Shutdown(kWrite) or Close(), the remote has refused the
@@ -18,6 +19,9 @@
 
 #ifndef FLOW_STATUS_H_
 #define FLOW_STATUS_H_
+
+#include <optional>
+#include <utility>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -47,6 +51,39 @@ bool IsClosed(const absl::Status& status);
 //   absl::StatusOr<absl::Cord> data = flow.Read();
 //   if (flow::IsEof(data)) break;
 bool IsEof(const absl::StatusOr<absl::Cord>& data);
+
+// ErrnoOf()
+//
+// Returns the errno of the system call whose failure `status` reports, whatever
+// was added to its message since. Returns nothing if it reports something else,
+// such as a deadline, a name that does not exist, or Closed.
+//
+//   absl::StatusOr<std::unique_ptr<Flow>> flow = Dial(address, deadline);
+//   if (ErrnoOf(flow.status()) == ECONNREFUSED) ...
+std::optional<int> ErrnoOf(const absl::Status& status);
+
+// WithErrno()
+//
+// Returns `status` with a payload by which ErrnoOf() returns `error`, for
+// system calls of your own. An Ok status has none.
+absl::Status WithErrno(absl::Status status, int error);
+
+// NotAtEnd()
+//
+// Returns what was read where the stream may not end: kOutOfRange if `result`
+// is std::nullopt, which is end-of-file for ReadLine() and ReadUntil() of a
+// Channel and for ReadBlock().
+//
+//   absl::StatusOr<std::string> line =
+//       flow::NotAtEnd(channel.ReadLine(/*max_bytes=*/8192));
+template <typename T>
+absl::StatusOr<T> NotAtEnd(absl::StatusOr<std::optional<T>> result) {
+  if (!result.ok()) return std::move(result).status();
+  if (!result->has_value()) {
+    return absl::OutOfRangeError("the stream has ended");
+  }
+  return **std::move(result);
+}
 
 }  // namespace flow
 

@@ -53,7 +53,8 @@ struct TeeOptions {
 
   // By default an error of the side never disturbs the flow: the copy is given
   // up. If the copy is required, the error breaks the direction at the next
-  // call. Close() then fails if the copy is not whole.
+  // Read (write); AwaitRefusal() does not tell of it. Close() then fails if the
+  // copy is not whole.
   bool required = false;
 
   // For how long Close() waits for the side, once everything else is done. What

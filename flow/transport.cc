@@ -120,6 +120,10 @@ void ForwardingTransport::SetWriteDeadline(absl::Time deadline) {
 
 bool ForwardingTransport::IsLent() const { return inner_->IsLent(); }
 
+bool ForwardingTransport::EndsEarly() const { return inner_->EndsEarly(); }
+
+void ForwardingTransport::RefuseLender() { inner_->RefuseLender(); }
+
 int64_t ForwardingTransport::BytesInTransit() const {
   return inner_->BytesInTransit();
 }

@@ -222,9 +222,26 @@ class Transport {
   //
   // Returns whether the stream goes on after Free(), because the flow is only
   // lent (borrow.h). A decorator that takes a part of the stream then leaves
-  // off behind that part: it reads the rest of it in AwaitRemoteEnd(). Default:
+  // off behind that part: it reads the rest of it in AwaitRemoteEnd(). If that
+  // is late, the Flow does not abort when Close() gives up. It frees. Default:
   // returns false.
   virtual bool IsLent() const { return false; }
+
+  // Transport::EndsEarly()
+  //
+  // Returns whether the end-of-file of a read need not be the end of all that
+  // is underneath. Close() then calls AwaitRemoteEnd() after it as well. Never
+  // changes. Default: returns false.
+  virtual bool EndsEarly() const { return false; }
+
+  // Transport::RefuseLender()
+  //
+  // Ends the inbound direction of the flow that is lent, as its own
+  // Shutdown(kRead) would. The lender can still write. A decorator that takes a
+  // part of the stream calls this in Free() if it has not come to the end of
+  // that part, so that the rest is not taken for what follows. Default: does
+  // nothing.
+  virtual void RefuseLender() {}
 
   // Transport::BytesInTransit()
   //
@@ -290,6 +307,8 @@ class ForwardingTransport : public Transport {
   void SetReadDeadline(absl::Time deadline) override;
   void SetWriteDeadline(absl::Time deadline) override;
   bool IsLent() const override;
+  bool EndsEarly() const override;
+  void RefuseLender() override;
   int64_t BytesInTransit() const override;
   std::string LocalAddress() const override;
   std::string RemoteAddress() const override;

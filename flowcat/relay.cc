@@ -58,7 +58,7 @@ flow::ProxyResult CopyOneWay(Endpoint& a, Endpoint& b,
   };
   if (has_timeout) {
     set_deadlines(options.idle_timeout / kLooks);
-    copy.on_deadline = [&] {
+    copy.on_deadline = [&](flow::Flow&) {
       // What B has accepted can still be arriving there.
       const int64_t before =
           std::exchange(in_transit, b.flow->bytes_in_transit());

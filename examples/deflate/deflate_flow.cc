@@ -192,8 +192,9 @@ class DeflateTransport final : public ForwardingTransport {
           "the write deadline passed before the end of the compressed data "
           "was sent");
     }
-    // Whoever refuses the data wants no trailer.
-    if (IsClosed(status)) status = absl::OkStatus();
+    // Whoever refuses the data wants no trailer. Nobody can over TCP, where
+    // Closed tells of a reset.
+    if (IsClosed(status) && CanBeRefused()) status = absl::OkStatus();
     absl::Status ended = ForwardingTransport::EndWrite(status, deadline);
     return status.ok() ? ended : status;
   }

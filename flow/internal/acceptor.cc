@@ -182,7 +182,7 @@ absl::StatusOr<Acceptor::Connection> Acceptor::AcceptOne(
     }
     if (kind == Kind::kShortage && status.ok()) {
       status =
-          absl::ResourceExhaustedError(FdError(error, "accept4").message());
+          FdErrorAs(absl::StatusCode::kResourceExhausted, error, "accept4");
     }
     if (absl::IsResourceExhausted(status)) {
       if (shortage_ends.is_never()) {

@@ -14,17 +14,20 @@
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
 #include "flow/internal/fd_error.h"
+#include "flow/status.h"
 
 namespace flow::internal {
 
 inline absl::Status BindError(int error, absl::string_view tried = "bind") {
   switch (error) {
     case EADDRINUSE:
-      return absl::AlreadyExistsError("somebody else listens there");
+      return WithErrno(absl::AlreadyExistsError("somebody else listens there"),
+                       error);
     case EADDRNOTAVAIL:
     case EAFNOSUPPORT:
-      return absl::InvalidArgumentError(
-          "the address is not one of this machine");
+      return WithErrno(
+          absl::InvalidArgumentError("the address is not one of this machine"),
+          error);
     default:
       return FdError(error, tried);
   }

@@ -33,10 +33,11 @@ namespace {
 absl::Status ConnectError(int error) {
   switch (error) {
     case ECONNREFUSED:
-      return absl::UnavailableError("nobody listens there");
+      return FdErrorAs(absl::StatusCode::kUnavailable, error,
+                       "nobody listens there: connect");
     case EADDRNOTAVAIL:  // no address or port of ours reaches it
     case EAFNOSUPPORT:
-      return absl::UnavailableError(FdError(error, "connect").message());
+      return FdErrorAs(absl::StatusCode::kUnavailable, error, "connect");
     default:
       return FdError(error, "connect");
   }

@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <cstring>
 #include <string>
 #include <vector>
@@ -20,6 +21,7 @@
 #include "flow/internal/monotonic_deadline.h"
 #include "flow/internal/owned_fd.h"
 #include "flow/socket_options.h"
+#include "flow/status.h"
 #include "flow/testing/internal/listeners.h"
 #include "flow/testing/internal/raw_sockets.h"
 #include "flow/testing/internal/silent_address.h"
@@ -166,7 +168,10 @@ TEST(ConnectTest, AFamilyThatThisMachineLacksIsNotTheLastWord) {
   EXPECT_THAT(Connect({Unknown(), dead.address()}),
               StatusIs(absl::StatusCode::kUnavailable,
                        HasSubstr("nobody listens there")));
+  EXPECT_EQ(ErrnoOf(Connect({Unknown(), dead.address()}).status()),
+            ECONNREFUSED);
   EXPECT_THAT(Connect({Unknown()}), StatusIs(absl::StatusCode::kUnavailable));
+  EXPECT_EQ(ErrnoOf(Connect({Unknown()}).status()), EAFNOSUPPORT);
 }
 
 TEST(ConnectTest, WithoutDescriptorsItIsExhaustedAndLeavesNone) {

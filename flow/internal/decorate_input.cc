@@ -39,7 +39,10 @@ class EndedTransport final : public ForwardingTransport {
     return size_t{0};
   }
   void RefuseRead() override {}
-  absl::Status AwaitRemoteEnd(absl::Time) override { return end_; }
+  absl::Status AwaitRemoteEnd(absl::Time deadline) override {
+    if (!end_.ok() || !EndsEarly()) return end_;
+    return ForwardingTransport::AwaitRemoteEnd(deadline);
+  }
 
  private:
   const absl::Status end_;

@@ -13,16 +13,23 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
+#include "flow/status.h"
 
 namespace flow::internal {
 
-// Returns `tried: Connection reset by peer` with the code for `error`, which is
-// not 0. The code of absl::ErrnoToStatus() does not always fit here:
-// kDeadlineExceeded would mean a deadline of ours, kOutOfRange a stream that
-// has ended, and an error that stays must not look like a mistake of the
-// caller.
+// Returns `tried: Connection reset by peer` with the code `code`; ErrnoOf()
+// (status.h) of it is `error`, which is not 0.
+inline absl::Status FdErrorAs(absl::StatusCode code, int error,
+                              absl::string_view tried) {
+  return WithErrno(
+      absl::Status(code, absl::ErrnoToStatus(error, tried).message()), error);
+}
+
+// Returns the same with the code for `error`. The code of absl::ErrnoToStatus()
+// does not always fit here: kDeadlineExceeded would mean a deadline of ours,
+// kOutOfRange a stream that has ended, and an error that stays must not look
+// like a mistake of the caller.
 inline absl::Status FdError(int error, absl::string_view tried) {
-  absl::Status status = absl::ErrnoToStatus(error, tried);
   switch (error) {
     case ETIMEDOUT:
     case ETIME:
@@ -30,11 +37,11 @@ inline absl::Status FdError(int error, absl::string_view tried) {
     case ECONNABORTED:
     case ENOTCONN:
     case EPIPE:
-      return absl::UnavailableError(status.message());
+      return FdErrorAs(absl::StatusCode::kUnavailable, error, tried);
     case EFBIG:  // RLIMIT_FSIZE, or a limit of the file system
-      return absl::ResourceExhaustedError(status.message());
+      return FdErrorAs(absl::StatusCode::kResourceExhausted, error, tried);
     default:
-      return status;
+      return FdErrorAs(absl::ErrnoToStatusCode(error), error, tried);
   }
 }
 
@@ -42,10 +49,12 @@ inline absl::Status FdError(int error, absl::string_view tried) {
 // sandbox may set that to 0.
 inline absl::Status PollError(int error) {
   if (error != EINVAL) {
-    return absl::ResourceExhaustedError(FdError(error, "poll").message());
+    return FdErrorAs(absl::StatusCode::kResourceExhausted, error, "poll");
   }
-  return absl::ResourceExhaustedError(
-      "poll: the limit of descriptors (RLIMIT_NOFILE) is too low to wait");
+  return WithErrno(
+      absl::ResourceExhaustedError(
+          "poll: the limit of descriptors (RLIMIT_NOFILE) is too low to wait"),
+      error);
 }
 
 // Returns whether a call that failed with `error` is to be tried again, because

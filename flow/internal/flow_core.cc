@@ -213,7 +213,8 @@ absl::Status FlowCore::Patiently(
 void FlowCore::Finish(const Task& task, const absl::Status& status) {
   const CloseLimit& limit = task.limit;
   const bool is_late = absl::IsDeadlineExceeded(status) && !limit.is_never();
-  absl::string_view tried;
+  bool stays = false;  // as kDeadlineExceeded, which is that of Close()
+  absl::string_view tried = "closing";
   switch (task.due.hook) {
     case Hook::kEndWrite:
       if (is_late && (limit.is_patient() || limit.deadline.has_passed())) {
@@ -222,23 +223,35 @@ void FlowCore::Finish(const Task& task, const absl::Status& status) {
       tried = "ending the outbound direction";
       break;
     case Hook::kAwaitRemoteEnd:
-      if (is_late) GiveUpClose(CloseWaitsFor());
-      tried = "waiting for the remote to end";
+      if (transport_->IsLent()) {
+        // The outbound direction of the lender goes on, so no abort.
+        tried = "Close()";
+        stays = is_late;
+      } else {
+        if (is_late) GiveUpClose(CloseWaitsFor());
+        tried = "waiting for the remote to end";
+      }
       break;
     default:
-      tried = "closing";
       break;
   }
+  if (status.ok()) return state_.Finish(task.due.hook, status);
   state_.Finish(task.due.hook,
-                status.ok() ? status : InContext(tried, Lasting(status)));
+                InContext(tried, stays ? status : Lasting(status)));
 }
 
 void FlowCore::SetDeadline(bool reads, absl::Time deadline) {
   {
     absl::MutexLock lock(&mu_);
     (reads ? read_deadline_ : write_deadline_) = MonotonicDeadline(deadline);
+    if (!reads) ++write_deadlines_set_;
   }
   TellDeadline(reads, deadline);
+}
+
+int64_t FlowCore::write_deadlines_set() const {
+  absl::MutexLock lock(&mu_);
+  return write_deadlines_set_;
 }
 
 void FlowCore::TellDeadline(bool reads, std::optional<absl::Time> deadline) {
@@ -247,11 +260,13 @@ void FlowCore::TellDeadline(bool reads, std::optional<absl::Time> deadline) {
           ? *deadline
           : this->deadline(reads).value_or(MonotonicDeadline()).ToTime();
   RunOther([&] {
-    if (reads) {
-      transport_->SetReadDeadline(told);
-    } else {
-      transport_->SetWriteDeadline(told);
-    }
+    if (!reads) return transport_->SetWriteDeadline(told);
+    // A thread that begins or ends to hold may come in between. Then this is
+    // not the last word.
+    bool held = reads_held_;
+    do {
+      transport_->SetReadDeadline(held ? absl::InfinitePast() : told);
+    } while (std::exchange(held, reads_held_) != held);
   });
 }
 
@@ -350,7 +365,8 @@ absl::Status FlowCore::Close(CloseLimit limit) {
       is_first = !state_.closing();
       if (is_first) {
         close_limit_ = limit;
-        state_.BeginClose(limit.is_patient());
+        state_.BeginClose(limit.is_patient(),
+                          !state_.freed() && transport_->EndsEarly());
       }
     }
     task = TakeTask();
@@ -458,7 +474,9 @@ void FlowCore::GiveUpClose(absl::string_view waited_for) {
       ClosedError(absl::StrCat(name,
                                ": after Close(), which passed its "
                                "deadline")),
-      absl::AbortedError("the other end passed its deadline in Close()"));
+      absl::AbortedError(
+          absl::StrCat(transport_->IsLent() ? Name() : "the other end",
+                       " passed its deadline in Close()")));
 }
 
 int64_t FlowCore::InTransit() const {
@@ -476,7 +494,8 @@ absl::string_view FlowCore::CloseWaitsFor() const {
     case ClosePhase::kSignal:
       break;
     case ClosePhase::kRemote:
-      return "the remote to end its direction";
+      return transport_->IsLent() ? "the rest of what it was lent"
+                                  : "the remote to end its direction";
     case ClosePhase::kTransit:
       return "the remote to take what is in transit";
     case ClosePhase::kCalls:

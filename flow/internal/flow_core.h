@@ -104,6 +104,9 @@ class FlowCore {
       ABSL_LOCKS_EXCLUDED(mu_);
   // Sets the deadline of reads, or of writes.
   void SetDeadline(bool reads, absl::Time deadline) ABSL_LOCKS_EXCLUDED(mu_);
+  // Returns how often that of writes was set. Whoever sets it can tell by this
+  // whether somebody else has. It grows before the transport is told.
+  int64_t write_deadlines_set() const ABSL_LOCKS_EXCLUDED(mu_);
 
   // --- For a flow that is lent (borrow.h)
 
@@ -111,6 +114,9 @@ class FlowCore {
   // take no lock.
   void BeginLoan() { ++loans_; }
   void EndLoan() { --loans_; }
+  // While reads are held, TellDeadline() tells of a read deadline that has
+  // passed, whoever calls it. Call it afterwards, as this tells nobody.
+  void HoldReads(bool held) { reads_held_ = held; }
   // Tells the transport `deadline`, and does not keep it. Without one, tells it
   // that which is kept.
   void TellDeadline(bool reads, std::optional<absl::Time> deadline)
@@ -182,10 +188,12 @@ class FlowCore {
   bool awaits_refusal_ ABSL_GUARDED_BY(mu_) = false;
   std::optional<MonotonicDeadline> read_deadline_ ABSL_GUARDED_BY(mu_);
   std::optional<MonotonicDeadline> write_deadline_ ABSL_GUARDED_BY(mu_);
+  int64_t write_deadlines_set_ ABSL_GUARDED_BY(mu_) = 0;
   // The threads that run functions of the transport other than reads and
   // writes.
   absl::InlinedVector<const void*, 2> inside_ ABSL_GUARDED_BY(mu_);
   std::atomic<int> loans_{0};
+  std::atomic<bool> reads_held_{false};
 };
 
 // An address that no other living thread has.

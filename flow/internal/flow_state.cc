@@ -163,8 +163,9 @@ void FlowState::ReopenRead() {
   read_.Reopen();
 }
 
-void FlowState::BeginClose(bool patient) {
+void FlowState::BeginClose(bool patient, bool ends_early) {
   closing_ = true;
+  ends_early_ = ends_early;
   arrives_ = !patient;
   RequestEnd();
   // A direction that broke has told its end already.
@@ -217,7 +218,8 @@ void FlowState::Advance() {
   if (closing_ && !closed_.has_value() && end_sent_ && !write_.busy()) {
     if (await_ == Await::kNotYet) {
       const bool waits = in_ == Direction::kOpen || in_ == Direction::kRefused;
-      await_ = waits ? Await::kDue : Await::kDone;
+      const bool ended_early = ends_early_ && in_ == Direction::kEnded;
+      await_ = waits || ended_early ? Await::kDue : Await::kDone;
     }
     if (await_ == Await::kDone && arrives_) {
       read_.Shut();

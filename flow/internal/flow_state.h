@@ -201,9 +201,10 @@ class FlowState {
 
   // Begins to close. That sends the end, awaits the end of the remote, awaits
   // the arrival of what is in transit if `patient`, and frees when no call is
-  // under way. Precondition: nobody has begun to close, and the result
-  // is not known.
-  void BeginClose(bool patient);
+  // under way. The end of the remote is awaited after end-of-file as well if
+  // the transport `ends_early`. Precondition: nobody has begun to close, and
+  // the result is not known.
+  void BeginClose(bool patient, bool ends_early = false);
   // Everything in transit has arrived.
   void Arrive();
   // Opens an inbound direction that had come to its end or to an error, since a
@@ -280,6 +281,7 @@ class FlowState {
   absl::Status abort_reason_;   // not Ok: aborted
   absl::Status remote_reason_;  // what the transport is told of it
   bool closing_ = false;        // BeginClose()
+  bool ends_early_ = false;     // of BeginClose()
   Await await_ = Await::kNotYet;
   bool arrives_ = true;        // nothing in transit is waited for
   absl::Status remote_error_;  // of AwaitRemoteEnd()

@@ -27,6 +27,7 @@
 #include "flow/internal/set_socket_options.h"
 #include "flow/internal/socket_file.h"
 #include "flow/socket_options.h"
+#include "flow/status.h"
 
 namespace flow::internal {
 namespace {
@@ -166,7 +167,8 @@ absl::StatusOr<ListeningSocket> AdoptListeningSocket(
   const int own = socket.fd.get();
   if (own < 0) {
     if (errno != EBADF) return FdError(errno, "dup");
-    return absl::InvalidArgumentError("the descriptor is not open");
+    return WithErrno(absl::InvalidArgumentError("the descriptor is not open"),
+                     EBADF);
   }
   if (absl::Status s = CheckListens(own); !s.ok()) return s;
   const int flags = ::fcntl(own, F_GETFL);

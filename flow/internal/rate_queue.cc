@@ -25,7 +25,15 @@ absl::Duration Now() {
 RateQueue::RateQueue(int64_t tokens_per_second, int64_t burst)
     : bucket_(tokens_per_second, burst, Now()) {}
 
-bool RateQueue::Await(Caller& caller, int64_t tokens, int64_t taken) {
+bool RateQueue::Take(Caller& caller, int64_t tokens) {
+  return Await(caller, tokens, /*takes=*/true) != 0;
+}
+
+int64_t RateQueue::AwaitUpTo(Caller& caller, int64_t tokens) {
+  return Await(caller, tokens, /*takes=*/false);
+}
+
+int64_t RateQueue::Await(Caller& caller, int64_t tokens, bool takes) {
   absl::MutexLock lock(&mu_);
   const auto place = callers_.insert(callers_.end(), &caller);
   bool in_time = true;
@@ -34,6 +42,11 @@ bool RateQueue::Await(Caller& caller, int64_t tokens, int64_t taken) {
     if (callers_.front() == &caller) {
       bucket_.Fill(Now());
       wait = bucket_.Until(tokens);
+      const int64_t whole = bucket_.whole();
+      if (!takes && wait == absl::InfiniteDuration() && whole > 0) {
+        tokens = whole;
+        break;
+      }
     }
     if (wait <= absl::ZeroDuration()) break;
     const absl::Duration left = caller.deadline_.left();
@@ -41,10 +54,10 @@ bool RateQueue::Await(Caller& caller, int64_t tokens, int64_t taken) {
     if (!in_time) break;
     caller.woken_.WaitWithTimeout(&mu_, std::min(wait, left));
   }
-  if (in_time) bucket_.Add(static_cast<double>(-taken));
+  if (in_time && takes) bucket_.Add(-static_cast<double>(tokens));
   callers_.erase(place);
   WakeFirst();
-  return in_time;
+  return in_time ? tokens : 0;
 }
 
 void RateQueue::Add(int64_t tokens) {

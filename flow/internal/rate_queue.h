@@ -43,13 +43,20 @@ class RateQueue {
     bool stopped_ = false;
   };
 
-  // RateQueue::Await()
+  // RateQueue::Take()
   //
   // Waits until `caller` is the first one and there are `tokens`, of which
-  // there may be no more than the burst, and takes `taken`. Returns false, and
+  // there may be no more than the burst, and takes them. Returns false, and
   // takes none, if its deadline has passed before. One that is stopped does not
   // wait.
-  bool Await(Caller& caller, int64_t tokens, int64_t taken);
+  bool Take(Caller& caller, int64_t tokens);
+
+  // RateQueue::AwaitUpTo()
+  //
+  // Waits in the same way, and takes nothing. At a rate of 0, where waiting
+  // brings nothing, one token is enough. Returns how many of `tokens` there
+  // are, and 0 if the deadline has passed before.
+  int64_t AwaitUpTo(Caller& caller, int64_t tokens);
 
   // Adds `tokens`, or takes them away if they are negative.
   void Add(int64_t tokens);
@@ -62,6 +69,7 @@ class RateQueue {
   size_t waiting() const;
 
  private:
+  int64_t Await(Caller& caller, int64_t tokens, bool takes);
   void WakeFirst() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
   mutable absl::Mutex mu_;

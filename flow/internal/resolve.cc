@@ -4,6 +4,7 @@
 #include "flow/internal/resolve.h"
 
 #include <netdb.h>
+#include <netinet/in.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
 
@@ -23,10 +24,12 @@
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
 #include "flow/internal/dial_limits.h"
+#include "flow/internal/fd_error.h"
 #include "flow/internal/kernel_address.h"
 #include "flow/internal/monotonic_deadline.h"
 #include "flow/internal/owned_fd.h"
 #include "flow/socket_address.h"
+#include "flow/status.h"
 
 namespace flow::internal {
 namespace {
@@ -48,10 +51,10 @@ absl::Status LookupError(int error, int system_error) {
     case EAI_MEMORY:
       return absl::ResourceExhaustedError(text);
     case EAI_SYSTEM: {
-      const absl::Status status =
-          absl::ErrnoToStatus(system_error, "getaddrinfo");
+      const absl::Status status = FdError(system_error, "getaddrinfo");
       if (absl::IsResourceExhausted(status)) return status;
-      return absl::UnavailableError(status.message());
+      return FdErrorAs(absl::StatusCode::kUnavailable, system_error,
+                       "getaddrinfo");
     }
     default:
       return absl::UnavailableError(text);
@@ -63,9 +66,29 @@ absl::Status LookupError(int error, int system_error) {
 absl::Status CheckDescriptors() {
   const OwnedFd fd(::eventfd(0, EFD_CLOEXEC));
   if (fd.get() >= 0) return absl::OkStatus();
-  return absl::ResourceExhaustedError(
-      absl::ErrnoToStatus(errno, "no descriptor to look the name up")
-          .message());
+  return FdErrorAs(absl::StatusCode::kResourceExhausted, errno,
+                   "no descriptor to look the name up");
+}
+
+// Makes what stands for every address of this machine the loopback address:
+// that is what connect(2) takes it for, and a filter must see it.
+void MakeDialable(KernelAddress& address) {
+  if (address.storage.ss_family == AF_INET) {
+    auto& in = reinterpret_cast<struct sockaddr_in&>(address.storage);
+    if (in.sin_addr.s_addr == htonl(INADDR_ANY)) {
+      in.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    }
+  } else if (address.storage.ss_family == AF_INET6) {
+    auto& ip =
+        reinterpret_cast<struct sockaddr_in6&>(address.storage).sin6_addr;
+    if (IN6_IS_ADDR_UNSPECIFIED(&ip)) {
+      ip = in6addr_loopback;
+    } else if (IN6_IS_ADDR_V4MAPPED(&ip) &&
+               std::count(ip.s6_addr + 12, ip.s6_addr + 16, 0) == 4) {
+      ip.s6_addr[12] = 127;
+      ip.s6_addr[15] = 1;
+    }
+  }
 }
 
 bool IsSame(const KernelAddress& a, const KernelAddress& b) {
@@ -91,6 +114,7 @@ Addresses LookUp(const SocketAddress& name, bool to_listen, int flags) {
     KernelAddress address;
     std::memcpy(&address.storage, a->ai_addr, a->ai_addrlen);
     address.size = a->ai_addrlen;
+    if (!to_listen) MakeDialable(address);
     // A hosts(5) file may say one thing twice.
     const auto is_same = [&address](const KernelAddress& other) {
       return IsSame(address, other);
@@ -120,8 +144,9 @@ Addresses LookUpUntil(const SocketAddress& name, bool to_listen,
       lookup->result = std::move(result);
     }).detach();
   } catch (const std::system_error& error) {
-    return absl::ResourceExhaustedError(
-        absl::StrCat("no thread to look the name up (", error.what(), ")"));
+    return WithErrno(absl::ResourceExhaustedError(absl::StrCat(
+                         "no thread to look the name up (", error.what(), ")")),
+                     error.code().value());
   }
   absl::MutexLock lock(&lookup->mu);
   const auto done = [&lookup] {

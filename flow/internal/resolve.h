@@ -22,7 +22,8 @@ namespace flow::internal {
 // Resolve()
 //
 // Returns the addresses of `name` to connect to or to listen on, at least one
-// and each once. Errors are as Dial() returns them, without the name.
+// and each once. To connect, 0.0.0.0 and :: are the loopback addresses. Errors
+// are as Dial() returns them, without the name.
 absl::StatusOr<std::vector<KernelAddress>> Resolve(const SocketAddress& name,
                                                    bool to_listen,
                                                    const DialLimits& limits);

@@ -41,6 +41,11 @@ class TokenBucket {
   // tokens then.
   void Add(double tokens) { tokens_ = std::min(tokens_ + tokens, burst_); }
 
+  // Returns how many whole tokens there are.
+  int64_t whole() const {
+    return static_cast<int64_t>(std::clamp(tokens_, 0.0, kMost));
+  }
+
   // Returns how long it takes from the last Fill() until there are `tokens`:
   // zero if there are, infinite if there never will be.
   absl::Duration Until(int64_t tokens) const {
@@ -52,6 +57,8 @@ class TokenBucket {
   }
 
  private:
+  static constexpr double kMost = int64_t{1} << 62;
+
   const double rate_;
   const double burst_;
   double tokens_;

@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <memory>
+#include <optional>
 #include <utility>
 
 #include "absl/status/status.h"
@@ -55,7 +56,18 @@ class TransportControl::ControlledTransport final : public ForwardingTransport {
 
   absl::Status EndWrite(const absl::Status& outcome,
                         absl::Time deadline) override {
-    return ReasonOr(ForwardingTransport::EndWrite(outcome, deadline));
+    control_->EndWrites();
+    absl::Status status = ForwardingTransport::EndWrite(outcome, deadline);
+    if (outcome.ok() && status.ok()) control_->SetEnded();
+    return ReasonOr(std::move(status));
+  }
+
+  std::optional<absl::Status> AwaitRefusal(absl::Time deadline) override {
+    std::optional<absl::Status> status =
+        ForwardingTransport::AwaitRefusal(deadline);
+    // The Flow would wait for an end of its own, and not for an abort by us.
+    if (!status.has_value()) status = control_->AwaitWritesOver(deadline);
+    return ReasonOr(*std::move(status));
   }
 
   absl::Status AwaitRemoteEnd(absl::Time deadline) override {
@@ -63,6 +75,7 @@ class TransportControl::ControlledTransport final : public ForwardingTransport {
   }
 
   void Abort(const absl::Status& reason) override {
+    control_->EndWrites();
     if (control_->BeginAbort()) ForwardingTransport::Abort(reason);
   }
 
@@ -120,12 +133,38 @@ void TransportControl::Abort(const absl::Status& reason) {
   reason_ = Lasting(reason);
   // Before a call returns because of the abort.
   aborted_.store(true, std::memory_order_release);
+  is_cut_ = !has_ended_;
+  EndWrites();
   transport_->Abort(reason_);
+}
+
+bool TransportControl::cut() const {
+  absl::MutexLock lock(&mu_);
+  return is_cut_;
+}
+
+void TransportControl::SetEnded() {
+  absl::MutexLock lock(&mu_);
+  has_ended_ = true;
 }
 
 absl::Status TransportControl::Reason() const {
   absl::MutexLock lock(&mu_);
   return reason_;
+}
+
+void TransportControl::EndWrites() {
+  absl::MutexLock lock(&writes_mu_);
+  writes_over_ = true;
+}
+
+absl::Status TransportControl::AwaitWritesOver(absl::Time deadline) const {
+  absl::MutexLock lock(&writes_mu_);
+  if (!AwaitUntil(writes_mu_, absl::Condition(&writes_over_),
+                  MonotonicDeadline(deadline))) {
+    return absl::DeadlineExceededError("no refusal before the deadline");
+  }
+  return absl::AbortedError("this end has ended its writes");
 }
 
 void TransportControl::Release() {

@@ -43,6 +43,9 @@ class TransportControl {
   void Abort(const absl::Status& reason) ABSL_LOCKS_EXCLUDED(mu_);
   // Returns whether an Abort() has reached the flow.
   bool aborted() const { return aborted_.load(std::memory_order_acquire); }
+  // Returns whether it did so before the flow had ended its writes in good
+  // order, and so cut what it might still have said.
+  bool cut() const ABSL_LOCKS_EXCLUDED(mu_);
 
  private:
   class ControlledTransport;
@@ -53,6 +56,11 @@ class TransportControl {
   void SetReadDeadline(absl::Time deadline) ABSL_LOCKS_EXCLUDED(mu_);
   void ApplyReadDeadline() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void Release() ABSL_LOCKS_EXCLUDED(mu_);
+  void SetEnded() ABSL_LOCKS_EXCLUDED(mu_);
+  void EndWrites() ABSL_LOCKS_EXCLUDED(writes_mu_);
+  // Waits until the Flow has ended its writes, or it or a server has aborted.
+  absl::Status AwaitWritesOver(absl::Time deadline) const
+      ABSL_LOCKS_EXCLUDED(writes_mu_);
 
   // Returns whether the caller is the first to abort.
   bool BeginAbort() { return !aborting_.exchange(true); }
@@ -69,7 +77,13 @@ class TransportControl {
   MonotonicDeadline read_deadline_ ABSL_GUARDED_BY(mu_);
   bool is_interruptible_ ABSL_GUARDED_BY(mu_) = false;
   bool is_interrupted_ ABSL_GUARDED_BY(mu_) = false;
+  bool has_ended_ ABSL_GUARDED_BY(mu_) = false;  // its writes, in good order
+  bool is_cut_ ABSL_GUARDED_BY(mu_) = false;
   absl::Status reason_ ABSL_GUARDED_BY(mu_);
+
+  // Not `mu_`, for an Abort() of the flow in a function of the transport.
+  mutable absl::Mutex writes_mu_;
+  bool writes_over_ ABSL_GUARDED_BY(writes_mu_) = false;
 };
 
 // Returns `transport` under `control`, for DecorateFlow(). Once for each.

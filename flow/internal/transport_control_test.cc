@@ -14,8 +14,10 @@
 #include "absl/types/span.h"
 #include "flow/flow.h"
 #include "flow/pipe.h"
+#include "flow/status.h"
 #include "flow/testing/conformance.h"
 #include "flow/testing/internal/deadlines.h"
+#include "flow/testing/internal/hook_flow.h"
 #include "flow/testing/matchers.h"
 #include "flow/transport.h"
 #include "gmock/gmock.h"
@@ -116,6 +118,44 @@ TEST_F(TransportControlTest, EachCallAfterAnAbortGetsTheReason) {
   EXPECT_THAT(remote_->Read(), is_over);
 }
 
+TEST_F(TransportControlTest, AWaitForARefusalGetsTheReason) {
+  std::thread aborter([&] { control_->Abort(absl::UnavailableError("over")); });
+  EXPECT_THAT(flow_->AwaitRefusal(Patience()),
+              StatusIs(absl::StatusCode::kUnavailable, HasSubstr("over")));
+  aborter.join();
+}
+
+// The Flow waits by itself then, and does not know of the control's abort.
+TEST(TransportControlRefusalTest, SoDoesOneThatTheTransportCannotTell) {
+  const auto control = std::make_shared<TransportControl>();
+  const auto flow =
+      Controlled(std::make_unique<flow::testing::HookFlow>(), control);
+  EXPECT_THAT(flow->AwaitRefusal(absl::InfinitePast()),
+              StatusIs(absl::StatusCode::kDeadlineExceeded));
+  std::thread aborter([&] { control->Abort(absl::UnavailableError("over")); });
+  EXPECT_THAT(flow->AwaitRefusal(Patience()),
+              StatusIs(absl::StatusCode::kUnavailable, HasSubstr("over")));
+  aborter.join();
+}
+
+TEST(TransportControlRefusalTest, TheOwnEndOfTheFlowEndsThatToo) {
+  for (const bool aborts : {false, true}) {
+    const auto flow = Controlled(std::make_unique<flow::testing::HookFlow>(),
+                                 std::make_shared<TransportControl>());
+    std::thread ender([&] {
+      if (aborts) flow->Abort(absl::DataLossError("mine"));
+      flow->Shutdown(ShutdownMode::kWrite).IgnoreError();
+    });
+    const absl::Status status = flow->AwaitRefusal(Patience());
+    ender.join();
+    if (aborts) {
+      EXPECT_THAT(status, StatusIs(absl::StatusCode::kDataLoss));
+    } else {
+      EXPECT_TRUE(IsClosed(status)) << status;
+    }
+  }
+}
+
 TEST_F(TransportControlTest, NoCleanEndComesAfterAnAbort) {
   EXPECT_THAT(flow_->Write("half a message"), IsOk());
   control_->Abort(absl::UnavailableError("over"));
@@ -123,6 +163,26 @@ TEST_F(TransportControlTest, NoCleanEndComesAfterAnAbort) {
               StatusIs(absl::StatusCode::kUnavailable));
   EXPECT_THAT(remote_->Read(), HoldsData("half a message"));
   EXPECT_THAT(remote_->Read(), StatusIs(absl::StatusCode::kUnavailable));
+}
+
+TEST_F(TransportControlTest, AnAbortCutsUnlessTheWritesHaveEnded) {
+  EXPECT_THAT(flow_->Shutdown(ShutdownMode::kRead), IsOk());
+  EXPECT_FALSE(control_->cut());
+  control_->Abort(absl::UnavailableError("over"));
+  EXPECT_TRUE(control_->cut());
+}
+
+TEST_F(TransportControlTest, AnAbortAfterTheEndOfTheWritesCutsNothing) {
+  EXPECT_THAT(flow_->Shutdown(ShutdownMode::kWrite), IsOk());
+  control_->Abort(absl::UnavailableError("over"));
+  EXPECT_TRUE(control_->aborted());
+  EXPECT_FALSE(control_->cut());
+}
+
+TEST_F(TransportControlTest, AnEndThatComesAfterTheAbortUndoesNoCut) {
+  control_->Abort(absl::UnavailableError("over"));
+  flow_->Shutdown(ShutdownMode::kWrite).IgnoreError();
+  EXPECT_TRUE(control_->cut());
 }
 
 TEST_F(TransportControlTest, AFlowThatIsGoneIsNotTouched) {

@@ -29,6 +29,7 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "flow/flow.h"
@@ -44,8 +45,10 @@ class PipeListener final : public Listener {
   // PipeListener::Dial()
   //
   // Returns one end of a new pipe. The other one waits to be accepted. It is
-  // destroyed by Close(), or at once after that.
-  std::unique_ptr<Flow> Dial();
+  // destroyed by Close(), or at once after that. `from` is the remote_address()
+  // of the end that is accepted and the local_address() of the one returned, so
+  // that an access list can be tested: `tcp:10.0.0.1:4321`. It may be anything.
+  std::unique_ptr<Flow> Dial(absl::string_view from = "");
 
   // PipeListener::Fail()
   //

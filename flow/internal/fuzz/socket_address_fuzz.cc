@@ -64,6 +64,13 @@ void CheckAddress(absl::string_view text) {
     if (const std::optional<uint16_t> port = address->port_number()) {
       ABSL_CHECK(*SocketAddress::Tcp(address->host(), *port) == *address);
     }
+    if (const std::string bytes = address->ip_bytes(); !bytes.empty()) {
+      ABSL_CHECK_EQ(bytes.size(), brackets ? 16u : 4u) << text;
+      const absl::StatusOr<SocketAddress> same = SocketAddress::Ip(bytes, 80);
+      ABSL_CHECK_OK(same.status());
+      const std::string& host = address->host();
+      ABSL_CHECK_EQ(same->host(), host.substr(0, host.find('%')));
+    }
     return;
   }
   ABSL_CHECK_EQ(address->ToString(), text);
