@@ -3,6 +3,7 @@
 
 #include "flow/borrow.h"
 
+#include <algorithm>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
@@ -20,6 +21,7 @@
 #include "flow/internal/flow_access.h"
 #include "flow/internal/flow_core.h"
 #include "flow/internal/monotonic_deadline.h"
+#include "flow/internal/size_of.h"
 #include "flow/outgoing.h"
 #include "flow/status.h"
 #include "flow/transport.h"
@@ -30,12 +32,10 @@ namespace {
 using internal::FlowAccess;
 using internal::FlowCore;
 using internal::MonotonicDeadline;
+using internal::SizeOf;
 
 // How often a wait for a refusal looks whether the borrower has ended.
 constexpr absl::Duration kLooksAgain = absl::Milliseconds(50);
-
-size_t SizeOf(const absl::Cord& data) { return data.size(); }
-size_t SizeOf(size_t size) { return size; }
 
 class BorrowTransport final : public Transport {
  public:
@@ -68,9 +68,8 @@ class BorrowTransport final : public Transport {
   std::optional<absl::Status> AwaitRefusal(absl::Time deadline) override {
     const MonotonicDeadline until(deadline);
     while (!writes_ended_) {
-      const MonotonicDeadline look = MonotonicDeadline::In(kLooksAgain);
-      absl::Status status =
-          lender_.AwaitRefusal((look < until ? look : until).ToTime());
+      const auto look = std::min(until, MonotonicDeadline::In(kLooksAgain));
+      const absl::Status status = lender_.AwaitRefusal(look.ToTime());
       if (!absl::IsDeadlineExceeded(status) || until.has_passed()) {
         return WithoutContext(status);
       }

@@ -377,16 +377,11 @@ void Channel::Buffers::SetWriteDeadline(absl::Time deadline) {
   SetInnerDeadline();
 }
 
-// Without the lock, because this can run a user's function, which may call the
-// flow. So another thread can come in between; then this is not the last word.
 void Channel::Buffers::SetInnerDeadline() {
-  MonotonicDeadline earlier = EarlierDeadline();
-  MonotonicDeadline given;
-  do {
-    given = earlier;
-    ForwardingTransport::SetWriteDeadline(given.ToTime());
-    earlier = EarlierDeadline();
-  } while (!(given == earlier));
+  internal::TellLatest([this] { return EarlierDeadline(); },
+                       [this](absl::Time deadline) {
+                         ForwardingTransport::SetWriteDeadline(deadline);
+                       });
 }
 
 int64_t Channel::Buffers::BytesInTransit() const {

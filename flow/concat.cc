@@ -21,15 +21,13 @@
 #include "flow/flow.h"
 #include "flow/internal/flow_access.h"
 #include "flow/internal/flow_core.h"
+#include "flow/internal/size_of.h"
 #include "flow/outgoing.h"
 #include "flow/status.h"
 #include "flow/transport.h"
 
 namespace flow {
 namespace {
-
-bool IsEmpty(const absl::Cord& data) { return data.empty(); }
-bool IsEmpty(size_t size) { return size == 0; }
 
 // Flows that are closed already ignore a deadline, a refusal and an abort, so
 // these go to all of them. No flow is destroyed before the transport is.
@@ -54,10 +52,15 @@ class ConcatTransport final : public Transport {
     return ClosedError("inputs in turn take no writes");
   }
 
-  void RefuseRead() override { Refuse(); }
+  void RefuseRead() override {
+    refused_ = true;
+    for (const std::unique_ptr<Flow>& input : inputs_) {
+      input->Shutdown(ShutdownMode::kRead).IgnoreError();  // Close() returns it
+    }
+  }
 
   absl::Status AwaitRemoteEnd(absl::Time deadline) override {
-    Refuse();
+    RefuseRead();
     absl::Status status;
     for (const std::unique_ptr<Flow>& input : inputs_) {
       status.Update(input->Close(deadline));
@@ -95,7 +98,7 @@ class ConcatTransport final : public Transport {
     while (current_ < inputs_.size()) {
       Flow& input = *inputs_[current_];
       absl::StatusOr<Data> data = read(input);
-      if (!data.ok() || !IsEmpty(*data)) return data;
+      if (!data.ok() || internal::SizeOf(*data) != 0) return data;
       // It may be the refusal that has ended the input.
       if (refused_) return ClosedError("what was not read is refused");
       absl::Status status = input.Close();
@@ -103,13 +106,6 @@ class ConcatTransport final : public Transport {
       ++current_;
     }
     return Data();
-  }
-
-  void Refuse() {
-    refused_ = true;
-    for (const std::unique_ptr<Flow>& input : inputs_) {
-      input->Shutdown(ShutdownMode::kRead).IgnoreError();  // Close() returns it
-    }
   }
 
   const std::string name_;

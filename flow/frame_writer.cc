@@ -93,9 +93,13 @@ FrameWriter::~FrameWriter() {
 absl::Status FrameWriter::Write(absl::Span<const Buffer> frame,
                                 absl::Time deadline, WhenFull when_full) {
   Frame waiting(frame, deadline);
-  absl::MutexLock lock(&mu_);
-  absl::Status status = CheckRoom(waiting.size, when_full);
-  return status.ok() ? Pass(waiting) : status;
+  {
+    absl::MutexLock lock(&mu_);
+    absl::Status status = CheckRoom(waiting.size, when_full);
+    if (!status.ok()) return status;
+    Enqueue(waiting);
+  }
+  return Pass(waiting);
 }
 
 absl::Status FrameWriter::WriteBlock(BlockFormat format,
@@ -113,15 +117,18 @@ absl::Status FrameWriter::Post(absl::Span<const Buffer> frame) {
   const Buffer buffer(bytes);
   Frame posted(absl::MakeConstSpan(&buffer, 1), absl::InfinitePast(),
                /*is_posted=*/true);
-  absl::MutexLock lock(&mu_);
-  absl::Status status = CheckRoom(posted.size, WhenFull::kFail);
-  if (!status.ok()) return status;
-  if (!queue_.empty()) {
-    queue_.back()->posted.Append(bytes);
-    waiting_bytes_ += posted.size;
-    return absl::OkStatus();
+  {
+    absl::MutexLock lock(&mu_);
+    absl::Status status = CheckRoom(posted.size, WhenFull::kFail);
+    if (!status.ok()) return status;
+    if (!queue_.empty()) {
+      queue_.back()->posted.Append(bytes);
+      waiting_bytes_ += posted.size;
+      return absl::OkStatus();
+    }
+    Enqueue(posted);
   }
-  status = Pass(posted);
+  absl::Status status = Pass(posted);
   return absl::IsDeadlineExceeded(status) ? absl::OkStatus() : status;
 }
 
@@ -138,14 +145,17 @@ absl::Status FrameWriter::Flush(absl::Time deadline) {
 }
 
 absl::Status FrameWriter::Finish(absl::Time deadline) {
+  Frame last({}, deadline);
+  bool waits = false;
   {
-    Frame last({}, deadline);
     absl::MutexLock lock(&mu_);
     is_finishing_ = true;
-    if (!queue_.empty() || !rest_.empty()) {
-      absl::Status status = Pass(last);
-      if (!status.ok()) return status;
-    }
+    waits = !queue_.empty() || !rest_.empty();
+    if (waits) Enqueue(last);
+  }
+  if (waits) {
+    absl::Status status = Pass(last);
+    if (!status.ok()) return status;
   }
   flow_.SetWriteDeadline(deadline);
   return flow_.Shutdown(ShutdownMode::kWrite);
@@ -171,27 +181,34 @@ absl::Status FrameWriter::CheckRoom(size_t size, WhenFull when_full) const {
   return absl::OkStatus();
 }
 
+void FrameWriter::Enqueue(Frame& frame) {
+  queue_.push_back(&frame);
+  waiting_bytes_ += frame.size;
+  HandPenOn();
+}
+
 absl::Status FrameWriter::Pass(Frame& frame) {
-  Await(frame);
+  while (!AwaitPen(frame)) WriteSome();
   // What was posted behind the last frame has nobody else to send it. This
   // thread does if it need not wait for that.
   bool goes_on = frame.outcome->ok();
-  while (goes_on && queue_.empty() && !rest_.empty()) {
+  while (goes_on) {
     Frame nothing({}, absl::InfinitePast());
-    Await(nothing);
+    {
+      absl::MutexLock lock(&mu_);
+      if (!queue_.empty() || rest_.empty()) break;
+      Enqueue(nothing);
+    }
+    while (!AwaitPen(nothing)) WriteSome();
     goes_on = nothing.outcome->ok();
   }
   return *std::move(frame.outcome);
 }
 
-void FrameWriter::Await(Frame& frame) {
-  queue_.push_back(&frame);
-  waiting_bytes_ += frame.size;
-  HandPenOn();
-  while (!frame.outcome.has_value()) {
-    if (frame.has_pen) {
-      WriteSome();
-    } else if (frame.is_being_written) {
+bool FrameWriter::AwaitPen(Frame& frame) {
+  absl::MutexLock lock(&mu_);
+  while (!frame.has_pen && !frame.outcome.has_value()) {
+    if (frame.is_being_written) {
       // Whoever writes stops in time.
       frame.changed.Wait(&mu_);
     } else if (frame.changed.WaitWithTimeout(&mu_, frame.deadline.left()) &&
@@ -201,23 +218,20 @@ void FrameWriter::Await(Frame& frame) {
       HandPenOn();
     }
   }
+  return frame.outcome.has_value();
 }
 
 void FrameWriter::WriteSome() {
   Batch batch;
-  size_t gathered = rest_.size();
   MonotonicDeadline earliest;
-  for (Frame* frame : queue_) {
-    const size_t size = frame->left() + frame->posted.size();
-    if (!batch.empty() && gathered + size > kMaxGathered) break;
-    frame->is_being_written = true;
-    gathered += size;
-    earliest = std::min(earliest, frame->deadline);
-    batch.push_back(frame);
+  {
+    absl::MutexLock lock(&mu_);
+    batch = TakeBatch();
+    for (const Frame* frame : batch) {
+      earliest = std::min(earliest, frame->deadline);
+    }
   }
-
   // Copies what is borrowed without the lock.
-  mu_.Unlock();
   for (Frame* frame : batch) {
     if (frame->rest.has_value()) continue;
     frame->rest.emplace();
@@ -225,25 +239,40 @@ void FrameWriter::WriteSome() {
       frame->rest->Append(buffer.TakeCord());
     }
   }
-  mu_.Lock();
-  absl::Cord data = rest_;
-  for (const Frame* frame : batch) {
-    data.Append(*frame->rest);
-    data.Append(frame->posted);
+  absl::Cord data;
+  bool is_new = false;
+  {
+    absl::MutexLock lock(&mu_);
+    data = rest_;
+    for (const Frame* frame : batch) {
+      data.Append(*frame->rest);
+      data.Append(frame->posted);
+    }
+    is_new = !(deadline_ == earliest);
+    deadline_ = earliest;
+    if (is_new) ++deadlines_set_;
   }
   const size_t size = data.size();
-  const bool is_new = !(deadline_ == earliest);
-  deadline_ = earliest;
-  if (is_new) ++deadlines_set_;
-
-  mu_.Unlock();
   if (is_new) flow_.SetWriteDeadline(earliest.ToTime());
   const absl::Status status = flow_.WriteFrom(&data);
-  mu_.Lock();
 
+  absl::MutexLock lock(&mu_);
   waiting_bytes_ -= size - data.size();
   EndWritten(batch, size - data.size(), status, earliest);
   HandPenOn();
+}
+
+FrameWriter::Batch FrameWriter::TakeBatch() {
+  Batch batch;
+  size_t gathered = rest_.size();
+  for (Frame* frame : queue_) {
+    const size_t size = frame->left() + frame->posted.size();
+    if (!batch.empty() && gathered + size > kMaxGathered) break;
+    frame->is_being_written = true;
+    gathered += size;
+    batch.push_back(frame);
+  }
+  return batch;
 }
 
 void FrameWriter::EndWritten(const Batch& batch, size_t accepted,

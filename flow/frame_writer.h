@@ -207,16 +207,22 @@ class FrameWriter {
   absl::Status CheckRoom(size_t size, WhenFull when_full) const
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
-  // Waits for the turn of `frame`, and until it is over. Then sends what was
-  // posted meanwhile, as far as that need not wait.
-  absl::Status Pass(Frame& frame) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // Puts `frame` behind those that wait.
+  void Enqueue(Frame& frame) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
-  // Waits for the turn of `frame`, and until it is over.
-  void Await(Frame& frame) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // Waits for the turn of `frame`, which is in the queue, and until it is over.
+  // Then sends what was posted meanwhile, as far as that need not wait.
+  absl::Status Pass(Frame& frame) ABSL_LOCKS_EXCLUDED(mu_);
 
-  // Writes the first frames of the queue. Gives up the lock meanwhile.
+  // Waits until `frame` has the pen, or is over. Returns whether it is over.
+  bool AwaitPen(Frame& frame) ABSL_LOCKS_EXCLUDED(mu_);
+
+  // Writes the first frames of the queue.
   // Precondition: the caller has the pen.
-  void WriteSome() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void WriteSome() ABSL_LOCKS_EXCLUDED(mu_);
+
+  // Returns the first frames, which are being written from now on.
+  Batch TakeBatch() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
   // Takes off what a write has accepted, and ends the frames that are over.
   // `earliest` was its deadline.

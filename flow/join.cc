@@ -26,6 +26,7 @@
 #include "flow/internal/flow_core.h"
 #include "flow/internal/flow_state.h"
 #include "flow/internal/monotonic_deadline.h"
+#include "flow/internal/size_of.h"
 #include "flow/outgoing.h"
 #include "flow/transport.h"
 
@@ -35,9 +36,7 @@ namespace {
 using internal::FlowAccess;
 using internal::FlowCore;
 using internal::FlowState;
-
-size_t SizeOf(const absl::Cord& data) { return data.size(); }
-size_t SizeOf(size_t size) { return size; }
+using internal::SizeOf;
 
 // In place of a transport that an abort has freed. The state of its flow lets
 // nobody read or write.

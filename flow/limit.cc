@@ -24,6 +24,7 @@
 #include "flow/internal/decorate_input.h"
 #include "flow/internal/flow_core.h"
 #include "flow/internal/monotonic_deadline.h"
+#include "flow/internal/size_of.h"
 #include "flow/status.h"
 #include "flow/transport.h"
 
@@ -31,12 +32,10 @@ namespace flow {
 namespace {
 
 using internal::MonotonicDeadline;
+using internal::SizeOf;
 
 // How much Close() reads at once of what it drops, in bytes.
 constexpr int64_t kSkip = int64_t{256} << 10;
-
-size_t SizeOf(const absl::Cord& data) { return data.size(); }
-size_t SizeOf(size_t size) { return size; }
 
 // Only the call that reads touches `left_` and `ended_`: a read, or the
 // skipping in Close(), which comes after the last read. Then Free() does.
@@ -189,17 +188,11 @@ class LimitTransport final : public ForwardingTransport {
     if (!refused_inner_.exchange(true)) ForwardingTransport::RefuseRead();
   }
 
-  // Without the lock, because this can run a user's function, which may call
-  // the flow. So another thread can come in between; then this is not the last
-  // word.
   void SetInnerDeadline() {
-    MonotonicDeadline wanted = InnerDeadline();
-    MonotonicDeadline given;
-    do {
-      given = wanted;
-      ForwardingTransport::SetReadDeadline(given.ToTime());
-      wanted = InnerDeadline();
-    } while (!(given == wanted));
+    internal::TellLatest([this] { return InnerDeadline(); },
+                         [this](absl::Time deadline) {
+                           ForwardingTransport::SetReadDeadline(deadline);
+                         });
   }
   MonotonicDeadline InnerDeadline() {
     absl::MutexLock lock(&mu_);

@@ -7,14 +7,15 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <optional>
-#include <system_error>
-#include <thread>
+#include <thread>  // NOLINT(build/c++11)
 #include <utility>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/clock.h"
@@ -22,6 +23,7 @@
 #include "flow/copy.h"
 #include "flow/flow.h"
 #include "flow/internal/monotonic_deadline.h"
+#include "flow/internal/start_thread.h"
 #include "flow/status.h"
 
 namespace flow {
@@ -52,20 +54,25 @@ class Session {
     SetDeadlines(a_to_b_, options_.idle_timeout / kLooks);
     SetDeadlines(b_to_a_, options_.idle_timeout / kLooks);
     std::vector<std::thread> threads;
-    try {
-      for (const Way* way : {&a_to_b_, &b_to_a_}) {
-        if (!way->sink.can_be_refused()) continue;
-        // An error is for the reader of the same flow, after what came before.
-        threads.emplace_back([this, way] { Watch(*way).IgnoreError(); });
-      }
-      threads.emplace_back([&] { result.b_to_a = Carry(b_to_a_); });
+    const auto start = [&threads](std::function<void()> function) {
+      absl::StatusOr<std::thread> thread = internal::StartThread(
+          std::move(function), "Proxy() could not start its threads");
+      if (thread.ok()) threads.push_back(*std::move(thread));
+      return thread.status();
+    };
+    absl::Status started;
+    for (const Way* way : {&a_to_b_, &b_to_a_}) {
+      if (!started.ok() || !way->sink.can_be_refused()) continue;
+      // An error is for the reader of the same flow, after what came before.
+      started = start([this, way] { Watch(*way).IgnoreError(); });
+    }
+    if (started.ok()) started = start([&] { result.b_to_a = Carry(b_to_a_); });
+    if (started.ok()) {
       result.a_to_b = Carry(a_to_b_);
-    } catch (const std::system_error& error) {
-      const absl::Status status = absl::ResourceExhaustedError(
-          absl::StrCat("Proxy() could not start its threads: ", error.what()));
-      Fail(status);
-      result.a_to_b.status = status;
-      result.b_to_a.status = status;
+    } else {
+      Fail(started);
+      result.a_to_b.status = started;
+      result.b_to_a.status = started;
     }
     for (std::thread& thread : threads) thread.join();
     SetDeadlines(a_to_b_, absl::InfiniteDuration());

@@ -186,21 +186,25 @@ TEST(ServerTest, OneAtATimeIsServedInOrderByOneThread) {
 }
 
 // So that those that are not needed can end.
+// Echoes words, and notes on which threads.
+Server::Handler EchoOnKnownThreads(absl::Mutex& mu,
+                                   std::set<std::thread::id>& threads) {
+  return [&](std::unique_ptr<Flow> client, ServerConnection& connection) {
+    {
+      absl::MutexLock lock(&mu);
+      threads.insert(std::this_thread::get_id());
+    }
+    EchoWords(std::move(client), connection);
+  };
+}
+
 TEST(ServerTest, TheThreadThatWasFreeLastServesNext) {
   PipeListener listener;
   absl::Mutex mu;
   std::set<std::thread::id> threads;
   ServerOptions options;
   options.keep_threads = absl::InfiniteDuration();
-  Server server(
-      [&](std::unique_ptr<Flow> client, ServerConnection& connection) {
-        {
-          absl::MutexLock lock(&mu);
-          threads.insert(std::this_thread::get_id());
-        }
-        EchoWords(std::move(client), connection);
-      },
-      options);
+  Server server(EchoOnKnownThreads(mu, threads), options);
   ServerRunner runner(server, {&listener});
   // Has so many served at once, and returns by how many threads.
   const auto serve = [&](int at_once) {
@@ -292,15 +296,7 @@ TEST(ServerTest,
   ServerOptions options;
   options.max_connections = kConnections;
   options.keep_threads = absl::InfiniteDuration();  // for the second wave
-  Server server(
-      [&](std::unique_ptr<Flow> client, ServerConnection& connection) {
-        {
-          absl::MutexLock lock(&mu);
-          threads.insert(std::this_thread::get_id());
-        }
-        EchoWords(std::move(client), connection);
-      },
-      options);
+  Server server(EchoOnKnownThreads(mu, threads), options);
   ServerRunner runner(server, {listener.get()});
   for (int wave = 0; wave < 2; ++wave) {
     std::vector<std::unique_ptr<Flow>> clients;

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <memory>
+#include <string>
 #include <utility>
 
 #include "absl/status/status.h"
@@ -51,20 +52,6 @@ std::unique_ptr<Flow> TeeBoth(std::unique_ptr<Flow> flow) {
   return TeeReads(TeeWrites(std::move(flow), WillingSide()), WillingSide());
 }
 
-ConformanceOptions Held() {
-  ConformanceOptions options;
-  options.name = "held";
-  options.make_pair = [] {
-    Pipe pipe = MakePipe();
-    return FlowPair{TeeBoth(std::move(pipe.left)), std::move(pipe.right)};
-  };
-  options.make_full = [] {
-    Pipe pipe = MakePipe(4096);
-    return FlowPair{TeeBoth(std::move(pipe.left)), std::move(pipe.right)};
-  };
-  return options;
-}
-
 // A side whose other end is gone, and whose buffer is full with one byte.
 std::unique_ptr<Flow> TeeToNobody(std::unique_ptr<Flow> flow) {
   TeeOptions options;
@@ -74,22 +61,25 @@ std::unique_ptr<Flow> TeeToNobody(std::unique_ptr<Flow> flow) {
                   MakePipe().left, options);
 }
 
-ConformanceOptions Lost() {
+using Tee = std::unique_ptr<Flow> (*)(std::unique_ptr<Flow> flow);
+
+ConformanceOptions Teed(std::string name, Tee tee) {
   ConformanceOptions options;
-  options.name = "lost";
-  options.make_pair = [] {
+  options.name = std::move(name);
+  options.make_pair = [tee] {
     Pipe pipe = MakePipe();
-    return FlowPair{TeeToNobody(std::move(pipe.left)), std::move(pipe.right)};
+    return FlowPair{tee(std::move(pipe.left)), std::move(pipe.right)};
   };
-  options.make_full = [] {
+  options.make_full = [tee] {
     Pipe pipe = MakePipe(4096);
-    return FlowPair{TeeToNobody(std::move(pipe.left)), std::move(pipe.right)};
+    return FlowPair{tee(std::move(pipe.left)), std::move(pipe.right)};
   };
   return options;
 }
 
 INSTANTIATE_TEST_SUITE_P(Tee, FlowConformanceTest,
-                         ::testing::Values(Held(), Lost()),
+                         ::testing::Values(Teed("held", TeeBoth),
+                                           Teed("lost", TeeToNobody)),
                          flow::testing::ConformanceName);
 
 constexpr size_t kSize = 300;

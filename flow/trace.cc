@@ -4,7 +4,6 @@
 #include "flow/trace.h"
 
 #include <algorithm>
-#include <chrono>  // NOLINT(build/c++11)
 #include <cstddef>
 #include <memory>
 #include <ostream>
@@ -21,21 +20,18 @@
 #include "absl/time/time.h"
 #include "flow/flow.h"
 #include "flow/internal/escaped.h"
+#include "flow/internal/monotonic_deadline.h"
 #include "flow/outgoing.h"
 #include "flow/transport.h"
 
 namespace flow {
 namespace {
 
+using internal::MonotonicNow;
 using Operation = TraceEvent::Operation;
 
 std::string Bytes(size_t size) {
   return absl::StrCat(size, size == 1 ? " byte" : " bytes");
-}
-
-// Not the wall clock, which can be set.
-absl::Duration Now() {
-  return absl::FromChrono(std::chrono::steady_clock::now().time_since_epoch());
 }
 
 // The first bytes of `bytes`, which is a Cord or an Outgoing.
@@ -122,12 +118,12 @@ class TraceTransport final : public ForwardingTransport {
     TraceEvent event;
     event.operation = operation;
     event.requested = requested;
-    event.duration = -Now();
+    event.duration = -MonotonicNow();
     return event;
   }
 
   void Tell(TraceEvent event, absl::Status status) const {
-    event.duration += Now();
+    event.duration += MonotonicNow();
     event.status = std::move(status);
     trace_(event);
   }

@@ -3,7 +3,6 @@
 
 #include "flow/internal/flow_core.h"
 
-#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -15,13 +14,10 @@
 #include "absl/functional/function_ref.h"
 #include "absl/log/absl_check.h"
 #include "absl/status/status.h"
-#include "absl/strings/cord.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
-#include "absl/strings/strip.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
-#include "flow/internal/escaped.h"
 #include "flow/internal/flow_state.h"
 #include "flow/internal/fork_generation.h"
 #include "flow/internal/monotonic_deadline.h"
@@ -32,41 +28,10 @@
 namespace flow::internal {
 namespace {
 
-using Direction = FlowState::Direction;
 using ClosePhase = FlowState::ClosePhase;
 using Hook = FlowState::Hook;
 
-absl::Status WithPayloadsOf(const absl::Status& from, absl::Status to) {
-  from.ForEachPayload(
-      [&to](absl::string_view type_url, const absl::Cord& payload) {
-        to.SetPayload(type_url, payload);
-      });
-  return to;
-}
-
 }  // namespace
-
-absl::Status Lasting(absl::Status status) {
-  if (!absl::IsDeadlineExceeded(status)) return status;
-  return WithPayloadsOf(status, absl::AbortedError(status.message()));
-}
-
-absl::Status WithoutContext(absl::string_view name,
-                            const absl::Status& status) {
-  static constexpr absl::string_view kStateEnd = "]: ";
-  static constexpr absl::string_view kTriedEnd = ": ";
-  // `NAME [STATE]: TRIED: CAUSE`, or a flow's own error: `NAME [STATE]: CAUSE`.
-  absl::string_view rest = status.message();
-  if (!absl::ConsumePrefix(&rest, absl::StrCat(name, " [in: "))) return status;
-  const size_t state_end = rest.find(kStateEnd);
-  if (state_end == absl::string_view::npos) return status;
-  rest.remove_prefix(state_end + kStateEnd.size());
-  const size_t tried_end = rest.find(kTriedEnd);
-  if (tried_end != absl::string_view::npos) {
-    rest.remove_prefix(tried_end + kTriedEnd.size());
-  }
-  return WithPayloadsOf(status, absl::Status(status.code(), rest));
-}
 
 FlowCore::FlowCore(Parts parts)
     : state_(parts.state),
@@ -245,8 +210,10 @@ void FlowCore::SetDeadline(bool reads, absl::Time deadline) {
     absl::MutexLock lock(&mu_);
     (reads ? read_deadline_ : write_deadline_) = MonotonicDeadline(deadline);
     if (!reads) ++write_deadlines_set_;
+    if (!BeginOther()) return;
   }
-  TellDeadline(reads, deadline);
+  Tell(reads, deadline);
+  EndOther();
 }
 
 int64_t FlowCore::write_deadlines_set() const {
@@ -255,19 +222,27 @@ int64_t FlowCore::write_deadlines_set() const {
 }
 
 void FlowCore::TellDeadline(bool reads, std::optional<absl::Time> deadline) {
-  const absl::Time told =
-      deadline.has_value()
-          ? *deadline
-          : this->deadline(reads).value_or(MonotonicDeadline()).ToTime();
-  RunOther([&] {
-    if (!reads) return transport_->SetWriteDeadline(told);
-    // A thread that begins or ends to hold may come in between. Then this is
-    // not the last word.
-    bool held = reads_held_;
-    do {
-      transport_->SetReadDeadline(held ? absl::InfinitePast() : told);
-    } while (std::exchange(held, reads_held_) != held);
-  });
+  absl::Time told;
+  {
+    absl::MutexLock lock(&mu_);
+    const std::optional<MonotonicDeadline>& kept =
+        reads ? read_deadline_ : write_deadline_;
+    told = deadline.has_value() ? *deadline
+                                : kept.value_or(MonotonicDeadline()).ToTime();
+    if (!BeginOther()) return;
+  }
+  Tell(reads, told);
+  EndOther();
+}
+
+void FlowCore::Tell(bool reads, absl::Time deadline) {
+  if (!reads) return transport_->SetWriteDeadline(deadline);
+  // A thread that begins or ends to hold may come in between. Then this is not
+  // the last word.
+  bool held = reads_held_;
+  do {
+    transport_->SetReadDeadline(held ? absl::InfinitePast() : deadline);
+  } while (std::exchange(held, reads_held_) != held);
 }
 
 std::optional<MonotonicDeadline> FlowCore::deadline(bool reads) const {
@@ -281,25 +256,27 @@ absl::Status FlowCore::AbortReason() const {
 }
 
 void FlowCore::LoseRead() {
-  RunOther([&] { transport_->LoseRead(); });
+  {
+    absl::MutexLock lock(&mu_);
+    if (!BeginOther()) return;
+  }
+  transport_->LoseRead();
+  EndOther();
 }
 
-void FlowCore::RunOther(absl::FunctionRef<void()> function) {
-  {
-    absl::MutexLock lock(&mu_);
-    if (state_.freed()) return;
-    state_.BeginOther();
-    inside_.push_back(ThisThread());
-  }
-  function();
-  Task task;
-  {
-    absl::MutexLock lock(&mu_);
+bool FlowCore::BeginOther() {
+  if (state_.freed()) return false;
+  state_.BeginOther();
+  inside_.push_back(ThisThread());
+  return true;
+}
+
+void FlowCore::EndOther() {
+  Move([this](FlowState& state) {
+    mu_.AssertHeld();
     inside_.erase(absl::c_find(inside_, ThisThread()));
-    state_.EndOther();
-    task = TakeTask();
-  }
-  Run(std::move(task));
+    state.EndOther();
+  });
 }
 
 absl::Status FlowCore::AwaitRefusal(MonotonicDeadline until) {
@@ -314,16 +291,14 @@ absl::Status FlowCore::AwaitRefusal(MonotonicDeadline until) {
   bool asks = false;
   {
     absl::MutexLock lock(&mu_);
-    if (write_gate().shut()) return late;
-    state_.BeginOther();
-    inside_.push_back(ThisThread());
+    // Nothing is freed before the gate is shut.
+    if (write_gate().shut() || !BeginOther()) return late;
     asks = AwaitUntil(mu_, absl::Condition(&is_turn), until) &&
            !write_gate().shut();
     if (asks) awaits_refusal_ = true;
   }
   std::optional<absl::Status> result = late;
   if (asks) result = transport_->AwaitRefusal(until.ToTime());
-  Task task;
   {
     absl::MutexLock lock(&mu_);
     if (!result.has_value()) {
@@ -333,11 +308,8 @@ absl::Status FlowCore::AwaitRefusal(MonotonicDeadline until) {
     if (result->ok()) result = absl::InternalError("said that all is well");
     result = InContext("AwaitRefusal", *result);
     if (asks) awaits_refusal_ = false;
-    inside_.erase(absl::c_find(inside_, ThisThread()));
-    state_.EndOther();
-    task = TakeTask();
   }
-  Run(std::move(task));
+  EndOther();
   return *std::move(result);
 }
 
@@ -481,64 +453,6 @@ void FlowCore::GiveUpClose(absl::string_view waited_for) {
 
 int64_t FlowCore::InTransit() const {
   return state_.freed() ? 0 : transport_->BytesInTransit();
-}
-
-// --- Texts
-
-absl::string_view FlowCore::CloseWaitsFor() const {
-  if (!state_.closing() && reader_awaiters_ != 0) {
-    return "another thread to read to the end";
-  }
-  switch (state_.close_phase()) {
-    case ClosePhase::kNothing:
-    case ClosePhase::kSignal:
-      break;
-    case ClosePhase::kRemote:
-      return transport_->IsLent() ? "the rest of what it was lent"
-                                  : "the remote to end its direction";
-    case ClosePhase::kTransit:
-      return "the remote to take what is in transit";
-    case ClosePhase::kCalls:
-      return "a call that is under way";
-  }
-  return "a write, or for the end to be sent";
-}
-
-std::string FlowCore::Name() const { return Escaped(transport_->Describe()); }
-
-std::string FlowCore::Describe() const {
-  const auto text = [this](Direction direction) {
-    mu_.AssertReaderHeld();
-    if (direction == Direction::kBroken) return "broken";
-    if (state_.aborted()) return "aborted";
-    if (state_.closed().has_value()) return "closed";
-    if (direction == Direction::kRefused) return "refused";
-    if (direction == Direction::kEnded) return "ended";
-    return "open";
-  };
-  return absl::StrCat(Name(), " [in: ", text(state_.in()), ", ",
-                      read_gate().bytes(), " bytes; out: ", text(state_.out()),
-                      ", ", write_gate().bytes(), " bytes]");
-}
-
-std::string FlowCore::DebugString() const {
-  absl::MutexLock lock(&mu_);
-  std::string text = Describe();
-  if (read_gate().busy()) text += ", in Read()";
-  if (write_gate().busy()) text += ", in a write";
-  if (awaits_refusal_) text += ", in AwaitRefusal()";
-  if (closers_ != 0) {
-    absl::StrAppend(&text, ", in Close() waiting for ", CloseWaitsFor());
-  }
-  return text;
-}
-
-absl::Status FlowCore::InContext(absl::string_view what,
-                                 const absl::Status& status) const {
-  return WithPayloadsOf(
-      status,
-      absl::Status(status.code(), absl::StrCat(Describe(), ": ", what, ": ",
-                                               status.message())));
 }
 
 }  // namespace flow::internal

@@ -157,9 +157,12 @@ class FlowCore {
 
  private:
   void CheckIdle(absl::string_view what) const ABSL_SHARED_LOCKS_REQUIRED(mu_);
-  // Runs a function of the transport that must not run after Free(), unless
-  // that has begun.
-  void RunOther(absl::FunctionRef<void()> function) ABSL_LOCKS_EXCLUDED(mu_);
+  // A function of the transport that must not run after Free() runs between
+  // these two, without the lock. Returns false if Free() has begun.
+  bool BeginOther() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void EndOther() ABSL_LOCKS_EXCLUDED(mu_);
+  // Tells the transport a deadline.
+  void Tell(bool reads, absl::Time deadline) ABSL_LOCKS_EXCLUDED(mu_);
   absl::Status Perform(const Task& task) ABSL_LOCKS_EXCLUDED(mu_);
   absl::Status Patiently(absl::Duration idle_timeout,
                          absl::FunctionRef<absl::Status(absl::Time)> wait)

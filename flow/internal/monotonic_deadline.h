@@ -20,6 +20,13 @@
 
 namespace flow::internal {
 
+// MonotonicNow()
+//
+// Returns the time of a clock that cannot be set, since an epoch of its own.
+inline absl::Duration MonotonicNow() {
+  return absl::FromChrono(std::chrono::steady_clock::now().time_since_epoch());
+}
+
 // MonotonicDeadline
 class MonotonicDeadline {
  public:
@@ -32,7 +39,7 @@ class MonotonicDeadline {
   // Returns the deadline that is `left` from now.
   static MonotonicDeadline In(absl::Duration left) {
     MonotonicDeadline deadline;
-    deadline.at_ = SinceEpoch() + left;
+    deadline.at_ = MonotonicNow() + left;
     return deadline;
   }
 
@@ -44,7 +51,7 @@ class MonotonicDeadline {
   // Looks at the clock only if the answer depends on it.
   absl::Duration left() const {
     if (is_never() || at_ == -absl::InfiniteDuration()) return at_;
-    return at_ - SinceEpoch();
+    return at_ - MonotonicNow();
   }
   bool has_passed() const { return left() <= absl::ZeroDuration(); }
 
@@ -69,17 +76,12 @@ class MonotonicDeadline {
   }
 
  private:
-  static absl::Duration SinceEpoch() {
-    return absl::FromChrono(
-        std::chrono::steady_clock::now().time_since_epoch());
-  }
-
   static absl::Duration Moment(absl::Time deadline) {
     if (deadline == absl::InfiniteFuture()) return absl::InfiniteDuration();
     if (deadline == absl::InfinitePast()) return -absl::InfiniteDuration();
     // Reads the clocks in this order, so that the deadline is not too early.
     const absl::Duration left = deadline - absl::Now();
-    return SinceEpoch() + left;
+    return MonotonicNow() + left;
   }
 
   absl::Duration at_ = absl::InfiniteDuration();  // since the clock's epoch
@@ -94,6 +96,24 @@ inline bool AwaitUntil(absl::Mutex& mu, const absl::Condition& condition,
   const absl::Duration left = deadline.left();
   if (left <= absl::ZeroDuration()) return condition.Eval();
   return mu.AwaitWithTimeout(condition, left);
+}
+
+// TellLatest()
+//
+// Tells somebody a deadline that other threads may change: calls `tell` with
+// what `latest` returns, until that has stayed the same meanwhile. Both are
+// called without a lock, because `tell` can run a user's function, which may
+// call the flow. So another thread can come in between; then this is not the
+// last word.
+template <typename Latest, typename Tell>
+void TellLatest(Latest latest, Tell tell) {
+  MonotonicDeadline wanted = latest();
+  MonotonicDeadline given;
+  do {
+    given = wanted;
+    tell(given.ToTime());
+    wanted = latest();
+  } while (!(given == wanted));
 }
 
 }  // namespace flow::internal

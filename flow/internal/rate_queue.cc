@@ -4,7 +4,6 @@
 #include "flow/internal/rate_queue.h"
 
 #include <algorithm>
-#include <chrono>  // NOLINT(build/c++11)
 #include <cstddef>
 #include <cstdint>
 
@@ -13,17 +12,8 @@
 #include "flow/internal/monotonic_deadline.h"
 
 namespace flow::internal {
-namespace {
-
-// Not the wall clock, which can be set.
-absl::Duration Now() {
-  return absl::FromChrono(std::chrono::steady_clock::now().time_since_epoch());
-}
-
-}  // namespace
-
 RateQueue::RateQueue(int64_t tokens_per_second, int64_t burst)
-    : bucket_(tokens_per_second, burst, Now()) {}
+    : bucket_(tokens_per_second, burst, MonotonicNow()) {}
 
 bool RateQueue::Take(Caller& caller, int64_t tokens) {
   return Await(caller, tokens, /*takes=*/true) != 0;
@@ -40,7 +30,7 @@ int64_t RateQueue::Await(Caller& caller, int64_t tokens, bool takes) {
   while (!caller.stopped_) {
     absl::Duration wait = absl::InfiniteDuration();
     if (callers_.front() == &caller) {
-      bucket_.Fill(Now());
+      bucket_.Fill(MonotonicNow());
       wait = bucket_.Until(tokens);
       const int64_t whole = bucket_.whole();
       if (!takes && wait == absl::InfiniteDuration() && whole > 0) {
@@ -62,7 +52,7 @@ int64_t RateQueue::Await(Caller& caller, int64_t tokens, bool takes) {
 
 void RateQueue::Add(int64_t tokens) {
   absl::MutexLock lock(&mu_);
-  bucket_.Fill(Now());
+  bucket_.Fill(MonotonicNow());
   bucket_.Add(static_cast<double>(tokens));
   WakeFirst();
 }

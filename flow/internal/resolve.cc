@@ -13,23 +13,21 @@
 #include <cstring>
 #include <memory>
 #include <optional>
-#include <system_error>  // NOLINT(build/c++11)
-#include <thread>        // NOLINT(build/c++11)
+#include <thread>  // NOLINT(build/c++11)
 #include <utility>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
 #include "flow/internal/dial_limits.h"
 #include "flow/internal/fd_error.h"
 #include "flow/internal/kernel_address.h"
 #include "flow/internal/monotonic_deadline.h"
 #include "flow/internal/owned_fd.h"
+#include "flow/internal/start_thread.h"
 #include "flow/socket_address.h"
-#include "flow/status.h"
 
 namespace flow::internal {
 namespace {
@@ -137,17 +135,15 @@ struct Lookup {
 Addresses LookUpUntil(const SocketAddress& name, bool to_listen,
                       const DialLimits& limits) {
   const auto lookup = std::make_shared<Lookup>();
-  try {
-    std::thread([lookup, name, to_listen] {
-      Addresses result = LookUp(name, to_listen, 0);
-      absl::MutexLock lock(&lookup->mu);
-      lookup->result = std::move(result);
-    }).detach();
-  } catch (const std::system_error& error) {
-    return WithErrno(absl::ResourceExhaustedError(absl::StrCat(
-                         "no thread to look the name up (", error.what(), ")")),
-                     error.code().value());
-  }
+  absl::StatusOr<std::thread> thread = StartThread(
+      [lookup, name, to_listen] {
+        Addresses result = LookUp(name, to_listen, 0);
+        absl::MutexLock lock(&lookup->mu);
+        lookup->result = std::move(result);
+      },
+      "no thread to look the name up");
+  if (!thread.ok()) return thread.status();
+  thread->detach();
   absl::MutexLock lock(&lookup->mu);
   const auto done = [&lookup] {
     lookup->mu.AssertReaderHeld();

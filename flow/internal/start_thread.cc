@@ -11,15 +11,19 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
+#include "flow/status.h"
 
 namespace flow::internal {
 
-absl::StatusOr<std::thread> StartThread(std::function<void()> function) {
+absl::StatusOr<std::thread> StartThread(std::function<void()> function,
+                                        absl::string_view what) {
   try {
     return std::thread(std::move(function));
   } catch (const std::system_error& error) {
-    return absl::ResourceExhaustedError(
-        absl::StrCat("no thread available (", error.what(), ")"));
+    return WithErrno(absl::ResourceExhaustedError(
+                         absl::StrCat(what, " (", error.what(), ")")),
+                     error.code().value());
   }
 }
 

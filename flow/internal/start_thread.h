@@ -15,15 +15,19 @@
 #include <thread>  // NOLINT(build/c++11)
 
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 
 namespace flow::internal {
 
 // StartThread()
 //
-// Runs `function` on a thread of its own, which the caller joins.
+// Runs `function` on a thread of its own, which the caller joins or detaches.
 //
-// kResourceExhausted: the system has no thread for it.
-absl::StatusOr<std::thread> StartThread(std::function<void()> function);
+// kResourceExhausted: the system has no thread for it. The text is `what`, and
+// what the system says; ErrnoOf() tells the errno.
+absl::StatusOr<std::thread> StartThread(
+    std::function<void()> function,
+    absl::string_view what = "no thread available");
 
 }  // namespace flow::internal
 

@@ -9,6 +9,7 @@
 #ifndef FLOW_TESTING_INTERNAL_SERVER_RUNNER_H_
 #define FLOW_TESTING_INTERNAL_SERVER_RUNNER_H_
 
+#include <atomic>
 #include <cstddef>
 #include <memory>
 #include <string>
@@ -20,7 +21,9 @@
 #include "absl/status/status_matchers.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/cord.h"
+#include "absl/strings/match.h"
 #include "absl/strings/string_view.h"
+#include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "flow/channel.h"
 #include "flow/flow.h"
@@ -85,6 +88,14 @@ inline std::string ReadSize(Flow& flow, size_t size) {
 inline void ExpectEcho(Flow& client, absl::string_view word) {
   EXPECT_THAT(client.Write(word), ::absl_testing::IsOk());
   EXPECT_EQ(ReadSize(client, word.size()), word);
+}
+
+// Waits until there is a flow, and a thread that reads it.
+inline void AwaitReader(const std::atomic<Channel*>& flow) {
+  while (flow == nullptr ||
+         !absl::StrContains(flow.load()->DebugString(), "in Read()")) {
+    absl::SleepFor(absl::Milliseconds(1));
+  }
 }
 
 }  // namespace flow::testing
