@@ -26,7 +26,6 @@
 #include "absl/time/time.h"
 #include "absl/types/span.h"
 #include "flow/channel.h"
-#include "flow/dial_canceller.h"
 #include "flow/flow.h"
 #include "flow/internal/escaped.h"
 #include "flow/internal/monotonic_deadline.h"
@@ -84,37 +83,8 @@ bool ServerConnection::AwaitRequest(Channel& channel, NoRequest* why) {
 bool ServerConnection::stopping() const { return control_->interrupted(); }
 
 void ServerConnection::Abort(const absl::Status& reason) {
-  absl::MutexLock lock(&mu_);
-  abort_reason_ = reason;
   control_->Abort(reason);
-  // With the lock held, so that the destructor of an AtAbort waits.
-  for (AtAbort* each : std::exchange(at_abort_, {})) each->function_(reason);
-}
-
-ServerConnection::AtAbort::AtAbort(ServerConnection& connection,
-                                   Function function)
-    : connection_(connection), function_(std::move(function)) {
-  absl::MutexLock lock(&connection_.mu_);
-  if (connection_.abort_reason_.ok()) {
-    connection_.at_abort_.push_back(this);
-  } else {
-    function_(connection_.abort_reason_);
-  }
-}
-
-ServerConnection::AtAbort::AtAbort(ServerConnection& connection, Flow& flow)
-    : AtAbort(connection,
-              [&flow](const absl::Status& reason) { flow.Abort(reason); }) {}
-
-ServerConnection::AtAbort::AtAbort(ServerConnection& connection,
-                                   DialCanceller& canceller)
-    : AtAbort(connection,
-              [&canceller](const absl::Status&) { canceller.Cancel(); }) {}
-
-ServerConnection::AtAbort::~AtAbort() {
-  absl::MutexLock lock(&connection_.mu_);
-  auto& all = connection_.at_abort_;
-  all.erase(std::remove(all.begin(), all.end(), this), all.end());
+  canceller_.Cancel(reason);
 }
 
 // --- ServerReport

@@ -47,15 +47,12 @@
 #include <functional>
 #include <memory>
 #include <string>
-#include <vector>
 
-#include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
-#include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "absl/types/span.h"
+#include "flow/canceller.h"
 #include "flow/channel.h"
-#include "flow/dial_canceller.h"
 #include "flow/flow.h"
 #include "flow/internal/transport_control.h"
 #include "flow/socket.h"
@@ -105,41 +102,19 @@ class ServerConnection {
   int64_t number() const { return number_; }
   const std::string& name() const { return name_; }
 
-  // ServerConnection::AtAbort
+  // ServerConnection::canceller()
   //
-  // For a handler that waits for something other than its flow, such as a
-  // Dial(), a flow to a third party, or a decorator that waits by itself
+  // Is cancelled with the reason when the server aborts this connection. For a
+  // handler that waits for something other than its flow, such as a Dial(), a
+  // flow to a third party, or a decorator that waits by itself
   // (docs/servers.md):
   //
-  //   flow::DialCanceller canceller;
-  //   flow::ServerConnection::AtAbort cancel(connection, canceller);
-  //   auto server = flow::Dial(address, deadline, {}, &canceller);
+  //   auto server =
+  //       flow::Dial(address, deadline, {}, &connection.canceller());
   //   if (!server.ok()) return;
-  //   flow::ServerConnection::AtAbort abort(connection, **server);
+  //   flow::AtCancel abort(connection.canceller(), **server);
   //   flow::Proxy(*client, **server);
-  //
-  // Calls `function` once with the reason when the server aborts this
-  // connection, or in the constructor if it has already. The destructor waits
-  // for a call that is under way. `function` must not block, and must not make
-  // or destroy an AtAbort.
-  class AtAbort {
-   public:
-    using Function = std::function<void(const absl::Status& reason)>;
-
-    AtAbort(ServerConnection& connection, Function function);
-    // The function aborts `flow` with the reason, or cancels a Dial(). `flow`
-    // and `canceller` must outlive the AtAbort.
-    AtAbort(ServerConnection& connection, Flow& flow);
-    AtAbort(ServerConnection& connection, DialCanceller& canceller);
-    AtAbort(const AtAbort&) = delete;
-    AtAbort& operator=(const AtAbort&) = delete;
-    ~AtAbort();
-
-   private:
-    friend class ServerConnection;
-    ServerConnection& connection_;
-    const Function function_;
-  };
+  const Canceller& canceller() const { return canceller_; }
 
  private:
   friend class Server;  // and its Core
@@ -147,17 +122,14 @@ class ServerConnection {
   ServerConnection(int64_t number, std::string name,
                    std::shared_ptr<internal::TransportControl> control);
 
-  void Abort(const absl::Status& reason) ABSL_LOCKS_EXCLUDED(mu_);
+  void Abort(const absl::Status& reason);
 
   const int64_t number_;
   const std::string name_;
   // Reaches the transport of the flow, wherever the handler has moved that to.
   const std::shared_ptr<internal::TransportControl> control_;
   std::atomic<bool> stopped_idle_{false};  // the stop has ended its wait
-
-  absl::Mutex mu_;
-  absl::Status abort_reason_ ABSL_GUARDED_BY(mu_);  // Ok: not at the deadline
-  std::vector<AtAbort*> at_abort_ ABSL_GUARDED_BY(mu_);
+  Canceller canceller_;
 };
 
 // ServerOptions

@@ -1,7 +1,7 @@
 // Copyright 2026 The flow authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// What a handler learns of its connection: AwaitRequest() and AtAbort.
+// What a handler learns of its connection: AwaitRequest() and canceller().
 
 #include <atomic>
 #include <functional>
@@ -14,8 +14,8 @@
 #include "absl/synchronization/notification.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
+#include "flow/canceller.h"
 #include "flow/channel.h"
-#include "flow/dial_canceller.h"
 #include "flow/flow.h"
 #include "flow/pipe.h"
 #include "flow/server.h"
@@ -158,53 +158,40 @@ TEST(AwaitRequestTest, LeavesTheReadDeadlineAsItWas) {
   runner.Join();
 }
 
-// --- AtAbort
+// --- canceller()
 
-TEST(AtAbortTest, CallsTheFunctionOnceWithTheReason) {
-  PipeListener listener;
-  absl::Notification ready;
-  Server server([&](std::unique_ptr<Flow>, ServerConnection& me) {
-    {
-      ServerConnection::AtAbort gone(
-          me, [](const absl::Status&) { ADD_FAILURE() << "it is gone"; });
-    }
-    absl::Notification called;
-    ServerConnection::AtAbort here(me, [&](const absl::Status& reason) {
-      EXPECT_THAT(reason, StatusIs(absl::StatusCode::kCancelled));
-      called.Notify();
-    });
-    ready.Notify();
-    called.WaitForNotification();
-    int calls = 0;
-    ServerConnection::AtAbort late(me, [&](const absl::Status&) { ++calls; });
-    EXPECT_EQ(calls, 1);
-  });
-  ServerRunner runner(server, {&listener});
-  const auto client = listener.Dial();
-  ready.WaitForNotification();
-  runner.Stop(kAtOnce);
-}
-
-TEST(AtAbortTest, AbortsAFlowAndCancelsADial) {
+TEST(ServerConnectionTest, AnAbortCancelsWithItsReason) {
   PipeListener listener;
   Pipe pipe = MakePipe();
-  DialCanceller canceller;
   absl::Notification ready;
   Server server([&](std::unique_ptr<Flow>, ServerConnection& me) {
-    ServerConnection::AtAbort cancel(me, canceller);
-    ServerConnection::AtAbort abort(me, *pipe.left);
-    EXPECT_FALSE(canceller.cancelled());
+    EXPECT_FALSE(me.canceller().cancelled());
+    AtCancel abort(me.canceller(), *pipe.left);
     ready.Notify();
     EXPECT_THAT(pipe.left->Read(), StatusIs(absl::StatusCode::kUnavailable,
                                             HasSubstr("maintenance")));
+    EXPECT_THAT(me.canceller().reason(),
+                StatusIs(absl::StatusCode::kUnavailable, "maintenance"));
   });
   ServerRunner runner(server, {&listener});
   const auto client = listener.Dial();
   ready.WaitForNotification();
   runner.Stop(kAtOnce, absl::UnavailableError("maintenance"));
-  EXPECT_TRUE(canceller.cancelled());
   EXPECT_THAT(pipe.right->Read(), StatusIs(absl::StatusCode::kUnavailable,
                                            HasSubstr("maintenance")));
+}
+
+TEST(ServerConnectionTest, AStopInGoodOrderCancelsNothing) {
+  PipeListener listener;
+  Server server([&](std::unique_ptr<Flow> client, ServerConnection& me) {
+    auto channel = MakeChannel(std::move(client));
+    EXPECT_FALSE(me.AwaitRequest(*channel));
+    EXPECT_FALSE(me.canceller().cancelled());
+  });
+  ServerRunner runner(server, {&listener});
+  const auto client = listener.Dial();
+  while (server.serving() == 0) absl::SleepFor(absl::Milliseconds(1));
+  runner.Stop(kNever);
 }
 
 }  // namespace

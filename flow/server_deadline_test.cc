@@ -18,6 +18,7 @@
 #include "absl/synchronization/notification.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
+#include "flow/canceller.h"
 #include "flow/channel.h"
 #include "flow/flow.h"
 #include "flow/rate_limit.h"
@@ -114,14 +115,13 @@ TEST(ServerDeadlineTest, AWriteGetsTheReason) {
 }
 
 // Nothing underneath can end this wait.
-TEST(ServerDeadlineTest, AWaitOfADecoratorIsEndedByAtAbort) {
+TEST(ServerDeadlineTest, AWaitOfADecoratorIsEndedByTheCanceller) {
   PipeListener listener;
   absl::Notification served;
   Server server([&](std::unique_ptr<Flow> client, ServerConnection& me) {
     const auto flow = LimitRate(std::move(client),
                                 {nullptr, std::make_shared<RateLimiter>(0, 1)});
-    const ServerConnection::AtAbort abort(
-        me, [&](const absl::Status& reason) { flow->Abort(reason); });
+    const AtCancel abort(me.canceller(), *flow);
     served.Notify();
     EXPECT_THAT(flow->Write("more than one"),
                 StatusIs(absl::StatusCode::kUnavailable));
@@ -196,8 +196,8 @@ TEST(ServerDeadlineTest, AConnectionWithACallUnderWayIsAbortedAndNotIdle) {
   Server server([&](std::unique_ptr<Flow> client, ServerConnection& me) {
     auto channel = MakeChannel(std::move(client));
     absl::Notification answer;
-    ServerConnection::AtAbort abort(
-        me, [&](const absl::Status&) { answer.Notify(); });
+    AtCancel give_up(me.canceller(),
+                     [&](const absl::Status&) { answer.Notify(); });
     ServeOneCall(*channel, me, waits, answer);
   });
   ServerRunner runner(server, {&listener});
@@ -238,8 +238,8 @@ TEST(ServerDeadlineTest, AFlowThatWasClosedBeforeIsNotAborted) {
   absl::Notification closed;
   absl::Notification aborted;
   Server server([&](std::unique_ptr<Flow> client, ServerConnection& me) {
-    ServerConnection::AtAbort at_abort(
-        me, [&](const absl::Status&) { aborted.Notify(); });
+    AtCancel at_abort(me.canceller(),
+                      [&](const absl::Status&) { aborted.Notify(); });
     EXPECT_THAT(client->Close(Patience()), IsOk());
     closed.Notify();
     aborted.WaitForNotification();  // it is not the flow that takes so long

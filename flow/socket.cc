@@ -19,7 +19,7 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
-#include "flow/dial_canceller.h"
+#include "flow/canceller.h"
 #include "flow/flow.h"
 #include "flow/internal/acceptor.h"
 #include "flow/internal/call_error.h"
@@ -198,7 +198,7 @@ absl::StatusOr<std::unique_ptr<Listener>> Adopt(int fd,
 absl::StatusOr<std::unique_ptr<Flow>> Dial(absl::string_view address,
                                            absl::Time deadline,
                                            const DialOptions& options,
-                                           const DialCanceller* canceller) {
+                                           const Canceller* canceller) {
   const absl::StatusOr<SocketAddress> parsed = SocketAddress::Parse(address);
   if (!parsed.ok()) return CallError("Dial", address, parsed.status());
   return Dial(*parsed, deadline, options, canceller);
@@ -207,7 +207,7 @@ absl::StatusOr<std::unique_ptr<Flow>> Dial(absl::string_view address,
 absl::StatusOr<std::unique_ptr<Flow>> Dial(const SocketAddress& address,
                                            absl::Time deadline,
                                            const DialOptions& options,
-                                           const DialCanceller* canceller) {
+                                           const Canceller* canceller) {
   absl::StatusOr<std::unique_ptr<Flow>> flow = Connect(
       address, DialLimits(MonotonicDeadline(deadline), canceller), options);
   if (!flow.ok()) return CallError("Dial", address.ToString(), flow.status());

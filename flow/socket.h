@@ -57,7 +57,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
-#include "flow/dial_canceller.h"
+#include "flow/canceller.h"
 #include "flow/flow.h"
 #include "flow/socket_address.h"
 #include "flow/socket_options.h"
@@ -79,7 +79,7 @@ namespace flow {
 //  * kDeadlineExceeded: `deadline` passed before there was a connection.
 //  * kResourceExhausted: there was no descriptor, thread or memory to connect
 //    or to look the name up.
-//  * kCancelled: another thread has called `canceller->Cancel()`.
+//  * The reason of `canceller`, if another thread has cancelled that.
 //  * Others come from the system.
 //
 // What the system said is in the text, and ErrnoOf() (status.h) tells it apart:
@@ -91,10 +91,10 @@ namespace flow {
 // `canceller` may be null, and must live until this returns.
 absl::StatusOr<std::unique_ptr<Flow>> Dial(
     absl::string_view address, absl::Time deadline = absl::InfiniteFuture(),
-    const DialOptions& options = {}, const DialCanceller* canceller = nullptr);
+    const DialOptions& options = {}, const Canceller* canceller = nullptr);
 absl::StatusOr<std::unique_ptr<Flow>> Dial(
     const SocketAddress& address, absl::Time deadline = absl::InfiniteFuture(),
-    const DialOptions& options = {}, const DialCanceller* canceller = nullptr);
+    const DialOptions& options = {}, const Canceller* canceller = nullptr);
 
 // Listener
 //

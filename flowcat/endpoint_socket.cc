@@ -13,7 +13,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
-#include "flow/dial_canceller.h"
+#include "flow/canceller.h"
 #include "flow/flow.h"
 #include "flow/socket.h"
 #include "flowcat/endpoint.h"
@@ -37,14 +37,10 @@ Endpoint Connected(std::unique_ptr<flow::Flow> flow, std::string name) {
 absl::StatusOr<Endpoint> OpenDialed(const std::string& address,
                                     const OpenOptions& options) {
   const absl::Duration timeout = options.connect_timeout;
-  flow::DialCanceller canceller;
-  std::optional<Stop::Callback> cancel;
-  if (options.stop != nullptr) {
-    cancel.emplace(*options.stop,
-                   [&](const absl::Status&) { canceller.Cancel(); });
-  }
+  const flow::Canceller* const canceller =
+      options.stop == nullptr ? nullptr : &options.stop->canceller();
   absl::StatusOr<std::unique_ptr<flow::Flow>> flow =
-      flow::Dial(address, absl::Now() + timeout, {}, &canceller);
+      flow::Dial(address, absl::Now() + timeout, {}, canceller);
   if (flow.ok()) return Connected(*std::move(flow), address);
   // What has come of a signal is not said to be the address's fault.
   if (absl::IsCancelled(flow.status())) return options.stop->reason();
@@ -66,9 +62,9 @@ absl::StatusOr<std::unique_ptr<flow::Listener>> ListenOn(
 
 absl::StatusOr<Endpoint> AcceptOne(std::unique_ptr<flow::Listener> listener,
                                    Stop* stop) {
-  std::optional<Stop::Callback> listen_no_more;
+  std::optional<flow::AtCancel> listen_no_more;
   if (stop != nullptr) {
-    listen_no_more.emplace(*stop,
+    listen_no_more.emplace(stop->canceller(),
                            [&](const absl::Status&) { listener->Close(); });
   }
   absl::StatusOr<std::unique_ptr<flow::Flow>> flow = listener->Accept();

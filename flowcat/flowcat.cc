@@ -85,7 +85,8 @@ int Main(int argc, char** argv) {
     return kFailure;
   }
   // Comes before everything else that a request does, some of which prints.
-  Stop::Callback hurry(**stop, [](const absl::Status&) { HurryPrinting(); });
+  flow::AtCancel hurry((*stop)->canceller(),
+                       [](const absl::Status&) { HurryPrinting(); });
   const int exit_code = RunFlowcat(*std::move(command_line), **stop);
   FinishPrinting();
   return exit_code;

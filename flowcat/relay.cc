@@ -14,6 +14,7 @@
 #include "absl/strings/string_view.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
+#include "flow/canceller.h"
 #include "flow/copy.h"
 #include "flow/flow.h"
 #include "flow/proxy.h"
@@ -167,7 +168,7 @@ RelayResult Relay(Endpoint a, Endpoint b, const RelayOptions& options,
   flow::ProxyResult result;
   absl::Status status;
   {
-    Stop::Callback abort(stop, [&](const absl::Status& reason) {
+    flow::AtCancel abort(stop.canceller(), [&](const absl::Status& reason) {
       a.Abort(reason);
       b.Abort(reason);
     });

@@ -21,6 +21,7 @@
 #include "absl/strings/str_format.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
+#include "flow/canceller.h"
 #include "flow/flow.h"
 #include "flow/server.h"
 #include "flow/socket.h"
@@ -170,7 +171,7 @@ class Run {
         },
         options);
     // The connections hear of it by themselves, as both their ends do.
-    Stop::Callback stop(stop_, [&](const absl::Status& reason) {
+    flow::AtCancel stop(stop_.canceller(), [&](const absl::Status& reason) {
       server.Stop(absl::InfiniteFuture(), reason);
     });
     absl::Status status;

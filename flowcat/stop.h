@@ -4,13 +4,9 @@
 // File: stop.h
 //
 // How a signal ends whatever flowcat waits for, which is more than a server.
-// Any code can request a stop, and code that may wait for long says beforehand
-// how to wake it.
 //
-//   Stop& stop = StopOnSignals();
-//   Stop::Callback wake(stop, [&](const absl::Status& reason) {
-//     flow.Abort(reason);
-//   });
+//   Stop& stop = **StopOnSignals();
+//   flow::AtCancel abort(stop.canceller(), flow);
 //   ... flow.Read() ...
 //
 // Nothing is done in a signal handler: a thread of its own waits for signals.
@@ -20,17 +16,17 @@
 #ifndef FLOWCAT_STOP_H_
 #define FLOWCAT_STOP_H_
 
+#include <atomic>
 #include <functional>
 #include <memory>
 #include <system_error>  // NOLINT(build/c++11)
 #include <thread>        // NOLINT(build/c++11)
 #include <utility>
-#include <vector>
 
-#include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
+#include "flow/canceller.h"
 
 namespace flowcat {
 
@@ -43,51 +39,21 @@ class Stop {
 
   // Stop::Request()
   //
-  // Requests a stop because of `signal`, and calls all callbacks on this
-  // thread. Only the first request counts.
+  // Cancels canceller() because of `signal`, with kCancelled and words such as
+  // `ended by SIGTERM`. Only the first request counts.
   void Request(int signal);
 
-  // Stop::signal()
-  //
   // Returns the signal of the request; 0 if there was none.
-  int signal() const;
+  int signal() const { return signal_.load(); }
 
-  // Stop::reason()
-  //
-  // Returns kCancelled with words such as `ended by SIGTERM`; Ok if there was
-  // no request.
-  absl::Status reason() const;
+  const flow::Canceller& canceller() const { return canceller_; }
 
-  // Stop::Callback
-  //
-  // Calls `function` once with the reason, when a stop is requested, or in the
-  // constructor if it was already. The destructor waits for a call that is
-  // under way. `function` must not block, and must not make or destroy
-  // Callbacks.
-  class Callback {
-   public:
-    using Function = std::function<void(const absl::Status& reason)>;
-
-    Callback(Stop& stop, Function function);
-    Callback(const Callback&) = delete;
-    Callback& operator=(const Callback&) = delete;
-    ~Callback();
-
-   private:
-    friend class Stop;
-    Stop& stop_;
-    const Function function_;
-  };
+  // The reason of canceller().
+  absl::Status reason() const { return canceller_.reason(); }
 
  private:
-  bool Requested() const ABSL_SHARED_LOCKS_REQUIRED(mu_) {
-    return signal_ != 0;
-  }
-  absl::Status Reason() const ABSL_SHARED_LOCKS_REQUIRED(mu_);
-
-  mutable absl::Mutex mu_;
-  int signal_ ABSL_GUARDED_BY(mu_) = 0;
-  std::vector<Callback*> callbacks_ ABSL_GUARDED_BY(mu_);
+  std::atomic<int> signal_{0};
+  flow::Canceller canceller_;
 };
 
 // StopOnSignals()
@@ -137,8 +103,9 @@ absl::StatusOr<T> UnlessStopped(Stop& stop,
   } catch (const std::system_error& error) {
     return NoThread(error);
   }
-  Stop::Callback give_up(
-      stop, [shared](const absl::Status& reason) { shared->Finish(reason); });
+  flow::AtCancel give_up(
+      stop.canceller(),
+      [shared](const absl::Status& reason) { shared->Finish(reason); });
   absl::MutexLock lock(&shared->mu);
   shared->mu.Await(absl::Condition(&shared->done));
   return std::move(shared->result);

@@ -9,13 +9,13 @@
 #include <csignal>
 #include <cstdlib>
 #include <memory>
-#include <optional>
 #include <thread>  // NOLINT(build/c++11)
 
 #include "absl/status/status.h"
 #include "absl/status/status_matchers.h"
 #include "absl/status/statusor.h"
 #include "absl/synchronization/notification.h"
+#include "flow/canceller.h"
 #include "flow/testing/internal/no_threads.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -37,35 +37,6 @@ TEST(StopTest, TheFirstRequestCounts) {
   EXPECT_EQ(stop.signal(), SIGTERM);
   EXPECT_THAT(stop.reason(),
               StatusIs(absl::StatusCode::kCancelled, "ended by SIGTERM"));
-}
-
-TEST(StopTest, CallbacksAreCalledOnce) {
-  Stop stop;
-  int calls = 0;
-  Stop::Callback callback(stop, [&](const absl::Status& reason) {
-    EXPECT_EQ(reason.message(), "ended by SIGHUP");
-    ++calls;
-  });
-  EXPECT_EQ(calls, 0);
-  stop.Request(SIGHUP);
-  stop.Request(SIGHUP);
-  EXPECT_EQ(calls, 1);
-}
-
-TEST(StopTest, ACallbackThatIsGoneIsNotCalled) {
-  Stop stop;
-  std::optional<Stop::Callback> callback;
-  callback.emplace(stop, [](const absl::Status&) { ADD_FAILURE(); });
-  callback.reset();
-  stop.Request(SIGINT);
-}
-
-TEST(StopTest, ACallbackThatComesLateIsCalledAtOnce) {
-  Stop stop;
-  stop.Request(SIGINT);
-  int calls = 0;
-  Stop::Callback callback(stop, [&](const absl::Status&) { ++calls; });
-  EXPECT_EQ(calls, 1);
 }
 
 TEST(UnlessStoppedTest, ReturnsWhatTheFunctionDoes) {
@@ -95,9 +66,10 @@ TEST(StopOnSignalsDeathTest, EachSignalIsARequest) {
     EXPECT_EXIT(
         {
           Stop& stop = **StopOnSignals();
-          Stop::Callback exits(stop, [&](const absl::Status& reason) {
-            std::_Exit(absl::IsCancelled(reason) ? 17 : 1);
-          });
+          flow::AtCancel exits(stop.canceller(),
+                               [&](const absl::Status& reason) {
+                                 std::_Exit(absl::IsCancelled(reason) ? 17 : 1);
+                               });
           ::kill(::getpid(), signal);
           while (true) ::pause();
         },

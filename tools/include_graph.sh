@@ -18,10 +18,10 @@ cd "$(dirname "$(realpath "${BASH_SOURCE[0]}")")/.."
 # The floors, the lowest first: their names, and the headers of flow/ or the
 # folders that are on them.
 readonly kFloors='
-values:          status socket_address ip_network socket_options inherited_descriptors dial_canceller cstruct signal_watch
+values:          status socket_address ip_network socket_options inherited_descriptors cstruct signal_watch
 below flow:      outgoing transport
 flow:            flow
-implementations: function_flow pipe fd_flow file socket
+implementations: canceller function_flow pipe fd_flow file socket
 adapters:        buffer_list string_flow cord_flow cstruct_flow copy proxy forwarding_flow channel iostream borrow limit concat prepend join framing frame_writer tee rate_limit trace server
 async:           flow/async
 programs:        flowcat examples

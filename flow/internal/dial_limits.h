@@ -15,7 +15,7 @@
 
 #include "absl/status/status.h"
 #include "absl/time/time.h"
-#include "flow/dial_canceller.h"
+#include "flow/canceller.h"
 #include "flow/internal/monotonic_deadline.h"
 
 namespace flow::internal {
@@ -25,7 +25,7 @@ struct DialLimits {
   // Nobody cancels it.
   DialLimits(MonotonicDeadline deadline)  // NOLINT(runtime/explicit)
       : deadline(deadline) {}
-  DialLimits(MonotonicDeadline deadline, const DialCanceller* canceller)
+  DialLimits(MonotonicDeadline deadline, const Canceller* canceller)
       : deadline(deadline), canceller(canceller) {}
 
   // Returns how long to wait before the next look at Cancelled().
@@ -35,16 +35,13 @@ struct DialLimits {
     return std::min(deadline, MonotonicDeadline::In(absl::Milliseconds(50)));
   }
 
-  // Returns kCancelled if it was cancelled, and otherwise Ok.
+  // Returns the reason if it was cancelled, and otherwise Ok.
   absl::Status Cancelled() const {
-    if (canceller == nullptr || !canceller->cancelled()) {
-      return absl::OkStatus();
-    }
-    return absl::CancelledError("cancelled");
+    return canceller == nullptr ? absl::OkStatus() : canceller->reason();
   }
 
   MonotonicDeadline deadline;
-  const DialCanceller* canceller = nullptr;  // may be null
+  const Canceller* canceller = nullptr;  // may be null
 };
 
 }  // namespace flow::internal

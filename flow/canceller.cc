@@ -1,0 +1,50 @@
+// Copyright 2026 The flow authors
+// SPDX-License-Identifier: Apache-2.0
+
+#include "flow/canceller.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "absl/synchronization/mutex.h"
+#include "flow/flow.h"
+
+namespace flow {
+
+void Canceller::Cancel(absl::Status reason) {
+  absl::MutexLock lock(&mu_);
+  if (cancelled()) return;
+  reason_ = reason.ok() ? absl::CancelledError("cancelled") : std::move(reason);
+  cancelled_.store(true);
+  // With the lock held, so that the destructor of an AtCancel waits.
+  for (const AtCancel* each : std::exchange(waiting_, {})) {
+    each->function_(reason_);
+  }
+}
+
+absl::Status Canceller::reason() const {
+  return cancelled() ? reason_ : absl::OkStatus();
+}
+
+AtCancel::AtCancel(const Canceller& canceller, Function function)
+    : canceller_(canceller), function_(std::move(function)) {
+  absl::MutexLock lock(&canceller_.mu_);
+  if (canceller_.cancelled()) {
+    function_(canceller_.reason_);
+  } else {
+    canceller_.waiting_.push_back(this);
+  }
+}
+
+AtCancel::AtCancel(const Canceller& canceller, Flow& flow)
+    : AtCancel(canceller,
+               [&flow](const absl::Status& reason) { flow.Abort(reason); }) {}
+
+AtCancel::~AtCancel() {
+  absl::MutexLock lock(&canceller_.mu_);
+  auto& all = canceller_.waiting_;
+  all.erase(std::remove(all.begin(), all.end(), this), all.end());
+}
+
+}  // namespace flow
