@@ -57,9 +57,13 @@ std::string NameOf(int64_t number, const Flow& flow, const Listener& listener) {
 
 // --- ServerConnection
 
-ServerConnection::ServerConnection(int64_t number, std::string name,
+ServerConnection::ServerConnection(Server& server, int64_t number,
+                                   std::string name,
                                    std::shared_ptr<TransportControl> control)
-    : number_(number), name_(std::move(name)), control_(std::move(control)) {}
+    : server_(server),
+      number_(number),
+      name_(std::move(name)),
+      control_(std::move(control)) {}
 
 ServerConnection::~ServerConnection() = default;
 
@@ -75,7 +79,9 @@ bool ServerConnection::AwaitRequest(Channel& channel, NoRequest* why) {
   } else if (!first_byte.ok()) {
     reason = NoRequest::kBroken;
   }
-  if (reason == NoRequest::kStopping && !was_stopping) stopped_idle_ = true;
+  if (reason == NoRequest::kStopping && !was_stopping && calls_ == 0) {
+    stopped_idle_ = true;
+  }
   if (why != nullptr) *why = reason;
   return false;
 }
@@ -102,8 +108,10 @@ std::string ServerReport::ToString() const {
 // The connections, the threads that serve them, and those that accept.
 class Server::Core {
  public:
-  Core(Handler handler, ServerOptions options)
-      : handler_(std::move(handler)), options_(std::move(options)) {
+  Core(Server& server, Handler handler, ServerOptions options)
+      : server_(server),
+        handler_(std::move(handler)),
+        options_(std::move(options)) {
     ABSL_CHECK_GE(options_.max_connections, 1);
   }
 
@@ -119,11 +127,20 @@ class Server::Core {
     return static_cast<int64_t>(connections_.size());
   }
 
+  // --- On the thread of a handler
+
+  absl::Status StartCall(ServerConnection& connection, int max,
+                         std::function<void()> call, MonotonicDeadline deadline)
+      ABSL_LOCKS_EXCLUDED(mu_);
+  void JoinCalls(const ServerConnection& connection) ABSL_LOCKS_EXCLUDED(mu_);
+
  private:
   using Connection = std::shared_ptr<ServerConnection>;
+  // To serve a connection, or to do one of its calls.
   struct Job {
+    ServerConnection* connection = nullptr;
     std::unique_ptr<Flow> flow;
-    Connection connection;
+    std::function<void()> call;  // null: to serve
   };
   struct Worker {
     bool HasJobOrEnds() const { return job.has_value() || ends; }
@@ -172,6 +189,7 @@ class Server::Core {
     return connections_.empty();
   }
 
+  Server& server_;
   const Handler handler_;
   const ServerOptions options_;
 
@@ -280,6 +298,7 @@ bool Server::Core::AwaitRoom() {
 
 void Server::Core::Admit(std::unique_ptr<Flow> flow, const Listener& listener) {
   auto control = std::make_shared<TransportControl>();
+  Connection connection;
   Job job;
   job.flow =
       DecorateFlow(std::move(flow), [&](std::unique_ptr<Transport> transport) {
@@ -291,15 +310,20 @@ void Server::Core::Admit(std::unique_ptr<Flow> flow, const Listener& listener) {
     // Another listener may have taken the room meanwhile.
     mu_.Await(absl::Condition(this, &Core::HasRoomOrStops));
     const int64_t number = ++accepted_;
-    job.connection.reset(new ServerConnection(
-        number, NameOf(number, *job.flow, listener), std::move(control)));
+    connection.reset(new ServerConnection(server_, number,
+                                          NameOf(number, *job.flow, listener),
+                                          std::move(control)));
+    job.connection = connection.get();
     why = stopping_ ? reason_ : Assign(job);
-    if (why.ok()) return;
-    if (stopping_) job.connection->control_->Interrupt();
+    if (why.ok()) {
+      connections_.emplace(number, std::move(connection));
+      return;
+    }
+    if (stopping_) connection->control_->Interrupt();
     ++report_.refused;
   }
   if (options_.refuse != nullptr) {
-    options_.refuse(std::move(job.flow), *job.connection, why);
+    options_.refuse(std::move(job.flow), *connection, why);
   } else {
     job.flow->Abort(why);
   }
@@ -323,7 +347,6 @@ absl::Status Server::Core::Assign(Job& job) {
     worker = free_.back();
     free_.pop_back();
   }
-  connections_.emplace(job.connection->number(), job.connection);
   worker->job = std::move(job);
   return absl::OkStatus();
 }
@@ -341,9 +364,18 @@ void Server::Core::Leave(Listener& listener, const absl::Status& error) {
 
 void Server::Core::Work(Worker& me) {
   while (std::optional<Job> job = TakeJob(me)) {
-    handler_(std::move(job->flow), *job->connection);
+    const bool is_call = job->call != nullptr;
+    if (is_call) {
+      std::exchange(job->call, nullptr)();
+    } else {
+      handler_(std::move(job->flow), *job->connection);
+    }
     absl::MutexLock lock(&mu_);
-    End(*job->connection);
+    if (is_call) {
+      --job->connection->calls_;
+    } else {
+      End(*job->connection);
+    }
     free_.push_back(&me);
   }
 }
@@ -366,6 +398,30 @@ void Server::Core::End(const ServerConnection& connection) {
      : connection.stopped_idle_   ? report_.idle
                                   : report_.in_time);
   connections_.erase(connection.number());
+}
+
+absl::Status Server::Core::StartCall(ServerConnection& connection, int max,
+                                     std::function<void()> call,
+                                     MonotonicDeadline deadline) {
+  Job job;
+  job.connection = &connection;
+  job.call = std::move(call);
+  absl::MutexLock lock(&mu_);
+  const auto has_room = [&] { return connection.calls_ < max; };
+  if (!internal::AwaitUntil(mu_, absl::Condition(&has_room), deadline)) {
+    return absl::ResourceExhaustedError(
+        absl::StrCat(connection.name(),
+                     ": as many calls as may be are under way (", max, ")"));
+  }
+  absl::Status status = Assign(job);
+  if (status.ok()) ++connection.calls_;
+  return status;
+}
+
+void Server::Core::JoinCalls(const ServerConnection& connection) {
+  absl::MutexLock lock(&mu_);
+  const auto is_over = [&] { return connection.calls_ == 0; };
+  mu_.Await(absl::Condition(&is_over));
 }
 
 void Server::Core::AwaitConnections() {
@@ -394,7 +450,8 @@ void Server::Core::AwaitConnections() {
 }
 
 Server::Server(Handler handler, ServerOptions options)
-    : core_(std::make_unique<Core>(std::move(handler), std::move(options))) {}
+    : core_(std::make_unique<Core>(*this, std::move(handler),
+                                   std::move(options))) {}
 
 Server::~Server() = default;
 
@@ -414,5 +471,23 @@ void Server::Stop(absl::Time deadline, absl::Status reason) {
 bool Server::stopping() const { return core_->stopping(); }
 
 int64_t Server::serving() const { return core_->serving(); }
+
+// --- ServerCalls
+
+ServerCalls::ServerCalls(ServerConnection& connection, int max)
+    : connection_(connection), max_(max) {
+  ABSL_CHECK_GE(max_, 1);
+}
+
+ServerCalls::~ServerCalls() { Join(); }
+
+absl::Status ServerCalls::Start(std::function<void()> call,
+                                absl::Time deadline) {
+  ABSL_CHECK(call != nullptr);
+  return connection_.server_.core_->StartCall(
+      connection_, max_, std::move(call), MonotonicDeadline(deadline));
+}
+
+void ServerCalls::Join() { connection_.server_.core_->JoinCalls(connection_); }
 
 }  // namespace flow

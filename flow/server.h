@@ -59,6 +59,8 @@
 
 namespace flow {
 
+class Server;
+
 // Why AwaitRequest() has returned false.
 enum class NoRequest {
   // The server stops, and nothing of a request had come before that.
@@ -118,17 +120,20 @@ class ServerConnection {
 
  private:
   friend class Server;  // and its Core
+  friend class ServerCalls;
 
-  ServerConnection(int64_t number, std::string name,
+  ServerConnection(Server& server, int64_t number, std::string name,
                    std::shared_ptr<internal::TransportControl> control);
 
   void Abort(const absl::Status& reason);
 
+  Server& server_;
   const int64_t number_;
   const std::string name_;
   // Reaches the transport of the flow, wherever the handler has moved that to.
   const std::shared_ptr<internal::TransportControl> control_;
   std::atomic<bool> stopped_idle_{false};  // the stop has ended its wait
+  std::atomic<int> calls_{0};              // under way
   Canceller canceller_;
 };
 
@@ -136,8 +141,9 @@ class ServerConnection {
 struct ServerOptions {
   // The most connections that are served at once, each on a thread; at least 1.
   // Others wait to be accepted. (Each listener but one may hold one that was
-  // accepted and waits for its turn.) Threads that a handler starts do not
-  // count: Proxy() takes one to three.
+  // accepted and waits for its turn.) Further
+  // threads of a handler do not count: Proxy() takes one to three, and each of
+  // ServerCalls one.
   int max_connections = 1000;
 
   // How long a thread that has served a connection waits for another one.
@@ -232,8 +238,58 @@ class Server {
 
  private:
   class Core;
+  friend class ServerCalls;
 
   const std::unique_ptr<Core> core_;
+};
+
+// ServerCalls
+//
+// The calls of one connection that are under way at once, for a handler of a
+// multiplexed protocol: it reads one call after the other, and each is answered
+// on another thread of the server.
+//
+//   auto channel = flow::MakeChannel(std::move(client));
+//   flow::FrameWriter answers(*channel);  // frame_writer.h
+//   flow::ServerCalls calls(connection, /*max=*/16);
+//   while (connection.AwaitRequest(*channel)) {
+//     auto request = flow::ReadBlock(*channel, kFormat);  // framing.h
+//     ...
+//     absl::Status begun = calls.Start([&answers, request = **request] {
+//       answers.WriteBlock(kFormat, Answer(request)).IgnoreError();
+//     });
+//     ...
+//   }
+//   calls.Join();
+//
+// Declare it after what the calls use; a connection has at most one. While
+// calls are under way, a connection is not idle when a stop comes. A call that
+// waits for something other than the flow ends that by the connection's
+// canceller().
+class ServerCalls {
+ public:
+  // At most `max` calls are under way at once, each on a thread; at least 1.
+  ServerCalls(ServerConnection& connection, int max);
+  ServerCalls(const ServerCalls&) = delete;
+  ServerCalls& operator=(const ServerCalls&) = delete;
+  // Join().
+  ~ServerCalls();
+
+  // ServerCalls::Start()
+  //
+  // Runs `call` on another thread. Waits while `max` are under way. If that
+  // takes until `deadline`, or no thread can be started, returns
+  // kResourceExhausted, and `call` is not run. Only on the thread of the
+  // handler. An exception that leaves `call` ends the program.
+  absl::Status Start(std::function<void()> call,
+                     absl::Time deadline = absl::InfiniteFuture());
+
+  // Waits until every call has returned.
+  void Join();
+
+ private:
+  ServerConnection& connection_;
+  const int max_;
 };
 
 }  // namespace flow
