@@ -8,7 +8,6 @@
 
 #include "absl/status/status.h"
 #include "absl/synchronization/mutex.h"
-#include "flow/flow.h"
 
 namespace flow {
 
@@ -36,10 +35,6 @@ AtCancel::AtCancel(const Canceller& canceller, Function function)
     canceller_.waiting_.push_back(this);
   }
 }
-
-AtCancel::AtCancel(const Canceller& canceller, Flow& flow)
-    : AtCancel(canceller,
-               [&flow](const absl::Status& reason) { flow.Abort(reason); }) {}
 
 AtCancel::~AtCancel() {
   absl::MutexLock lock(&canceller_.mu_);

@@ -29,12 +29,12 @@
 
 #include <atomic>
 #include <functional>
+#include <utility>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
 #include "absl/synchronization/mutex.h"
-#include "flow/flow.h"
 
 namespace flow {
 
@@ -84,8 +84,12 @@ class AtCancel {
   using Function = std::function<void(const absl::Status& reason)>;
 
   AtCancel(const Canceller& canceller, Function function);
-  // The function aborts `flow`, which must outlive this, with the reason.
-  AtCancel(const Canceller& canceller, Flow& flow);
+  // The function aborts `flow`, a Flow that must outlive this, with the reason.
+  template <typename AnyFlow,
+            typename = decltype(std::declval<AnyFlow&>().Abort(absl::Status()))>
+  AtCancel(const Canceller& canceller, AnyFlow& flow)
+      : AtCancel(canceller,
+                 [&flow](const absl::Status& reason) { flow.Abort(reason); }) {}
   AtCancel(const AtCancel&) = delete;
   AtCancel& operator=(const AtCancel&) = delete;
   ~AtCancel();

@@ -22,6 +22,7 @@
 #include "absl/types/span.h"
 #include "flow/flow.h"
 #include "flow/internal/byte_queue.h"
+#include "flow/status.h"
 
 namespace flow {
 namespace {
@@ -40,6 +41,25 @@ std::string FormatRate(double bytes_per_second) {
 
 std::string Count(int64_t n, absl::string_view noun) {
   return absl::StrFormat("%d %s%s", n, noun, n == 1 ? "" : "s");
+}
+
+// Does what `close_timeout` says, once the sinks have their results.
+void EndSinks(absl::Span<Flow* const> sinks, const CopyOptions& options,
+              absl::Span<CopyResult> results) {
+  if (!options.close_timeout.has_value()) return;
+  const absl::Time deadline = absl::Now() + *options.close_timeout;
+  for (size_t i = 0; i < sinks.size(); ++i) {
+    CopyResult& result = results[i];
+    if (result.status.ok()) {
+      result.status = sinks[i]->Close(deadline);
+      if (!result.status.ok()) result.failed = Side::kSink;
+    } else {
+      // Closed would tell the remote that all was in good order.
+      sinks[i]->Abort(IsClosed(result.status)
+                          ? absl::AbortedError(result.status.message())
+                          : result.status);
+    }
+  }
 }
 
 // One Copy().
@@ -203,17 +223,19 @@ MultiCopyResult Copy(Flow& source, absl::Span<Flow* const> sinks,
     return result;
   }
   result.sinks.resize(sinks.size());
-  result.status =
-      CopyRun(source, sinks, options, absl::MakeSpan(result.sinks)).Run();
+  const absl::Span<CopyResult> results = absl::MakeSpan(result.sinks);
+  result.status = CopyRun(source, sinks, options, results).Run();
+  EndSinks(sinks, options, results);
+  for (const CopyResult& sink : result.sinks) result.status.Update(sink.status);
   return result;
 }
 
 CopyResult Copy(Flow& source, Flow& sink, const CopyOptions& options) {
   Flow* const sinks[] = {&sink};
   CopyResult result;
-  CopyRun(source, sinks, options, absl::MakeSpan(&result, 1))
-      .Run()
-      .IgnoreError();  // is in the result
+  const absl::Span<CopyResult> results = absl::MakeSpan(&result, 1);
+  CopyRun(source, sinks, options, results).Run().IgnoreError();
+  EndSinks(sinks, options, results);
   return result;
 }
 

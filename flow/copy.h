@@ -23,6 +23,7 @@
 #include <cstdint>
 #include <functional>
 #include <limits>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -42,7 +43,7 @@ struct CopyOptions {
   size_t max_read = size_t{256} << 10;
 
   // Where to stop even if the source has not ended, in bytes. At 0 (or less)
-  // there is nothing to do, and neither flow is touched.
+  // there is nothing to copy.
   int64_t max_bytes = std::numeric_limits<int64_t>::max();
 
   // Whether a source that ends before `max_bytes` is an error (kOutOfRange).
@@ -77,6 +78,12 @@ struct CopyOptions {
   // if the deadline was yours, set a new one first. Without this function the
   // copy ends, and `failed` in the result says which side was late.
   std::function<bool(Flow& late)> on_deadline;
+
+  // If set, Copy() ends each sink: by Close(), with a deadline that is this
+  // much later, if the sink has accepted everything, and by Abort() with the
+  // error if not. So no truncated copy looks whole. An error of Close() is that
+  // of the sink. Default: ends nothing. The source is yours in any case.
+  std::optional<absl::Duration> close_timeout;
 };
 
 // CopyStatistics
@@ -118,15 +125,13 @@ struct CopyResult {
 
 // Copy()
 //
-// Reads from `source` and writes to `sink` until end-of-file. Shuts neither
-// down and closes neither; the caller decides what follows:
+// Reads from `source` and writes to `sink` until end-of-file. By default it
+// ends neither. This copy ends its sink:
 //
-//   flow::CopyResult result = flow::Copy(*source, *sink);
-//   if (result.status.ok()) {
-//     result.status = sink->Close(absl::Now() + absl::Seconds(10));
-//   } else {
-//     sink->Abort(result.status);  // so that no truncated copy looks whole
-//   }
+//   flow::CopyOptions options;
+//   options.close_timeout = absl::Seconds(10);
+//   flow::CopyResult result = flow::Copy(*source, *sink, options);
+//   if (!result.status.ok()) LOG(ERROR) << result.status;
 //
 // Data is moved, not copied: the sink is given the Cords that the source
 // returned. If a deadline or a timeout of either flow passes, the copy ends
@@ -139,20 +144,12 @@ CopyResult Copy(Flow& source, Flow& sink, const CopyOptions& options = {});
 
 // Copy() to several sinks
 //
-// Gives each of `sinks` every byte of `source`. Shuts down and closes none of
-// them. There is a result for each sink, in the same order, and with it the
-// same that follows for one sink:
+// Gives each of `sinks` every byte of `source`. There is a result for each
+// sink, in the same order.
 //
-//   flow::Flow* const sinks[] = {mirror.get(), file.get()};
-//   const flow::MultiCopyResult result = flow::Copy(*source, sinks);
-//   for (size_t i = 0; i < 2; ++i) {
-//     const absl::Status& status = result.sinks[i].status;
-//     if (status.ok()) {
-//       closed[i] = sinks[i]->Close(absl::Now() + absl::Seconds(10));
-//     } else {
-//       sinks[i]->Abort(status);
-//     }
-//   }
+//   options.close_timeout = absl::Seconds(10);
+//   const flow::MultiCopyResult result =
+//       flow::Copy(*source, {mirror.get(), file.get()}, options);
 //
 //  * Data is shared by the sinks, not copied.
 //  * The sinks are written to in turn on the calling thread, so the slowest one
@@ -160,6 +157,7 @@ CopyResult Copy(Flow& source, Flow& sink, const CopyOptions& options = {});
 //    at a time.
 //  * If a sink fails, `outlives_sinks` says whether the others go on.
 //  * `on_write` and `on_deadline` are called for each sink.
+//  * With `close_timeout` the sinks are closed in turn, by one deadline.
 //
 // If there are no sinks, that is kInvalidArgument, and nothing is read.
 struct MultiCopyResult {

@@ -18,11 +18,11 @@ cd "$(dirname "$(realpath "${BASH_SOURCE[0]}")")/.."
 # The floors, the lowest first: their names, and the headers of flow/ or the
 # folders that are on them.
 readonly kFloors='
-values:          status socket_address ip_network socket_options inherited_descriptors cstruct signal_watch
+values:          status socket_address ip_network socket_options inherited_descriptors canceller cstruct signal_watch
 below flow:      outgoing transport
 flow:            flow
-implementations: canceller function_flow pipe fd_flow file socket
-adapters:        buffer_list string_flow cord_flow cstruct_flow copy proxy forwarding_flow channel iostream borrow limit concat prepend join framing frame_writer tee rate_limit trace server
+implementations: function_flow pipe fd_flow file socket
+adapters:        buffer_list string_flow cord_flow cstruct_flow copy proxy forwarding_flow channel iostream borrow limit concat prepend join framing frame_writer tee rate_limit trace hang_up server
 async:           flow/async
 programs:        flowcat examples
 '

@@ -1,0 +1,93 @@
+// Copyright 2026 The flow authors
+// SPDX-License-Identifier: Apache-2.0
+
+#include "flow/hang_up.h"
+
+#include <memory>
+#include <string>
+#include <thread>  // NOLINT(build/c++11)
+#include <utility>
+
+#include "absl/status/status.h"
+#include "absl/status/status_matchers.h"
+#include "absl/time/time.h"
+#include "flow/channel.h"
+#include "flow/copy.h"
+#include "flow/flow.h"
+#include "flow/pipe.h"
+#include "flow/socket.h"
+#include "flow/testing/internal/deadlines.h"
+#include "flow/testing/matchers.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+
+namespace flow {
+namespace {
+
+using ::absl_testing::IsOk;
+using ::absl_testing::IsOkAndHolds;
+using ::absl_testing::StatusIs;
+using ::flow::testing::Patience;
+using ::testing::Not;
+
+constexpr absl::Time kAtOnce = absl::InfinitePast();
+
+TEST(HangUpTest, ARemoteThatGoesOnSendingHasTheLastWordAndACleanEnd) {
+  for (const char* address : {"tcp:127.0.0.1:0", "unix:@hang_up_test"}) {
+    const auto listener = Listen(address);
+    ASSERT_THAT(listener, IsOk());
+    const auto client = Dial((*listener)->address());
+    ASSERT_THAT(client, IsOk());
+    const auto server = (*listener)->Accept();
+    ASSERT_THAT(server, IsOk());
+    const std::string request(100000, 'x');
+    EXPECT_THAT((*client)->Write(request), IsOk());
+    std::thread remote([&] {
+      // Refused sooner or later, or taken and thrown away.
+      for (int i = 0; i < 10; ++i) (*client)->Write(request).IgnoreError();
+      EXPECT_THAT(ReadAll(**client, 1000), IsOkAndHolds("no more")) << address;
+      (*client)->Close(kAtOnce).IgnoreError();
+    });
+    EXPECT_THAT(HangUp(**server, "no more", Patience()), IsOk()) << address;
+    remote.join();
+  }
+}
+
+TEST(HangUpTest, TheLastWordComesAfterWhatAChannelHasBuffered) {
+  Pipe pipe = MakePipe(kNoLimit);
+  const auto channel = MakeChannel(std::move(pipe.left));
+  EXPECT_THAT(channel->WriteBuffered("the answer; "), IsOk());
+  std::thread remote([&] {
+    EXPECT_THAT(ReadAll(*pipe.right, 1000), IsOkAndHolds("the answer; bye"));
+    pipe.right->Close(kAtOnce).IgnoreError();
+  });
+  EXPECT_THAT(HangUp(*channel, "bye", Patience()), IsOk());
+  remote.join();
+}
+
+TEST(HangUpTest, ALastWordMayBeEmpty) {
+  Pipe pipe = MakePipe();
+  std::thread remote([&] {
+    EXPECT_THAT(pipe.right->Read(), testing::IsEof());
+    pipe.right->Close(kAtOnce).IgnoreError();
+  });
+  EXPECT_THAT(HangUp(*pipe.left, "", Patience()), IsOk());
+  remote.join();
+}
+
+TEST(HangUpTest, ALastWordThatIsCutDoesNotLookWhole) {
+  Pipe pipe = MakePipe(4);
+  EXPECT_THAT(HangUp(*pipe.left, "too long", testing::Soon()),
+              StatusIs(absl::StatusCode::kDeadlineExceeded));
+  EXPECT_THAT(ReadAll(*pipe.right, 1000), Not(IsOk()));
+  EXPECT_THAT(pipe.left->Write("more"), Not(IsOk()));
+}
+
+TEST(HangUpTest, PastItsDeadlineItSendsWhatTheFlowTakesAtOnce) {
+  Pipe pipe = MakePipe(kNoLimit);
+  EXPECT_THAT(HangUp(*pipe.left, "bye", kAtOnce), IsOk());
+  EXPECT_THAT(ReadAll(*pipe.right, 1000), IsOkAndHolds("bye"));
+}
+
+}  // namespace
+}  // namespace flow
