@@ -31,15 +31,12 @@
 #include "flow/function_flow.h"
 #include "flow/testing/allocation_counter.h"
 #include "flow/testing/copied_bytes.h"
-#include "flow/testing/internal/one_way_flow.h"
 
 namespace flow {
 namespace {
 
 using ::flow::testing::AllocationCounter;
 using ::flow::testing::CopiedBytes;
-using ::flow::testing::FromInput;
-using ::flow::testing::FromOutput;
 
 constexpr size_t kPieces = 16;  // the length of a gathered list
 
@@ -94,7 +91,7 @@ class Memory {
 // --- An empty call
 
 void BM_EmptyWrite(benchmark::State& state) {
-  auto flow = FromOutput(Output());
+  auto flow = MakeOutputFlow(Output());
   CountAllocations count(state);
   for (auto _ : state) benchmark::DoNotOptimize(flow->Write(""));
 }
@@ -102,7 +99,7 @@ BENCHMARK(BM_EmptyWrite);
 
 // A write of one byte to an output that does nothing: what the contract costs.
 void BM_OneByte(benchmark::State& state) {
-  auto flow = FromOutput(
+  auto flow = MakeOutputFlow(
       Output::Bytes([](absl::Span<const char> bytes) -> absl::StatusOr<size_t> {
         return bytes.size();
       }));
@@ -115,7 +112,7 @@ BENCHMARK(BM_OneByte);
 
 void BM_ReadByTheByte(benchmark::State& state) {
   const std::string source(state.range(0), 'x');
-  auto flow = FromInput(
+  auto flow = MakeInputFlow(
       Input::Bytes([&](absl::Span<char> buffer) -> absl::StatusOr<size_t> {
         std::memcpy(buffer.data(), source.data(), source.size());
         return source.size();
@@ -152,7 +149,7 @@ BENCHMARK(BM_ReadByTheByte_Limit_MallocMemcpyFree)
 
 void BM_ReadByTheBuffer(benchmark::State& state) {
   const absl::Cord source(std::string(state.range(0), 'x'));
-  auto flow = FromInput(
+  auto flow = MakeInputFlow(
       Input::Buffers([&]() -> absl::StatusOr<absl::Cord> { return source; }));
   SetCopied(state, CopiedBytes(source, flow->Read().value()));
   CountAllocations count(state);
@@ -178,7 +175,7 @@ BENCHMARK(BM_ReadByTheBuffer_Limit_ShareACord)->Arg(4 << 10)->Arg(1 << 20);
 void BM_WriteByTheByte(benchmark::State& state) {
   const std::string data(state.range(0), 'x');
   Memory memory(1 << 20);
-  auto flow = FromOutput(memory.AsOutput());
+  auto flow = MakeOutputFlow(memory.AsOutput());
   CountAllocations count(state);
   for (auto _ : state) benchmark::DoNotOptimize(flow->Write(data));
   SetCopied(state, data.size());
@@ -199,7 +196,7 @@ void BM_WriteByTheBuffer(benchmark::State& state) {
   const absl::Cord data(std::string(state.range(0), 'x'));
   absl::Cord last;
   auto flow =
-      FromOutput(Output::Buffers([&](absl::Cord buffer) -> absl::Status {
+      MakeOutputFlow(Output::Buffers([&](absl::Cord buffer) -> absl::Status {
         last = std::move(buffer);
         return absl::OkStatus();
       }));
@@ -229,7 +226,7 @@ void BM_Writev(benchmark::State& state) {
   const std::string piece(state.range(0), 'x');
   const std::vector<absl::string_view> list(kPieces, piece);
   Memory memory(kPieces * piece.size());
-  auto flow = FromOutput(memory.AsOutput());
+  auto flow = MakeOutputFlow(memory.AsOutput());
   CountAllocations count(state);
   for (auto _ : state) benchmark::DoNotOptimize(flow->Writev(list));
   SetCopied(state, kPieces * piece.size());
@@ -256,7 +253,7 @@ void BM_WritevOfCords(benchmark::State& state) {
   const std::vector<absl::Cord> list(kPieces, piece);
   absl::Cord last;
   auto flow =
-      FromOutput(Output::Buffers([&](absl::Cord buffer) -> absl::Status {
+      MakeOutputFlow(Output::Buffers([&](absl::Cord buffer) -> absl::Status {
         last = std::move(buffer);
         return absl::OkStatus();
       }));
@@ -288,10 +285,10 @@ BENCHMARK(BM_WritevOfCords_Limit_MoveCords)->Arg(64 << 10);
 void BM_Copy(benchmark::State& state) {
   const absl::Cord chunk(std::string(state.range(0), 'x'));
   absl::Cord last;
-  auto source = FromInput(
+  auto source = MakeInputFlow(
       Input::Buffers([&]() -> absl::StatusOr<absl::Cord> { return chunk; }));
   auto sink =
-      FromOutput(Output::Buffers([&](absl::Cord buffer) -> absl::Status {
+      MakeOutputFlow(Output::Buffers([&](absl::Cord buffer) -> absl::Status {
         last = std::move(buffer);
         return absl::OkStatus();
       }));

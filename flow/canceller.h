@@ -12,7 +12,7 @@
 //   });
 //   auto server = flow::Dial("tcp:example.com:80", deadline, {}, &canceller);
 //   if (!server.ok()) return server.status();
-//   flow::AtCancel abort(canceller, **server);
+//   flow::AtCancel abort(canceller, **server, *file);
 //   return flow::Copy(**server, *file).status;
 //
 // A handler of a Server (server.h) is given one, which ends what the handler
@@ -84,12 +84,15 @@ class AtCancel {
   using Function = std::function<void(const absl::Status& reason)>;
 
   AtCancel(const Canceller& canceller, Function function);
-  // The function aborts `flow`, a Flow that must outlive this, with the reason.
-  template <typename AnyFlow,
+  // The function aborts `flow` and `more`, Flows that must outlive this, with
+  // the reason.
+  template <typename AnyFlow, typename... Flows,
             typename = decltype(std::declval<AnyFlow&>().Abort(absl::Status()))>
-  AtCancel(const Canceller& canceller, AnyFlow& flow)
-      : AtCancel(canceller,
-                 [&flow](const absl::Status& reason) { flow.Abort(reason); }) {}
+  AtCancel(const Canceller& canceller, AnyFlow& flow, Flows&... more)
+      : AtCancel(canceller, [&flow, &more...](const absl::Status& reason) {
+          flow.Abort(reason);
+          (more.Abort(reason), ...);
+        }) {}
   AtCancel(const AtCancel&) = delete;
   AtCancel& operator=(const AtCancel&) = delete;
   ~AtCancel();

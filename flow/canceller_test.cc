@@ -108,9 +108,12 @@ TEST(AtCancelTest, AbortsAFlowWithTheReason) {
                                           HasSubstr("maintenance")));
   other.join();
   Pipe late = MakePipe();
-  AtCancel at_once(canceller, *late.left);
-  EXPECT_THAT(late.right->Read(), StatusIs(absl::StatusCode::kUnavailable,
-                                           HasSubstr("maintenance")));
+  Pipe another = MakePipe();
+  AtCancel at_once(canceller, *late.left, *another.left);
+  for (Flow* remote : {late.right.get(), another.right.get()}) {
+    EXPECT_THAT(remote->Read(), StatusIs(absl::StatusCode::kUnavailable,
+                                         HasSubstr("maintenance")));
+  }
 }
 
 // Without a deadline, so that it is nothing else that ends it.

@@ -23,7 +23,6 @@
 #include "flow/flow.h"
 #include "flow/function_flow.h"
 #include "flow/pipe.h"
-#include "flow/testing/internal/one_way_flow.h"
 #include "flow/testing/matchers.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -34,7 +33,6 @@ namespace {
 using ::absl_testing::IsOk;
 using ::absl_testing::IsOkAndHolds;
 using ::absl_testing::StatusIs;
-using ::flow::testing::FromInput;
 using ::flow::testing::IsEof;
 using ::testing::HasSubstr;
 
@@ -47,7 +45,7 @@ std::unique_ptr<Channel> Reading(absl::string_view text, size_t piece = 3) {
   for (; !text.empty(); text.remove_prefix(std::min(piece, text.size()))) {
     pieces.push_back(absl::Cord(text.substr(0, piece)));
   }
-  return MakeChannel(FromInput(InputCords(std::move(pieces))));
+  return MakeChannel(MakeInputFlow(InputCords(std::move(pieces))));
 }
 
 // --- ReadLine
@@ -263,8 +261,8 @@ TEST(ReadUntilTest, AnEmptyDelimiterAndALimitOfNothingAreInvalid) {
 TEST(ReadUntilTest, LooksAtEachByteOnceAlsoIfTheyComeOneByOne) {
   constexpr size_t kMany = size_t{1} << 18;
   size_t left = kMany;
-  auto channel =
-      MakeChannel(FromInput(Input::Buffers([&]() -> absl::StatusOr<absl::Cord> {
+  auto channel = MakeChannel(
+      MakeInputFlow(Input::Buffers([&]() -> absl::StatusOr<absl::Cord> {
         if (left == 0) return absl::Cord();
         return absl::Cord(--left == 0 ? "y" : "x");
       })));

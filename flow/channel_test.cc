@@ -32,7 +32,6 @@
 #include "flow/testing/byte_pattern.h"
 #include "flow/testing/copied_bytes.h"
 #include "flow/testing/fault_flow.h"
-#include "flow/testing/internal/one_way_flow.h"
 #include "flow/testing/matchers.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -45,7 +44,6 @@ using ::absl_testing::IsOkAndHolds;
 using ::absl_testing::StatusIs;
 using ::flow::testing::CopiedBytes;
 using ::flow::testing::Fault;
-using ::flow::testing::FromInput;
 using ::flow::testing::HoldsData;
 using ::flow::testing::IsClosed;
 using ::flow::testing::IsEof;
@@ -69,7 +67,7 @@ std::vector<absl::Cord> Pieces(absl::string_view text, size_t size) {
 
 // A channel that reads `text` in pieces, then end-of-file.
 std::unique_ptr<Channel> Reading(absl::string_view text, size_t piece = 3) {
-  return MakeChannel(FromInput(InputCords(Pieces(text, piece))));
+  return MakeChannel(MakeInputFlow(InputCords(Pieces(text, piece))));
 }
 
 // A channel on a pipe that holds `text`, and what the test wants to look at.

@@ -34,7 +34,9 @@ namespace {
 class ConcatTransport final : public Transport {
  public:
   explicit ConcatTransport(std::vector<std::unique_ptr<Flow>> inputs)
-      : name_(absl::StrCat(inputs.size(), " inputs in turn")),
+      : name_(absl::StrCat(inputs.size(),
+                           inputs.size() == 1 ? " input" : " inputs",
+                           " in turn")),
         inputs_(std::move(inputs)) {
     for (const std::unique_ptr<Flow>& input : inputs_) {
       ABSL_CHECK(input != nullptr) << "an input that is null";

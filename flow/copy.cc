@@ -48,17 +48,23 @@ void EndSinks(absl::Span<Flow* const> sinks, const CopyOptions& options,
               absl::Span<CopyResult> results) {
   if (!options.close_timeout.has_value()) return;
   const absl::Time deadline = absl::Now() + *options.close_timeout;
+  // Every remote hears of its end before the wait for one begins.
   for (size_t i = 0; i < sinks.size(); ++i) {
-    CopyResult& result = results[i];
-    if (result.status.ok()) {
-      result.status = sinks[i]->Close(deadline);
-      if (!result.status.ok()) result.failed = Side::kSink;
+    const absl::Status& status = results[i].status;
+    if (status.ok()) {
+      sinks[i]->SetWriteDeadline(deadline);
+      sinks[i]->Shutdown(ShutdownMode::kWrite).IgnoreError();
     } else {
       // Closed would tell the remote that all was in good order.
-      sinks[i]->Abort(IsClosed(result.status)
-                          ? absl::AbortedError(result.status.message())
-                          : result.status);
+      sinks[i]->Abort(IsClosed(status) ? absl::AbortedError(status.message())
+                                       : status);
     }
+  }
+  for (size_t i = 0; i < sinks.size(); ++i) {
+    CopyResult& result = results[i];
+    if (!result.status.ok()) continue;
+    result.status = sinks[i]->Close(deadline);
+    if (!result.status.ok()) result.failed = Side::kSink;
   }
 }
 

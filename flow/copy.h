@@ -13,8 +13,9 @@
 // Thread safety: while it runs, Copy() is the one reader of `source` and the
 // one writer of each sink, and ReadAll() is the one reader of its flow. To
 // watch it from another thread, look at `sink.bytes_written()`, which grows
-// write by write. To stop it, Abort() both flows: it notices the abort of one
-// only when it next calls that one.
+// write by write. To stop it, Abort() all flows, as AtCancel (canceller.h)
+// does: it notices the abort of one, or that a sink is gone, only when it next
+// calls that one.
 
 #ifndef FLOW_COPY_H_
 #define FLOW_COPY_H_
@@ -125,8 +126,9 @@ struct CopyResult {
 
 // Copy()
 //
-// Reads from `source` and writes to `sink` until end-of-file. By default it
-// ends neither. This copy ends its sink:
+// Reads from `source` and writes to `sink` until end-of-file. They may be one
+// flow, which then sends back what comes, and so may the source and one of
+// several sinks. By default it ends nothing. This copy ends its sink:
 //
 //   flow::CopyOptions options;
 //   options.close_timeout = absl::Seconds(10);
@@ -157,7 +159,8 @@ CopyResult Copy(Flow& source, Flow& sink, const CopyOptions& options = {});
 //    at a time.
 //  * If a sink fails, `outlives_sinks` says whether the others go on.
 //  * `on_write` and `on_deadline` are called for each sink.
-//  * With `close_timeout` the sinks are closed in turn, by one deadline.
+//  * With `close_timeout` all sinks are ended before the first one is waited
+//    for, by one deadline.
 //
 // If there are no sinks, that is kInvalidArgument, and nothing is read.
 struct MultiCopyResult {

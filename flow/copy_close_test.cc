@@ -126,6 +126,26 @@ TEST(CopyCloseTest, EachOfSeveralSinksEndsAsItsOwnResultSays) {
   EXPECT_THAT(result.sinks[1].status, IsOk());
 }
 
+TEST(CopyCloseTest, ASinkWhoseRemoteStaysHoldsUpNoOther) {
+  auto source = MakeSource({"all"});
+  Pipe stays = MakePipe(kNoLimit);
+  Pipe whole = MakePipe(kNoLimit);
+  std::thread remote([&] {
+    EXPECT_THAT(ReadAll(*whole.right, 1000), IsOkAndHolds("all"));
+    EXPECT_THAT(whole.right->Close(), IsOk());
+    EXPECT_THAT(ReadAll(*stays.right, 1000), IsOkAndHolds("all"));
+    EXPECT_THAT(stays.right->Close(), IsOk());
+  });
+  CopyOptions options;
+  options.outlives_sinks = true;
+  options.close_timeout = absl::Seconds(30);
+  const MultiCopyResult result =
+      Copy(*source, {stays.left.get(), whole.left.get()}, options);
+  remote.join();
+  EXPECT_THAT(result.sinks[0].status, IsOk());
+  EXPECT_THAT(result.sinks[1].status, IsOk());
+}
+
 TEST(CopyCloseTest, OneThatIsLeftBecauseAnotherFailedIsAborted) {
   auto source = MakeSource({"a part", "the rest"});
   Pipe left = MakePipe(kNoLimit);

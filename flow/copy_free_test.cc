@@ -27,7 +27,6 @@
 #include "flow/string_flow.h"
 #include "flow/testing/allocation_counter.h"
 #include "flow/testing/copied_bytes.h"
-#include "flow/testing/internal/one_way_flow.h"
 #include "gtest/gtest.h"
 
 namespace flow {
@@ -36,7 +35,6 @@ namespace {
 using ::absl_testing::IsOk;
 using ::flow::testing::AllocationCounter;
 using ::flow::testing::CopiedBytes;
-using ::flow::testing::FromInput;
 
 constexpr size_t kSmallest = 512;  // the least that is shared
 constexpr size_t kBlock = size_t{64} << 10;
@@ -55,7 +53,7 @@ TEST(CopyFreeTest, AStringHandedOverByValueAndReadBackWhole) {
   for (const size_t size : {kSmallest, kBlock, kPayload}) {
     std::string data(size, 'x');
     const absl::string_view before = data;
-    auto flow = FromInput(InputString(std::move(data)));
+    auto flow = MakeInputFlow(InputString(std::move(data)));
     AllocationCounter counter;
     absl::StatusOr<absl::Cord> read = flow->Read();
     EXPECT_LT(counter.bytes(), 200);
@@ -68,7 +66,7 @@ TEST(CopyFreeTest, ACordThroughInputCordCopyAndOutputCord) {
   for (const size_t max_read : {kBlock, kNoLimit}) {
     const absl::Cord in = LargeCord(16, kBlock);
     absl::Cord out;
-    auto source = FromInput(InputCord(in));
+    auto source = MakeInputFlow(InputCord(in));
     auto sink = MakeCordFlow(absl::Cord(), &out);
     CopyOptions options;
     options.max_read = max_read;
@@ -111,7 +109,7 @@ TEST(CopyFreeTest, AStringRvalueWrittenIntoAnOutputByTheBuffer) {
 
 TEST(CopyFreeTest, AFillByTheByteReadOnceAndHandedOver) {
   absl::Span<char> filled;
-  auto flow = FromInput(
+  auto flow = MakeInputFlow(
       Input::Bytes([&](absl::Span<char> buffer) -> absl::StatusOr<size_t> {
         std::memset(buffer.data(), 'x', buffer.size());
         filled = buffer;
@@ -157,7 +155,7 @@ TEST(CopyFreeTest, ACstructWithOneOwnerReadBackWhole) {
 // Upstream's read of 5 bytes pins the 4 KiB that it was read into.
 TEST(CopyFreeTest, AReadOfFiveBytesDoesNotPinABlock) {
   for (const size_t filled : {size_t{5}, size_t{100}, kSmallest - 1}) {
-    auto flow = FromInput(
+    auto flow = MakeInputFlow(
         Input::Bytes([=](absl::Span<char> buffer) -> absl::StatusOr<size_t> {
           std::memset(buffer.data(), 'x', filled);
           return filled;
@@ -169,7 +167,7 @@ TEST(CopyFreeTest, AReadOfFiveBytesDoesNotPinABlock) {
 }
 
 TEST(AllocationTest, SmallReadsReuseTheBlockThatNobodyHasSeen) {
-  auto flow = FromInput(
+  auto flow = MakeInputFlow(
       Input::Bytes([](absl::Span<char> buffer) -> absl::StatusOr<size_t> {
         buffer[0] = 'x';
         return size_t{1};

@@ -17,7 +17,6 @@
 #include "flow/function_flow.h"
 #include "flow/testing/allocation_counter.h"
 #include "flow/testing/copied_bytes.h"
-#include "flow/testing/internal/one_way_flow.h"
 #include "flow/testing/matchers.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -29,21 +28,19 @@ using ::absl_testing::IsOk;
 using ::absl_testing::IsOkAndHolds;
 using ::absl_testing::StatusIs;
 using ::flow::testing::CopiedBytes;
-using ::flow::testing::FromInput;
-using ::flow::testing::FromOutput;
 using ::flow::testing::HoldsData;
 using ::flow::testing::IsEof;
 using ::testing::HasSubstr;
 
 TEST(InputCordTest, IsOneReadThenEndOfFile) {
-  auto flow = FromInput(InputCord(absl::Cord("abc")));
+  auto flow = MakeInputFlow(InputCord(absl::Cord("abc")));
   EXPECT_THAT(flow->Read(), IsOkAndHolds("abc"));
   EXPECT_THAT(flow->Read(), IsEof());
-  EXPECT_THAT(FromInput(InputCord(absl::Cord()))->Read(), IsEof());
+  EXPECT_THAT(MakeInputFlow(InputCord(absl::Cord()))->Read(), IsEof());
 }
 
 TEST(InputCordsTest, GivesOneReadForEachThatIsNotEmpty) {
-  auto flow = FromInput(InputCords(
+  auto flow = MakeInputFlow(InputCords(
       {absl::Cord(), absl::Cord("ab"), absl::Cord(), absl::Cord("c")}));
   EXPECT_THAT(flow->Read(), IsOkAndHolds("ab"));
   EXPECT_THAT(flow->Read(), IsOkAndHolds("c"));
@@ -68,15 +65,17 @@ TEST(OutputCordTest, MayBeTheSourceOfTheWrite) {
 }
 
 TEST(InputRepeatedTest, RepeatsThePatternUpToTheLimit) {
-  auto flow = FromInput(InputRepeated(absl::Cord("abc"), 8));
+  auto flow = MakeInputFlow(InputRepeated(absl::Cord("abc"), 8));
   EXPECT_THAT(flow->Read(2), HoldsData("ab"));
   EXPECT_THAT(ReadAll(*flow, 100), HoldsData("cabcab"));
-  EXPECT_THAT(FromInput(InputRepeated(absl::Cord("abc"), 0))->Read(), IsEof());
-  EXPECT_THAT(FromInput(InputRepeated(absl::Cord("abc"), -1))->Read(), IsEof());
+  EXPECT_THAT(MakeInputFlow(InputRepeated(absl::Cord("abc"), 0))->Read(),
+              IsEof());
+  EXPECT_THAT(MakeInputFlow(InputRepeated(absl::Cord("abc"), -1))->Read(),
+              IsEof());
 }
 
 TEST(InputRepeatedTest, KeepsItsPlaceWhereABlockEnds) {
-  auto flow = FromInput(InputRepeated(absl::Cord("abc"), 200000));
+  auto flow = MakeInputFlow(InputRepeated(absl::Cord("abc"), 200000));
   const absl::StatusOr<absl::Cord> all = ReadAll(*flow, 200000);
   ASSERT_THAT(all, IsOk());
   ASSERT_EQ(all->size(), 200000u);
@@ -85,12 +84,12 @@ TEST(InputRepeatedTest, KeepsItsPlaceWhereABlockEnds) {
 }
 
 TEST(InputRepeatedTest, RepeatsOneByteAsOftenAsCanBeAsked) {
-  EXPECT_THAT(FromInput(InputRepeated(absl::Cord("x")))->Read(3),
+  EXPECT_THAT(MakeInputFlow(InputRepeated(absl::Cord("x")))->Read(3),
               HoldsData("xxx"));
 }
 
 TEST(InputRepeatedTest, SharesOneBlock) {
-  auto flow = FromInput(InputRepeated(absl::Cord("ab")));
+  auto flow = MakeInputFlow(InputRepeated(absl::Cord("ab")));
   const absl::StatusOr<absl::Cord> first = flow->Read();
   const absl::StatusOr<absl::Cord> second = flow->Read();
   ASSERT_THAT(first, IsOk());
@@ -99,13 +98,13 @@ TEST(InputRepeatedTest, SharesOneBlock) {
   EXPECT_EQ(CopiedBytes(*first, *second), 0u);
   const absl::Cord large(std::string(100000, 'x'));
   const absl::StatusOr<absl::Cord> whole =
-      FromInput(InputRepeated(large))->Read();
+      MakeInputFlow(InputRepeated(large))->Read();
   ASSERT_THAT(whole, HoldsData(large));
   EXPECT_EQ(CopiedBytes(large, *whole), 0u);
 }
 
 TEST(OutputDiscardedTest, TakesAndCountsEverything) {
-  auto flow = FromOutput(OutputDiscarded());
+  auto flow = MakeOutputFlow(OutputDiscarded());
   EXPECT_THAT(flow->Write("abc"), IsOk());
   const absl::Cord large(std::string(100000, 'x'));
   const testing::AllocationCounter allocations;

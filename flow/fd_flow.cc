@@ -121,6 +121,14 @@ absl::StatusOr<Kind> KindOf(int fd) {
   return NotAStream(fd, "a socket that is not connected");
 }
 
+// `mode` is O_RDONLY or O_WRONLY.
+absl::Status CheckMode(int fd, int mode) {
+  const int is = ::fcntl(fd, F_GETFL) & O_ACCMODE;
+  if (is == mode || is == O_RDWR) return absl::OkStatus();
+  return NotAStream(
+      fd, mode == O_RDONLY ? "not open for reading" : "not open for writing");
+}
+
 // Whether two descriptors refer to the same socket, as standard input and
 // output do in a process that was started for a connection.
 bool AreOneSocket(int a, int b) {
@@ -162,6 +170,9 @@ absl::StatusOr<std::unique_ptr<Flow>> MakeFlowOf(int read_fd, int write_fd,
       internal::CloseFd(write_fd).IgnoreError();
       return MakeSocket(read_fd, std::move(options.name));
     }
+    absl::Status status = CheckMode(read_fd, O_RDONLY);
+    status.Update(CheckMode(write_fd, O_WRONLY));
+    if (!status.ok()) return status;
     if (options.name.empty()) {
       options.name = absl::StrCat(read_kind->noun, " (fd ", read_fd, ") and ",
                                   write_kind->noun, " (fd ", write_fd, ")");

@@ -102,6 +102,8 @@ absl::StatusOr<std::unique_ptr<Flow>> MakeFdFlow(int fd,
 // `write_fd`, such as the two pipes of a child process. It takes ownership of
 // both, and closes them if this fails. The same descriptor may be given twice.
 // Two that refer to one socket, as standard input and output may, count as one.
+// Two others are kInvalidArgument if `read_fd` is not open for reading or
+// `write_fd` not for writing.
 absl::StatusOr<std::unique_ptr<Flow>> MakeFdPairFlow(
     int read_fd, int write_fd, FdFlowOptions options = {});
 

@@ -56,6 +56,7 @@ using ::flow::testing::RawTerminal;
 using ::flow::testing::RawUnix;
 using ::flow::testing::RawWrite;
 using ::flow::testing::SameData;
+using ::testing::EndsWith;
 using ::testing::HasSubstr;
 using ::testing::Not;
 using ::testing::StartsWith;
@@ -85,6 +86,21 @@ TEST(MakeFdFlowTest, RefusesWhatIsNotOpen) {
   EXPECT_THAT(MakeFdPairFlow(pipe.left, pipe.right),
               StatusIs(absl::StatusCode::kInvalidArgument,
                        StartsWith("MakeFdPairFlow: descriptor ")));
+}
+
+// Otherwise an input that cannot be read would look empty and whole.
+TEST(MakeFdFlowTest, APairRefusesADescriptorThatIsOpenForTheOtherDirection) {
+  for (const bool swapped : {false, true}) {
+    const RawPair first = RawPipe();
+    const RawPair second = RawPipe();
+    EXPECT_THAT(swapped ? MakeFdPairFlow(first.right, second.right)
+                        : MakeFdPairFlow(first.left, second.left),
+                StatusIs(absl::StatusCode::kInvalidArgument,
+                         EndsWith(swapped ? " is not open for reading"
+                                          : " is not open for writing")));
+    ::close(swapped ? first.left : first.right);
+    ::close(swapped ? second.left : second.right);
+  }
 }
 
 // The write end says what it is at once; of the read end, see below.

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <thread>  // NOLINT(build/c++11)
 #include <utility>
 
 #include "absl/container/inlined_vector.h"
@@ -24,6 +25,7 @@
 #include "flow/framing.h"
 #include "flow/internal/flow_access.h"
 #include "flow/internal/monotonic_deadline.h"
+#include "flow/internal/start_thread.h"
 #include "flow/outgoing.h"
 #include "flow/status.h"
 
@@ -82,12 +84,20 @@ FrameWriter::FrameWriter(Flow& flow, FrameWriterOptions options)
       deadlines_set_(FlowAccess::Core(flow).write_deadlines_set()) {}
 
 FrameWriter::~FrameWriter() {
-  absl::MutexLock lock(&mu_);
-  ABSL_CHECK(queue_.empty()) << "a FrameWriter is destroyed during a call";
-  // A direction that has ended or is broken shows that already.
-  if (!rest_.empty() && flow_.Write(absl::string_view()).ok()) {
-    flow_.Abort(absl::AbortedError("not all frames were sent"));
+  std::thread flusher;
+  {
+    absl::MutexLock lock(&mu_);
+    flusher.swap(flusher_);
+    is_finishing_ = true;  // ends the thread, unless it is in a write
+    const bool flushes = flusher.joinable() && !queue_.empty();
+    ABSL_CHECK(queue_.size() == (flushes ? 1 : 0))
+        << "a FrameWriter is destroyed during a call";
+    // A direction that has ended or is broken shows that already.
+    if (flushes || (!rest_.empty() && flow_.Write(absl::string_view()).ok())) {
+      flow_.Abort(absl::AbortedError("not all frames were sent"));
+    }
   }
+  if (flusher.joinable()) flusher.join();
 }
 
 absl::Status FrameWriter::Write(absl::Span<const Buffer> frame,
@@ -202,7 +212,25 @@ absl::Status FrameWriter::Pass(Frame& frame) {
     while (!AwaitPen(nothing)) WriteSome();
     goes_on = nothing.outcome->ok();
   }
+  if (options_.flushes_itself) SendKept();
   return *std::move(frame.outcome);
+}
+
+void FrameWriter::SendKept() {
+  absl::MutexLock lock(&mu_);
+  if (flusher_.joinable() || is_finishing_ || !HasKeptOrEnds()) return;
+  absl::StatusOr<std::thread> thread = internal::StartThread([this] {
+    bool goes_on = true;
+    while (goes_on) {
+      {
+        absl::MutexLock lock(&mu_);
+        mu_.Await(absl::Condition(this, &FrameWriter::HasKeptOrEnds));
+      }
+      // Fails when the writer finishes, or the flow does.
+      goes_on = Flush().ok();
+    }
+  });
+  if (thread.ok()) flusher_ = *std::move(thread);
 }
 
 bool FrameWriter::AwaitPen(Frame& frame) {

@@ -30,6 +30,7 @@
 #include <deque>
 #include <initializer_list>
 #include <optional>
+#include <thread>  // NOLINT(build/c++11)
 
 #include "absl/base/attributes.h"
 #include "absl/base/thread_annotations.h"
@@ -55,6 +56,14 @@ struct FrameWriterOptions {
   // How many bytes of all frames together may wait before WhenFull::kFail and
   // Post() fail. If nothing waits, a frame of any size may.
   size_t max_waiting_bytes = size_t{1} << 20;
+
+  // Whether what was kept, which is the rest of a frame that was cut and posted
+  // frames that had to wait, also goes out if no call follows. The writer then
+  // sends it on a thread of its own, which it starts when it first has to. (If
+  // none can be started, the next call sends it.) For whom nobody can call
+  // Flush(), such as a client of an RPC: its reader must not wait for a write,
+  // and its callers wait for answers.
+  bool flushes_itself = false;
 };
 
 // FrameWriter
@@ -65,7 +74,7 @@ struct FrameWriterOptions {
 // own again and goes on, once for each such change. A later one can keep a
 // frame for longer.
 //
-// Frames go out in the order in which they came. There is no other thread: of
+// Frames go out in the order in which they came. No other thread is needed: of
 // those that wait, the first one writes its own frame, and together with it
 // those behind it that fit in 64 KiB. It returns when its own frame is over,
 // and the next one goes on.
@@ -73,7 +82,8 @@ struct FrameWriterOptions {
 // If a deadline passes in the middle of a frame, the writer keeps the rest, and
 // sends it before the next frame. So the stream stays whole. A rest goes out
 // with the next call, and so does a posted frame that had to wait: call Flush()
-// if none follows.
+// if none follows, or see FrameWriterOptions::flushes_itself. A remote that has
+// half a frame may lose its patience, and the connection with it.
 //
 //   // BUG: if a rest was kept, the remote sees a clean end after half a frame.
 //   connection->Close();  // Finish() first, or Abort()
@@ -187,7 +197,7 @@ class FrameWriter {
   // Takes no more frames, sends those that wait or were posted and the rest of
   // one that was cut, then half-closes the flow. If that takes until
   // `deadline`, returns kDeadlineExceeded and half-closes nothing: call again,
-  // or Abort() the flow.
+  // or Abort() the flow. Once it was Ok, it is Ok again.
   absl::Status Finish(absl::Time deadline = absl::InfiniteFuture());
 
   // FrameWriter::waiting_bytes()
@@ -236,6 +246,12 @@ class FrameWriter {
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void EndLate(Frame& frame) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
+  // Has what was kept sent by the thread of the writer, if it has one to be.
+  void SendKept() ABSL_LOCKS_EXCLUDED(mu_);
+  bool HasKeptOrEnds() const ABSL_SHARED_LOCKS_REQUIRED(mu_) {
+    return is_finishing_ || (queue_.empty() && !rest_.empty());
+  }
+
   // Removes frames that are over, and gives the pen to the first one left. What
   // was posted behind one that is removed is then behind the one before it.
   void HandPenOn() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
@@ -258,6 +274,7 @@ class FrameWriter {
   std::optional<internal::MonotonicDeadline> deadline_ ABSL_GUARDED_BY(mu_);
   // How often it was set, as far as is known.
   int64_t deadlines_set_ ABSL_GUARDED_BY(mu_);
+  std::thread flusher_ ABSL_GUARDED_BY(mu_);
 };
 
 // IsFrameBegun()

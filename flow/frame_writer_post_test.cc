@@ -4,6 +4,8 @@
 // Frames that are posted, and deadlines that somebody else has set.
 
 #include <cstddef>
+#include <memory>
+#include <optional>
 #include <string>
 #include <thread>
 #include <utility>
@@ -12,14 +14,19 @@
 #include "absl/algorithm/container.h"
 #include "absl/status/status.h"
 #include "absl/status/status_matchers.h"
+#include "absl/status/statusor.h"
 #include "absl/strings/cord.h"
 #include "absl/time/time.h"
+#include "flow/borrow.h"
 #include "flow/channel.h"
+#include "flow/copy.h"
+#include "flow/flow.h"
 #include "flow/frame_writer.h"
 #include "flow/pipe.h"
 #include "flow/testing/fault_flow.h"
 #include "flow/testing/internal/deadlines.h"
 #include "flow/testing/internal/frame_writer_fixture.h"
+#include "flow/testing/internal/no_threads.h"
 #include "flow/testing/matchers.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -33,7 +40,9 @@ using ::absl_testing::StatusIs;
 using ::flow::testing::FaultOptions;
 using ::flow::testing::HoldsData;
 using ::flow::testing::IsClosed;
+using ::flow::testing::IsEof;
 using ::flow::testing::MakeFaultFlow;
+using ::flow::testing::NoThreads;
 using ::flow::testing::Patience;
 using ::flow::testing::Queue;
 using ::flow::testing::ScriptedWrites;
@@ -212,6 +221,80 @@ TEST(FrameWriterPostTest, DestroyedWithAPostedFrameItAbortsTheFlow) {
   Pipe pipe = MakePipe(/*capacity=*/0);
   EXPECT_THAT(FrameWriter(*pipe.left).Post("x"), IsOk());
   EXPECT_THAT(pipe.right->Read(), StatusIs(absl::StatusCode::kAborted));
+}
+
+// --- A writer that flushes itself
+
+// A frame is cut at its deadline, as the remote reads nothing.
+class FrameWriterFlushesTest : public ::testing::Test {
+ protected:
+  FrameWriterFlushesTest() {
+    FaultOptions pieces;
+    pieces.max_write = 1;
+    flow_ = MakeFaultFlow(std::move(pipe_.left), std::move(pieces));
+    FrameWriterOptions options;
+    options.flushes_itself = true;
+    writer_.emplace(*flow_, options);
+  }
+
+  void CutAFrame() {
+    const absl::Status status = writer_->Write("0123456789", Soon());
+    EXPECT_THAT(status, kLate);
+    EXPECT_TRUE(IsFrameBegun(status));
+  }
+
+  absl::StatusOr<absl::Cord> ReadAtRemote(size_t size) {
+    const auto remote = MakeChannel(BorrowFlow(*pipe_.right));
+    remote->SetReadDeadline(Patience());
+    absl::StatusOr<absl::Cord> data = remote->ReadExactly(size);
+    EXPECT_THAT(remote->Close(), IsOk());  // of the borrower only
+    return data;
+  }
+
+  Pipe pipe_ = MakePipe(/*capacity=*/1);
+  std::unique_ptr<Flow> flow_;
+  std::optional<FrameWriter> writer_;
+};
+
+TEST_F(FrameWriterFlushesTest, TheRestOfAFrameGoesOutThoughNoCallFollows) {
+  for (int i = 0; i < 3; ++i) {
+    CutAFrame();
+    EXPECT_THAT(ReadAtRemote(10), IsOkAndHolds("0123456789"));
+  }
+  EXPECT_THAT(writer_->Finish(Patience()), IsOk());
+  EXPECT_THAT(pipe_.right->Read(), IsEof());
+}
+
+TEST_F(FrameWriterFlushesTest, APostedFrameGoesOutThoughNoCallFollows) {
+  EXPECT_THAT(writer_->Post("one"), IsOk());
+  EXPECT_THAT(writer_->Post("two"), IsOk());
+  EXPECT_THAT(ReadAtRemote(6), IsOkAndHolds("onetwo"));
+}
+
+TEST_F(FrameWriterFlushesTest, FramesThatComeMeanwhileGoBehindIt) {
+  CutAFrame();
+  std::thread other([&] { EXPECT_THAT(writer_->Write("next"), IsOk()); });
+  EXPECT_THAT(writer_->Write("late", Soon()), kLate);
+  EXPECT_THAT(ReadAtRemote(14), IsOkAndHolds("0123456789next"));
+  other.join();
+}
+
+TEST_F(FrameWriterFlushesTest, DestroyedWithARestItAbortsTheFlow) {
+  CutAFrame();
+  writer_.reset();
+  pipe_.right->SetReadDeadline(Patience());
+  EXPECT_THAT(ReadAll(*pipe_.right, 1000),
+              StatusIs(absl::StatusCode::kAborted));
+}
+
+TEST_F(FrameWriterFlushesTest, WithoutAThreadTheNextCallSendsIt) {
+  {
+    const NoThreads none;
+    CutAFrame();
+  }
+  std::thread other([&] { EXPECT_THAT(writer_->Flush(Patience()), IsOk()); });
+  EXPECT_THAT(ReadAtRemote(10), IsOkAndHolds("0123456789"));
+  other.join();
 }
 
 }  // namespace

@@ -193,9 +193,8 @@ struct BlockFormat {
 // Waits for a whole block and returns it without its prefix. Outcomes:
 //
 //  * A block. It may be empty.
-//  * std::nullopt: end-of-file, between two blocks. Where the stream may not
-//  end
-//    there, NotAtEnd() (status.h) makes it an error.
+//  * std::nullopt: end-of-file, between two blocks. NotAtEnd() (status.h) makes
+//    it an error, for where the stream may not end.
 //  * kOutOfRange: the stream has ended in the middle of a block.
 //  * kResourceExhausted: the block is larger than the format allows. No memory
 //    was set aside for it. There is no way to skip it, other than to read it.

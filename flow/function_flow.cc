@@ -379,4 +379,16 @@ std::unique_ptr<Flow> MakeFunctionFlow(FunctionFlowOptions options) {
   return MakeFlow(std::make_unique<FunctionTransport>(std::move(options)));
 }
 
+std::unique_ptr<Flow> MakeInputFlow(Input input) {
+  FunctionFlowOptions options;
+  options.input = std::move(input);
+  return MakeFunctionFlow(std::move(options));
+}
+
+std::unique_ptr<Flow> MakeOutputFlow(Output output) {
+  FunctionFlowOptions options;
+  options.output = std::move(output);
+  return MakeFunctionFlow(std::move(options));
+}
+
 }  // namespace flow

@@ -371,6 +371,15 @@ struct FunctionFlowOptions {
 // closed or destroyed.
 std::unique_ptr<Flow> MakeFunctionFlow(FunctionFlowOptions options);
 
+// MakeInputFlow(), MakeOutputFlow()
+//
+// Return a flow with nothing but an input, or an output. Its other direction is
+// at end-of-file, or Closed.
+//
+//   auto yes = flow::MakeInputFlow(flow::InputRepeated(absl::Cord("y\n"), n));
+std::unique_ptr<Flow> MakeInputFlow(Input input);
+std::unique_ptr<Flow> MakeOutputFlow(Output output);
+
 }  // namespace flow
 
 #endif  // FLOW_FUNCTION_FLOW_H_

@@ -18,7 +18,6 @@
 #include "absl/types/span.h"
 #include "flow/flow.h"
 #include "flow/function_flow.h"
-#include "flow/testing/internal/one_way_flow.h"
 #include "flow/testing/matchers.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -29,8 +28,6 @@ namespace {
 using ::absl_testing::IsOk;
 using ::absl_testing::IsOkAndHolds;
 using ::absl_testing::StatusIs;
-using ::flow::testing::FromInput;
-using ::flow::testing::FromOutput;
 using ::flow::testing::IsClosed;
 using ::flow::testing::IsEof;
 using ::testing::ElementsAre;
@@ -44,7 +41,7 @@ TEST(EndTest, ShutdownWriteTellsTheOutputOnceAfterTheLastWrite) {
   for (const ShutdownMode mode :
        {ShutdownMode::kWrite, ShutdownMode::kReadWrite}) {
     std::vector<std::string> log;
-    auto flow = FromOutput(Output::Buffers(
+    auto flow = MakeOutputFlow(Output::Buffers(
         [&](absl::Cord buffer) -> absl::Status {
           log.emplace_back(buffer);
           return absl::OkStatus();
@@ -82,7 +79,7 @@ TEST(EndTest, CloseTellsTheOutputBeforeItCallsClose) {
 TEST(EndTest, IsNotToldAfterAnErrorOrAnAbortOrByDestruction) {
   int ends = 0;
   const auto make = [&](absl::Status result) {
-    return FromOutput(
+    return MakeOutputFlow(
         Output::Buffers([result](absl::Cord) -> absl::Status { return result; },
                         [&]() -> absl::Status {
                           ++ends;
@@ -101,7 +98,7 @@ TEST(EndTest, IsNotToldAfterAnErrorOrAnAbortOrByDestruction) {
 }
 
 TEST(EndTest, ItsErrorIsTheErrorOfTheDirection) {
-  auto flow = FromOutput(Output::Buffers(
+  auto flow = MakeOutputFlow(Output::Buffers(
       [](absl::Cord) -> absl::Status { return absl::OkStatus(); },
       []() -> absl::Status { return absl::DataLossError("flush"); }));
   EXPECT_THAT(flow->Shutdown(ShutdownMode::kWrite),
@@ -111,7 +108,7 @@ TEST(EndTest, ItsErrorIsTheErrorOfTheDirection) {
 
 TEST(EndTest, MayReturnNothing) {
   int ends = 0;
-  auto flow = FromOutput(Output::Buffers(
+  auto flow = MakeOutputFlow(Output::Buffers(
       [](absl::Cord) -> absl::Status { return absl::OkStatus(); },
       [&] { ++ends; }));
   EXPECT_THAT(flow->Shutdown(ShutdownMode::kWrite), IsOk());
@@ -124,7 +121,7 @@ TEST(AbortTest, TheOutputIsNotCalledAgainByAWriteThatIsUnderWay) {
   for (const bool close : {false, true}) {
     Flow* self = nullptr;
     int calls = 0;
-    auto flow = FromOutput(
+    auto flow = MakeOutputFlow(
         Output::Bytes([&](absl::Span<const char>) -> absl::StatusOr<size_t> {
           if (++calls == 2) {
             if (close) {
@@ -194,7 +191,7 @@ TEST(CloseTest, AfterAnAbortItRunsOnce) {
 }
 
 TEST(CloseTest, WaitsForNoRemoteEvenWithADeadlineInThePast) {
-  auto flow = FromInput(Input::Buffers(
+  auto flow = MakeInputFlow(Input::Buffers(
       []() -> absl::StatusOr<absl::Cord> { return absl::Cord("unread"); }));
   EXPECT_THAT(flow->Close(absl::InfinitePast()), IsOk());
 }
@@ -226,7 +223,7 @@ TEST(CloseTest, DestroysTheFunctionsWithWhatTheyHold) {
 
 TEST(ShutdownReadTest, TheInputIsNotCalledAnyMore) {
   int calls = 0;
-  auto flow = FromInput(Input::Buffers([&]() -> absl::StatusOr<absl::Cord> {
+  auto flow = MakeInputFlow(Input::Buffers([&]() -> absl::StatusOr<absl::Cord> {
     ++calls;
     return absl::Cord("abc");
   }));

@@ -20,7 +20,6 @@
 #include "flow/flow.h"
 #include "flow/function_flow.h"
 #include "flow/testing/copied_bytes.h"
-#include "flow/testing/internal/one_way_flow.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
@@ -29,7 +28,6 @@ namespace {
 
 using ::absl_testing::IsOk;
 using ::absl_testing::StatusIs;
-using ::flow::testing::FromOutput;
 using ::testing::ElementsAre;
 
 // Small and large buffers of each kind, and empty ones.
@@ -60,7 +58,7 @@ TEST(MixedWriteByTheByteTest, TakesAPrefixAndCountsItWhereverItFails) {
   for (const size_t most : {size_t{1}, size_t{7}, kNoLimit}) {
     for (size_t limit = 0; limit <= text.size(); ++limit) {
       std::string sink;
-      auto flow = FromOutput(Output::Bytes(
+      auto flow = MakeOutputFlow(Output::Bytes(
           [&](absl::Span<const char> bytes) -> absl::StatusOr<size_t> {
             if (sink.size() == limit) return absl::DeadlineExceededError("x");
             const size_t n =
@@ -86,7 +84,7 @@ TEST(MixedWriteByTheBufferTest, TakesAPrefixAndCountsItWhereverItFails) {
   for (size_t limit = 0; !is_whole; ++limit) {
     std::string sink;
     size_t calls = 0;
-    auto flow = FromOutput(Output::Buffers([&](absl::Cord buffer) {
+    auto flow = MakeOutputFlow(Output::Buffers([&](absl::Cord buffer) {
       if (calls++ == limit) return absl::DeadlineExceededError("x");
       sink += std::string(buffer);
       return absl::OkStatus();
@@ -109,7 +107,7 @@ TEST(MixedWriteByTheBufferTest, SharesTheCordsOfAMixture) {
   std::string moved(100000, 'y');
   const absl::string_view moved_bytes = moved;
   std::vector<absl::Cord> taken;
-  auto flow = FromOutput(Output::Buffers([&](absl::Cord buffer) {
+  auto flow = MakeOutputFlow(Output::Buffers([&](absl::Cord buffer) {
     taken.push_back(std::move(buffer));
     return absl::OkStatus();
   }));
@@ -124,7 +122,7 @@ TEST(MixedWriteByTheByteTest, ShowsLargeBuffersWhereTheyAre) {
   const std::string text(1000, 't');
   const absl::Cord cord(std::string(1000, 'c'));
   std::vector<const char*> shown;
-  auto flow = FromOutput(Output::Bytes(
+  auto flow = MakeOutputFlow(Output::Bytes(
       [&](absl::Span<const char> bytes) -> absl::StatusOr<size_t> {
         shown.push_back(bytes.data());
         return bytes.size();

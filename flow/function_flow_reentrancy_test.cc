@@ -15,7 +15,6 @@
 #include "absl/types/span.h"
 #include "flow/flow.h"
 #include "flow/function_flow.h"
-#include "flow/testing/internal/one_way_flow.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
@@ -25,13 +24,11 @@ namespace {
 using ::absl_testing::IsOk;
 using ::absl_testing::IsOkAndHolds;
 using ::absl_testing::StatusIs;
-using ::flow::testing::FromInput;
-using ::flow::testing::FromOutput;
 using ::testing::ElementsAre;
 
 TEST(ReentrancyTest, AReadInsideTheInputIsRefusedAndTheOuterOneGoesOn) {
   Flow* self = nullptr;
-  auto flow = FromInput(Input::Buffers([&]() -> absl::StatusOr<absl::Cord> {
+  auto flow = MakeInputFlow(Input::Buffers([&]() -> absl::StatusOr<absl::Cord> {
     EXPECT_THAT(self->Read(), StatusIs(absl::StatusCode::kInvalidArgument));
     return absl::Cord("outer");
   }));
@@ -43,7 +40,7 @@ TEST(ReentrancyTest, AReadInsideTheInputIsRefusedAndTheOuterOneGoesOn) {
 TEST(ReentrancyTest, AWriteInsideTheOutputIsRefusedAndTheOuterOneGoesOn) {
   Flow* self = nullptr;
   std::string sink;
-  auto flow = FromOutput(Output::Bytes(
+  auto flow = MakeOutputFlow(Output::Bytes(
       [&](absl::Span<const char> bytes) -> absl::StatusOr<size_t> {
         EXPECT_THAT(self->Write("x"),
                     StatusIs(absl::StatusCode::kInvalidArgument));
@@ -93,7 +90,7 @@ TEST(ReentrancyTest, CloseInsideAFunctionAbortsAndTheFunctionsReturnRunsClose) {
 TEST(ReentrancyTest, ShutdownInsideTheOutputEndsAfterThatWrite) {
   Flow* self = nullptr;
   std::vector<std::string> log;
-  auto flow = FromOutput(Output::Bytes(
+  auto flow = MakeOutputFlow(Output::Bytes(
       [&](absl::Span<const char> bytes) -> absl::StatusOr<size_t> {
         EXPECT_THAT(self->Shutdown(ShutdownMode::kWrite), IsOk());
         log.emplace_back(bytes.data(), 1);
@@ -112,7 +109,7 @@ TEST(ReentrancyTest, ShutdownInsideTheOutputEndsAfterThatWrite) {
 
 TEST(ReentrancyTest, AbortInsideAFunctionIsTheOutcomeOfThatCall) {
   Flow* self = nullptr;
-  auto flow = FromInput(Input::Buffers([&]() -> absl::StatusOr<absl::Cord> {
+  auto flow = MakeInputFlow(Input::Buffers([&]() -> absl::StatusOr<absl::Cord> {
     self->Abort(absl::CancelledError("stop"));
     return absl::Cord("discarded");
   }));

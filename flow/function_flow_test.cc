@@ -27,7 +27,6 @@
 #include "absl/types/span.h"
 #include "flow/flow.h"
 #include "flow/internal/buffer_size.h"
-#include "flow/testing/internal/one_way_flow.h"
 #include "flow/testing/matchers.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -38,8 +37,6 @@ namespace {
 using ::absl_testing::IsOk;
 using ::absl_testing::IsOkAndHolds;
 using ::absl_testing::StatusIs;
-using ::flow::testing::FromInput;
-using ::flow::testing::FromOutput;
 using ::flow::testing::IsClosed;
 using ::flow::testing::IsEof;
 using ::testing::ElementsAre;
@@ -128,14 +125,14 @@ struct FromPointer {
 };
 
 TEST(FunctionFlowTest, TakesFunctorsMadeOfPointers) {
-  auto flow = FromInput(Input::Buffers(FromPointer("abc")));
+  auto flow = MakeInputFlow(Input::Buffers(FromPointer("abc")));
   EXPECT_THAT(flow->Read(), IsOkAndHolds("abc"));
 }
 
 // --- Reading by the byte
 
 TEST(ReadByTheByteTest, ReturnsEachFillAsItIsThenEndOfFile) {
-  auto flow = FromInput(Chunks({"hello", "world"}));
+  auto flow = MakeInputFlow(Chunks({"hello", "world"}));
   EXPECT_THAT(flow->Read(), IsOkAndHolds("hello"));
   EXPECT_THAT(flow->Read(), IsOkAndHolds("world"));
   EXPECT_THAT(flow->Read(), IsEof());
@@ -148,7 +145,7 @@ TEST(ReadByTheByteTest, EveryFillGetsAWholeBufferAlsoAfterAShortOne) {
   std::vector<size_t> offered;
   std::vector<std::string> data = {"hello", std::string(4092, 'x')};
   Input chunks = Chunks(data);
-  auto inner = FromInput(std::move(chunks));
+  auto inner = MakeInputFlow(std::move(chunks));
   EXPECT_THAT(inner->Read(), IsOkAndHolds("hello"));
   std::string rest;
   while (true) {
@@ -159,7 +156,7 @@ TEST(ReadByTheByteTest, EveryFillGetsAWholeBufferAlsoAfterAShortOne) {
   }
   EXPECT_EQ(rest, data[1]);
 
-  auto flow = FromInput(
+  auto flow = MakeInputFlow(
       Input::Bytes([&](absl::Span<char> buffer) -> absl::StatusOr<size_t> {
         offered.push_back(buffer.size());
         std::fill(buffer.begin(), buffer.end(), 'x');  // ASan looks on
@@ -172,7 +169,7 @@ TEST(ReadByTheByteTest, EveryFillGetsAWholeBufferAlsoAfterAShortOne) {
 
 TEST(ReadByTheByteTest, IsNeverGivenMoreSpaceThanTheReadAsksFor) {
   std::vector<size_t> offered;
-  auto flow = FromInput(
+  auto flow = MakeInputFlow(
       Input::Bytes([&](absl::Span<char> buffer) -> absl::StatusOr<size_t> {
         offered.push_back(buffer.size());
         std::fill(buffer.begin(), buffer.end(), 'x');
@@ -185,7 +182,7 @@ TEST(ReadByTheByteTest, IsNeverGivenMoreSpaceThanTheReadAsksFor) {
 }
 
 TEST(ReadByTheByteTest, BuffersGrowOverABulkTransfer) {
-  auto flow = FromInput(
+  auto flow = MakeInputFlow(
       Input::Bytes([&](absl::Span<char> buffer) -> absl::StatusOr<size_t> {
         std::fill(buffer.begin(), buffer.end(), 'x');
         return buffer.size();
@@ -202,7 +199,7 @@ TEST(ReadByTheByteTest, BuffersGrowOverABulkTransfer) {
 // Upstream loops or raises.
 TEST(ReadByTheByteTest, ACountLargerThanTheSpanIsInternalAndSticky) {
   for (const size_t excess : {size_t{1}, kNoLimit - 100000}) {
-    auto flow = FromInput(
+    auto flow = MakeInputFlow(
         Input::Bytes([=](absl::Span<char> buffer) -> absl::StatusOr<size_t> {
           return buffer.size() + excess;
         }));
@@ -214,7 +211,7 @@ TEST(ReadByTheByteTest, ACountLargerThanTheSpanIsInternalAndSticky) {
 }
 
 TEST(ReadByTheByteTest, DataReadEarlierNeverChanges) {
-  auto flow = FromInput(Input::Bytes(
+  auto flow = MakeInputFlow(Input::Bytes(
       [n = 'a'](absl::Span<char> buffer) mutable -> absl::StatusOr<size_t> {
         std::fill(buffer.begin(), buffer.end(), n++);
         return size_t{3};
@@ -227,7 +224,7 @@ TEST(ReadByTheByteTest, DataReadEarlierNeverChanges) {
 
 TEST(ReadByTheByteTest, AFailedFillLosesNothing) {
   int calls = 0;
-  auto flow = FromInput(
+  auto flow = MakeInputFlow(
       Input::Bytes([&](absl::Span<char> buffer) -> absl::StatusOr<size_t> {
         std::memcpy(buffer.data(), "abc", 3);
         if (++calls == 1) return absl::DeadlineExceededError("later");
@@ -241,7 +238,7 @@ TEST(ReadByTheByteTest, AFailedFillLosesNothing) {
 
 TEST(ReadByTheBufferTest, ABufferLargerThanTheLimitIsReturnedOverSeveral) {
   int calls = 0;
-  auto flow = FromInput(Input::Buffers([&]() -> absl::StatusOr<absl::Cord> {
+  auto flow = MakeInputFlow(Input::Buffers([&]() -> absl::StatusOr<absl::Cord> {
     return ++calls == 1 ? absl::Cord("abcdefgh") : absl::Cord();
   }));
   EXPECT_THAT(flow->Read(3), IsOkAndHolds("abc"));
@@ -253,7 +250,7 @@ TEST(ReadByTheBufferTest, ABufferLargerThanTheLimitIsReturnedOverSeveral) {
 
 TEST(ReadByTheBufferTest, WhatIsLeftOverComesBeforeAnError) {
   int calls = 0;
-  auto flow = FromInput(Input::Buffers([&]() -> absl::StatusOr<absl::Cord> {
+  auto flow = MakeInputFlow(Input::Buffers([&]() -> absl::StatusOr<absl::Cord> {
     if (++calls == 1) return absl::Cord("ab");
     return absl::DataLossError("x");
   }));
@@ -264,7 +261,7 @@ TEST(ReadByTheBufferTest, WhatIsLeftOverComesBeforeAnError) {
 
 TEST(ReadTest, DataAfterEndOfFileIsNeverSeen) {
   int calls = 0;
-  auto flow = FromInput(Input::Buffers([&]() -> absl::StatusOr<absl::Cord> {
+  auto flow = MakeInputFlow(Input::Buffers([&]() -> absl::StatusOr<absl::Cord> {
     return ++calls == 1 ? absl::Cord() : absl::Cord("zombie");
   }));
   EXPECT_THAT(flow->Read(), IsEof());
@@ -291,7 +288,7 @@ TEST(ReadTest, AnErrorOfTheInputIsStickyAndNamesTheFlow) {
 
 TEST(WriteByTheByteTest, ShowsTheRestUntilAllIsTaken) {
   std::string sink;
-  auto flow = FromOutput(Appending(&sink, 3));
+  auto flow = MakeOutputFlow(Appending(&sink, 3));
   EXPECT_THAT(flow->Write("abcdefgh"), IsOk());
   absl::Cord fragmented("0123");
   fragmented.Append(absl::MakeCordFromExternal("4567", [] {}));
@@ -304,7 +301,7 @@ TEST(WriteByTheByteTest, ShowsTheRestUntilAllIsTaken) {
 // Upstream loses the count.
 TEST(WriteByTheByteTest, APartialWriteIsCountedThenClosed) {
   std::string sink;
-  auto flow = FromOutput(Output::Bytes(
+  auto flow = MakeOutputFlow(Output::Bytes(
       [&](absl::Span<const char> bytes) -> absl::StatusOr<size_t> {
         const size_t n = std::min(bytes.size(), 4 - sink.size());
         sink.append(bytes.data(), n);
@@ -322,7 +319,7 @@ TEST(WriteByTheByteTest, APartialWriteIsCountedThenClosed) {
 // Upstream loops or raises.
 TEST(WriteByTheByteTest, AClaimOfMoreThanWasShownIsInternalAndSticky) {
   for (const size_t excess : {size_t{1}, kNoLimit - 100}) {
-    auto flow = FromOutput(Output::Bytes(
+    auto flow = MakeOutputFlow(Output::Bytes(
         [=, calls = 0](
             absl::Span<const char> bytes) mutable -> absl::StatusOr<size_t> {
           return ++calls == 1 ? size_t{2} : bytes.size() + excess;
@@ -343,8 +340,8 @@ TEST(WriteByTheByteTest, WritevIsTheSameAsWritingTheConcatenation) {
                                            "cd", "", std::string(600, 'e')};
   std::string all;
   for (const std::string& piece : pieces) all += piece;
-  auto first = FromOutput(Appending(&one, 700));
-  auto second = FromOutput(Appending(&other, 700));
+  auto first = MakeOutputFlow(Appending(&one, 700));
+  auto second = MakeOutputFlow(Appending(&other, 700));
   EXPECT_THAT(first->Writev(pieces), IsOk());
   EXPECT_THAT(second->Write(all), IsOk());
   EXPECT_EQ(one, other);
@@ -355,7 +352,7 @@ TEST(WriteByTheByteTest, WritevIsTheSameAsWritingTheConcatenation) {
 
 TEST(WriteByTheBufferTest, CordsArriveOneByOne) {
   std::vector<std::string> sink;
-  auto flow = FromOutput(Collecting(&sink));
+  auto flow = MakeOutputFlow(Collecting(&sink));
   EXPECT_THAT(flow->Write(absl::Cord("ab")), IsOk());
   EXPECT_THAT(flow->Writev({absl::Cord("c"), absl::Cord(), absl::Cord("d")}),
               IsOk());
@@ -365,7 +362,7 @@ TEST(WriteByTheBufferTest, CordsArriveOneByOne) {
 TEST(WriteByTheBufferTest, BorrowedBytesAreGatheredIntoLargeBuffers) {
   constexpr size_t kTotal = 3 * internal::kMaxBlock;
   std::vector<std::string> sink;
-  auto flow = FromOutput(Collecting(&sink));
+  auto flow = MakeOutputFlow(Collecting(&sink));
   EXPECT_THAT(flow->Writev({"a", "", "bc", "def"}), IsOk());
   EXPECT_THAT(sink, ElementsAre("abcdef"));
   sink.clear();
@@ -386,7 +383,7 @@ TEST(WriteByTheBufferTest, BorrowedBytesAreGatheredIntoLargeBuffers) {
 
 TEST(WriteByTheBufferTest, AnErrorMeansThatNoneOfThatBufferWasTaken) {
   int calls = 0;
-  auto flow = FromOutput(Output::Buffers([&](absl::Cord) -> absl::Status {
+  auto flow = MakeOutputFlow(Output::Buffers([&](absl::Cord) -> absl::Status {
     return ++calls == 2 ? absl::DeadlineExceededError("full")
                         : absl::OkStatus();
   }));
@@ -402,7 +399,7 @@ TEST(WriteByTheBufferTest, AnErrorMeansThatNoneOfThatBufferWasTaken) {
 
 #if defined(__cpp_exceptions)
 TEST(ThrowingFunctionDeathTest, EndsTheProgram) {
-  auto flow = FromInput(Input::Buffers([]() -> absl::StatusOr<absl::Cord> {
+  auto flow = MakeInputFlow(Input::Buffers([]() -> absl::StatusOr<absl::Cord> {
     throw std::runtime_error("thrown by the input");
   }));
   EXPECT_DEATH(flow->Read().IgnoreError(), "thrown by the input");
@@ -413,7 +410,7 @@ TEST(ThrowingFunctionDeathTest, EndsTheProgram) {
 
 TEST(FunctionFlowTest, TakesMoveOnlyFunctions) {
   auto owned = std::make_unique<std::string>("owned");
-  auto flow = FromInput(Input::Buffers(
+  auto flow = MakeInputFlow(Input::Buffers(
       [owned = std::move(owned)]() -> absl::StatusOr<absl::Cord> {
         return absl::Cord(std::exchange(*owned, ""));
       }));
@@ -428,6 +425,29 @@ TEST(FunctionFlowTest, IsNamedInItsDebugString) {
   options.name = "log";
   EXPECT_THAT(MakeFunctionFlow(std::move(options))->DebugString(),
               HasSubstr("function flow \"log\" ["));
+}
+
+// --- One direction
+
+TEST(MakeInputFlowTest, ReadsAndTakesNothing) {
+  const auto flow = MakeInputFlow(
+      Input::Buffers([n = 0]() mutable -> absl::StatusOr<absl::Cord> {
+        return absl::Cord(n++ == 0 ? "data" : "");
+      }));
+  EXPECT_THAT(flow->Read(), IsOkAndHolds("data"));
+  EXPECT_THAT(flow->Read(), IsEof());
+  EXPECT_THAT(flow->Write("x"), IsClosed());
+}
+
+TEST(MakeOutputFlowTest, WritesAndHasNothingToRead) {
+  absl::Cord out;
+  const auto flow = MakeOutputFlow(Output::Buffers([&](absl::Cord data) {
+    out.Append(std::move(data));
+    return absl::OkStatus();
+  }));
+  EXPECT_THAT(flow->Write("data"), IsOk());
+  EXPECT_EQ(out, "data");
+  EXPECT_THAT(flow->Read(), IsEof());
 }
 
 }  // namespace

@@ -26,10 +26,11 @@ namespace flow {
 
 // HangUp()
 //
-// Writes `last_word`, which may be empty, after what a Channel has buffered.
-// Then it refuses all that the remote still sends, so that this neither holds
-// up the Close() nor resets the connection, and closes. Takes over the
-// deadlines of `flow`.
+// Writes `last_word` after what a Channel has buffered. An empty one is no
+// write, so it may come after Shutdown(kWrite) and FrameWriter::Finish(). Then
+// it refuses all that the remote still sends, so that this neither holds up the
+// Close() nor resets the connection, and closes. Takes over the deadlines of
+// `flow`.
 //
 // Returns what Close() does. If the write failed, aborts the flow, so that a
 // last word that was cut does not look whole, and returns that error. Either is

@@ -23,11 +23,11 @@
 #include "absl/time/time.h"
 #include "flow/cord_flow.h"
 #include "flow/flow.h"
+#include "flow/function_flow.h"
 #include "flow/outgoing.h"
 #include "flow/pipe.h"
 #include "flow/testing/byte_pattern.h"
 #include "flow/testing/fault_flow.h"
-#include "flow/testing/internal/one_way_flow.h"
 #include "flow/testing/matchers.h"
 #include "flow/transport.h"
 #include "gmock/gmock.h"
@@ -39,7 +39,6 @@ namespace {
 using ::absl_testing::IsOk;
 using ::absl_testing::StatusIs;
 using ::flow::testing::Fault;
-using ::flow::testing::FromInput;
 using ::flow::testing::HoldsData;
 using ::flow::testing::IsEof;
 using ::flow::testing::MakeFaultFlow;
@@ -53,7 +52,7 @@ constexpr size_t kPutSize = 4096;  // what is collected before it is written
 constexpr size_t kLarge = size_t{1} << 20;
 
 std::unique_ptr<Flow> InPieces(std::vector<absl::Cord> pieces) {
-  return FromInput(InputCords(std::move(pieces)));
+  return MakeInputFlow(InputCords(std::move(pieces)));
 }
 
 // Logs the size of each write that comes through.

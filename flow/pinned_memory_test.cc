@@ -33,7 +33,6 @@
 #include "flow/pipe.h"
 #include "flow/testing/allocation_counter.h"
 #include "flow/testing/copied_bytes.h"
-#include "flow/testing/internal/one_way_flow.h"
 #include "flow/testing/internal/raw_sockets.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -47,7 +46,6 @@ using ::flow::testing::AllocationCounter;
 using ::flow::testing::AllocationLimit;
 using ::flow::testing::CopiedBytes;
 using ::flow::testing::FlowOf;
-using ::flow::testing::FromInput;
 using ::flow::testing::RawPair;
 using ::flow::testing::RawPipe;
 using ::flow::testing::RawTcp;
@@ -102,7 +100,7 @@ TEST(PinnedMemoryTest, OfAFunctionByTheByte) {
   for (size_t segment = 1; segment <= kMaxSegment;
        segment += segment < 600 ? 1 : 7) {
     SCOPED_TRACE(segment);
-    auto flow = FromInput(Segments(segment, kNoLimit));
+    auto flow = MakeInputFlow(Segments(segment, kNoLimit));
     ExpectPinsLittle(100, 1, [&] { return Must(flow->Read()); });
     if (HasFailure()) return;
   }
@@ -111,7 +109,7 @@ TEST(PinnedMemoryTest, OfAFunctionByTheByte) {
 TEST(PinnedMemoryTest, OfAFunctionByTheByteWithALimit) {
   for (const size_t limit : {1, 16, 511, 512, 513, 2000, 4096, 5000, 40000}) {
     SCOPED_TRACE(limit);
-    auto flow = FromInput(Segments(kNoLimit, kNoLimit));
+    auto flow = MakeInputFlow(Segments(kNoLimit, kNoLimit));
     ExpectPinsLittle(100, 1, [&] { return Must(flow->Read(limit)); });
   }
 }
@@ -119,9 +117,10 @@ TEST(PinnedMemoryTest, OfAFunctionByTheByteWithALimit) {
 TEST(PinnedMemoryTest, OfAFunctionByTheBufferReadInParts) {
   for (const size_t limit : {16, 100, 600, 5000}) {
     SCOPED_TRACE(limit);
-    auto flow = FromInput(Input::Buffers([]() -> absl::StatusOr<absl::Cord> {
-      return absl::Cord(std::string(64 << 10, 'x'));
-    }));
+    auto flow =
+        MakeInputFlow(Input::Buffers([]() -> absl::StatusOr<absl::Cord> {
+          return absl::Cord(std::string(64 << 10, 'x'));
+        }));
     ExpectPinsLittle(3000, 30, [&] { return Must(flow->Read(limit)); });
   }
 }
@@ -151,7 +150,7 @@ TEST(PinnedMemoryTest, OfReadAllWhateverTheSegments) {
   constexpr size_t kTotal = 100000;
   for (size_t segment = 1; segment <= kMaxSegment;
        segment += segment < 600 ? 1 : 13) {
-    auto flow = FromInput(Segments(segment, kTotal));
+    auto flow = MakeInputFlow(Segments(segment, kTotal));
     AllocationCounter counter;
     absl::StatusOr<absl::Cord> all = ReadAll(*flow, kTotal);
     ASSERT_TRUE(all.ok());
@@ -163,7 +162,7 @@ TEST(PinnedMemoryTest, OfReadAllWhateverTheSegments) {
 
 TEST(PinnedMemoryTest, OfReadAllWhereTinyAndOtherSegmentsAlternate) {
   constexpr int kTimes = 200;
-  auto flow = FromInput(Input::Bytes(
+  auto flow = MakeInputFlow(Input::Bytes(
       [i = 0](absl::Span<char> buffer) mutable -> absl::StatusOr<size_t> {
         if (++i > kTimes) return 0;
         const size_t n = i % 2 == 0 ? 600 : 1;
@@ -258,7 +257,7 @@ class PinnedByAChannelTest : public ::testing::TestWithParam<size_t> {
  protected:
   // A channel on an endless stream in whole blocks.
   static std::unique_ptr<Channel> Endless() {
-    return MakeChannel(FromInput(Segments(kNoLimit, kNoLimit)));
+    return MakeChannel(MakeInputFlow(Segments(kNoLimit, kNoLimit)));
   }
   const size_t n_ = GetParam();
 };
@@ -301,7 +300,7 @@ INSTANTIATE_TEST_SUITE_P(Sizes, PinnedByAChannelTest,
                                            20000, 65000));
 
 TEST(PinnedMemoryTest, OfAChannelThatIsAskedForMoreThanABlock) {
-  auto channel = MakeChannel(FromInput(Segments(kNoLimit, kNoLimit)));
+  auto channel = MakeChannel(MakeInputFlow(Segments(kNoLimit, kNoLimit)));
   ExpectPinsLittle(1000, 20, [&] { return Must(channel->ReadExactly(70000)); });
 }
 
@@ -323,10 +322,10 @@ TEST(PinnedMemoryTest, ALargeBufferThatWasHandedOverIsNotCopied) {
   const absl::Cord large(std::string(1 << 20, 'x'));
   const auto next = [&]() -> absl::StatusOr<absl::Cord> { return large; };
 
-  auto function = FromInput(Input::Buffers(next));
+  auto function = MakeInputFlow(Input::Buffers(next));
   Pipe pipe = MakePipe();
   ABSL_CHECK_OK(pipe.left->Write(large));
-  auto channel = MakeChannel(FromInput(Input::Buffers(next)));
+  auto channel = MakeChannel(MakeInputFlow(Input::Buffers(next)));
   for (size_t at = 0; at < 10 * kPart; at += kPart) {
     const absl::Cord part = large.Subcord(at, kPart);
     EXPECT_EQ(CopiedBytes(part, Must(function->Read(kPart))), 0);
@@ -345,8 +344,8 @@ TEST(OutOfMemoryTest, AReadWithoutABlockIsResourceExhaustedAndTakesNothing) {
   std::vector<std::unique_ptr<Flow>> flows;
   flows.push_back(FlowOf(socket.left));
   flows.push_back(FlowOf(pipe.left));
-  flows.push_back(
-      FromInput(Input::Bytes([&](absl::Span<char>) -> absl::StatusOr<size_t> {
+  flows.push_back(MakeInputFlow(
+      Input::Bytes([&](absl::Span<char>) -> absl::StatusOr<size_t> {
         ++calls;
         return 0;
       })));

@@ -68,7 +68,8 @@ struct ProxyOptions {
 
 // ProxyResult
 struct ProxyResult {
-  // Ok: each direction was carried to its end, or was refused by its sink.
+  // Ok: each direction was carried to its end, or was refused by its sink. If
+  // a refusal is an error for you, look at both directions as well.
   // Otherwise the first error of either; kDeadlineExceeded if nothing passed
   // for `idle_timeout`; kResourceExhausted if no thread could be started; or
   // the first error of a Close(), except Closed, which is a refusal.

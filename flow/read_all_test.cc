@@ -13,7 +13,6 @@
 #include "flow/flow.h"
 #include "flow/function_flow.h"
 #include "flow/pipe.h"
-#include "flow/testing/internal/one_way_flow.h"
 #include "flow/testing/matchers.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -24,7 +23,6 @@ namespace {
 using ::absl_testing::IsOk;
 using ::absl_testing::IsOkAndHolds;
 using ::absl_testing::StatusIs;
-using ::flow::testing::FromInput;
 using ::flow::testing::IsEof;
 using ::testing::HasSubstr;
 
@@ -37,37 +35,38 @@ Input Breaks() {
 }
 
 TEST(ReadAllTest, ReturnsEverythingUpToEndOfFile) {
-  auto flow = FromInput(InputCords({absl::Cord("ab"), absl::Cord("cd")}));
+  auto flow = MakeInputFlow(InputCords({absl::Cord("ab"), absl::Cord("cd")}));
   EXPECT_THAT(ReadAll(*flow, kNoLimit), IsOkAndHolds("abcd"));
   EXPECT_THAT(ReadAll(*flow, kNoLimit), IsEof());
 }
 
 TEST(ReadAllTest, ExactlyTheLimitIsFineAndOneByteMoreIsNot) {
-  auto fits = FromInput(InputCords({absl::Cord("ab"), absl::Cord("cd")}));
+  auto fits = MakeInputFlow(InputCords({absl::Cord("ab"), absl::Cord("cd")}));
   EXPECT_THAT(ReadAll(*fits, 4), IsOkAndHolds("abcd"));
-  auto exceeds = FromInput(InputCords({absl::Cord("ab"), absl::Cord("cde")}));
+  auto exceeds =
+      MakeInputFlow(InputCords({absl::Cord("ab"), absl::Cord("cde")}));
   EXPECT_THAT(ReadAll(*exceeds, 4),
               StatusIs(absl::StatusCode::kResourceExhausted,
                        HasSubstr("limit of 4 bytes")));
-  auto empty = FromInput(InputCord(absl::Cord()));
+  auto empty = MakeInputFlow(InputCord(absl::Cord()));
   EXPECT_THAT(ReadAll(*empty, 0), IsEof());
 }
 
 TEST(ReadAllTest, AnErrorIsNeverAShorterResult) {
-  auto flow = FromInput(Breaks());
+  auto flow = MakeInputFlow(Breaks());
   EXPECT_THAT(ReadAll(*flow, kNoLimit),
               StatusIs(absl::StatusCode::kUnavailable));
 }
 
 TEST(ReadAllTest, AppendsToWhatIsThere) {
-  auto flow = FromInput(InputCord(absl::Cord("body")));
+  auto flow = MakeInputFlow(InputCord(absl::Cord("body")));
   absl::Cord all("header ");
   EXPECT_THAT(ReadAll(*flow, kNoLimit, &all), IsOk());
   EXPECT_EQ(all, "header body");
 }
 
 TEST(ReadAllTest, KeepsWhatCameBeforeAnError) {
-  auto flow = FromInput(Breaks());
+  auto flow = MakeInputFlow(Breaks());
   absl::Cord all;
   EXPECT_THAT(ReadAll(*flow, kNoLimit, &all),
               StatusIs(absl::StatusCode::kUnavailable));
@@ -75,7 +74,7 @@ TEST(ReadAllTest, KeepsWhatCameBeforeAnError) {
 }
 
 TEST(ReadAllTest, AtItsLimitNoByteOfTheFlowIsLost) {
-  auto flow = FromInput(InputCord(absl::Cord("abcdef")));
+  auto flow = MakeInputFlow(InputCord(absl::Cord("abcdef")));
   absl::Cord all;
   EXPECT_THAT(ReadAll(*flow, 3, &all),
               StatusIs(absl::StatusCode::kResourceExhausted));

@@ -24,7 +24,6 @@
 #include "flow/function_flow.h"
 #include "flow/pipe.h"
 #include "flow/testing/allocation_counter.h"
-#include "flow/testing/internal/one_way_flow.h"
 #include "flow/testing/matchers.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -36,7 +35,6 @@ using ::absl_testing::IsOk;
 using ::absl_testing::IsOkAndHolds;
 using ::absl_testing::StatusIs;
 using ::flow::testing::AllocationCounter;
-using ::flow::testing::FromInput;
 using ::flow::testing::IsClosed;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
@@ -209,7 +207,7 @@ TEST(ReadIntoTest, OfAPartCopiesItOnce) {
 TEST(ReadIntoTest, AnInputByTheByteFillsTheMemoryOfTheCaller) {
   std::array<char, 4> space;
   std::vector<const char*> offered;
-  auto flow = FromInput(
+  auto flow = MakeInputFlow(
       Input::Bytes([&](absl::Span<char> buffer) -> absl::StatusOr<size_t> {
         offered.push_back(buffer.data());
         EXPECT_EQ(buffer.size(), space.size());
@@ -226,7 +224,7 @@ TEST(ReadIntoTest, AnInputByTheByteFillsTheMemoryOfTheCaller) {
 }
 
 TEST(ReadIntoTest, ACountBeyondItsSpaceIsInternalAndSticky) {
-  auto flow = FromInput(
+  auto flow = MakeInputFlow(
       Input::Bytes([](absl::Span<char> buffer) -> absl::StatusOr<size_t> {
         return buffer.size() + 1;
       }));
@@ -246,7 +244,7 @@ TEST(ReadIntoTest, ALongBufferIsReadInPartsWithoutMemory) {
   std::vector<size_t> asked;
   asked.reserve(10);
   absl::Cord source(std::string(kSize, 'x'));
-  auto flow = FromInput(
+  auto flow = MakeInputFlow(
       Input::Buffers([&](size_t max_bytes) -> absl::StatusOr<absl::Cord> {
         asked.push_back(max_bytes);
         return std::exchange(source, absl::Cord());
@@ -272,7 +270,7 @@ TEST(ReadIntoTest, FragmentsComeInOrderHoweverTheyAreRead) {
     expected += std::string(kLetters.substr(i));
   }
   for (size_t size = 1; size < 30; ++size) {
-    auto flow = FromInput(
+    auto flow = MakeInputFlow(
         Input::Buffers([rest = source]() mutable -> absl::StatusOr<absl::Cord> {
           return std::exchange(rest, absl::Cord());
         }));
@@ -296,7 +294,7 @@ TEST(ReadIntoTest, FragmentsComeInOrderHoweverTheyAreRead) {
 
 TEST(ReadIntoTest, ErrorsOfAnInputByTheBufferComeAfterItsData) {
   int calls = 0;
-  auto flow = FromInput(Input::Buffers([&]() -> absl::StatusOr<absl::Cord> {
+  auto flow = MakeInputFlow(Input::Buffers([&]() -> absl::StatusOr<absl::Cord> {
     if (++calls == 1) return absl::Cord("ab");
     return absl::UnavailableError("unplugged");
   }));

@@ -22,7 +22,6 @@
 #include "flow/copy.h"
 #include "flow/flow.h"
 #include "flow/function_flow.h"
-#include "flow/testing/internal/one_way_flow.h"
 #include "flow/testing/internal/raw_sockets.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -32,7 +31,6 @@ namespace {
 
 using ::absl_testing::IsOk;
 using ::flow::testing::FlowOf;
-using ::flow::testing::FromOutput;
 using ::flow::testing::RawPair;
 using ::flow::testing::RawPipe;
 using ::flow::testing::RawTcp;
@@ -90,8 +88,8 @@ TEST(RoundReadsTest, KeepRecordsAlignedThroughACopy) {
       });
       auto source = FlowOf(raw.left);
       size_t unaligned = 0;
-      auto sink =
-          FromOutput(Output::Buffers([&](absl::Cord buffer) -> absl::Status {
+      auto sink = MakeOutputFlow(
+          Output::Buffers([&](absl::Cord buffer) -> absl::Status {
             if (buffer.size() % kBlock != 0) ++unaligned;
             return absl::OkStatus();
           }));

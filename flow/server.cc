@@ -3,7 +3,7 @@
 
 #include "flow/server.h"
 
-#include <algorithm>
+#include <chrono>  // NOLINT(build/c++11)
 #include <cstddef>
 #include <cstdint>
 #include <list>
@@ -23,6 +23,7 @@
 #include "absl/strings/cord.h"
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
+#include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "absl/types/span.h"
 #include "flow/channel.h"
@@ -38,6 +39,7 @@
 namespace flow {
 namespace {
 
+using Clock = std::chrono::steady_clock;
 using internal::MonotonicDeadline;
 using internal::TransportControl;
 
@@ -67,19 +69,45 @@ ServerConnection::ServerConnection(Server& server, int64_t number,
 
 ServerConnection::~ServerConnection() = default;
 
+bool ServerConnection::AwaitRequest(Channel& channel, absl::Duration idle,
+                                    NoRequest* why) {
+  Clock::time_point since = Clock::now();  // when it became idle
+  NoRequest reason = NoRequest::kEnd;
+  while (true) {
+    channel.SetReadDeadline(absl::Now() + idle -
+                            absl::FromChrono(Clock::now() - since));
+    if (AwaitRequest(channel, &reason)) break;
+    const Clock::time_point busy =
+        calls_ > 0 ? Clock::now() : last_call_.load();
+    if (reason == NoRequest::kLate && busy > since) {
+      since = busy;
+      continue;
+    }
+    if (why != nullptr) *why = reason;
+    return false;
+  }
+  channel.SetReadDeadline(absl::InfiniteFuture());
+  return true;
+}
+
 bool ServerConnection::AwaitRequest(Channel& channel, NoRequest* why) {
   const bool was_stopping = stopping();
   control_->SetInterruptible(true);
   const absl::StatusOr<absl::Cord> first_byte = channel.Peek(1);
   control_->SetInterruptible(false);
-  if (first_byte.ok() && !first_byte->empty()) return true;
+  if (first_byte.ok() && !first_byte->empty()) {
+    had_request_ = true;
+    return true;
+  }
   NoRequest reason = NoRequest::kEnd;
   if (absl::IsDeadlineExceeded(first_byte.status())) {
     reason = stopping() ? NoRequest::kStopping : NoRequest::kLate;
   } else if (!first_byte.ok()) {
     reason = NoRequest::kBroken;
   }
-  if (reason == NoRequest::kStopping && !was_stopping && calls_ == 0) {
+  // A stop that came between two requests found it busy with the first.
+  if (reason == NoRequest::kStopping && calls_ == 0 &&
+      !(was_stopping && had_request_)) {
     stopped_idle_ = true;
   }
   if (why != nullptr) *why = reason;
@@ -100,7 +128,8 @@ std::string ServerReport::ToString() const {
       connections(),
       connections() == 1 ? " connection: " : " connections: ", ended_before,
       " ended before the stop, ", idle, " idle, ", in_time, " in time, ",
-      aborted, " aborted, ", refused, " refused");
+      aborted, " aborted, ", refused, " refused",
+      status.ok() ? "" : "; a listener failed: ", status.message());
 }
 
 // --- Server
@@ -372,6 +401,7 @@ void Server::Core::Work(Worker& me) {
     }
     absl::MutexLock lock(&mu_);
     if (is_call) {
+      job->connection->last_call_ = Clock::now();
       --job->connection->calls_;
     } else {
       End(*job->connection);

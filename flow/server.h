@@ -43,6 +43,7 @@
 #define FLOW_SERVER_H_
 
 #include <atomic>
+#include <chrono>  // NOLINT(build/c++11)
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -94,6 +95,13 @@ class ServerConnection {
   // in the middle. While a server stops, this does not wait.
   bool AwaitRequest(Channel& channel, NoRequest* why = nullptr);
 
+  // The same with a read deadline that is `idle` from now. While calls of
+  // ServerCalls are under way, and for as long after the last one, the
+  // connection is not late. If there is a request, it has no read deadline: set
+  // one.
+  bool AwaitRequest(Channel& channel, absl::Duration idle,
+                    NoRequest* why = nullptr);
+
   // Returns whether the server stops. A request that is under way then is the
   // last one, if the protocol can say so (`Connection: close`).
   bool stopping() const;
@@ -132,8 +140,12 @@ class ServerConnection {
   const std::string name_;
   // Reaches the transport of the flow, wherever the handler has moved that to.
   const std::shared_ptr<internal::TransportControl> control_;
+  bool had_request_ = false;               // only for AwaitRequest()
   std::atomic<bool> stopped_idle_{false};  // the stop has ended its wait
   std::atomic<int> calls_{0};              // under way
+  // When the last call has ended.
+  std::atomic<std::chrono::steady_clock::time_point> last_call_{
+      std::chrono::steady_clock::time_point::min()};
   Canceller canceller_;
 };
 
@@ -177,7 +189,8 @@ struct ServerReport {
 
   // Their handlers had returned before the stop.
   int64_t ended_before = 0;
-  // They waited for a request when the stop came, and were not cut.
+  // They waited for a request when the stop came, or had not got so far yet,
+  // and were not cut.
   int64_t idle = 0;
   // They were busy at the stop, and were not cut.
   int64_t in_time = 0;
@@ -252,15 +265,20 @@ class Server {
 //   auto channel = flow::MakeChannel(std::move(client));
 //   flow::FrameWriter answers(*channel);  // frame_writer.h
 //   flow::ServerCalls calls(connection, /*max=*/16);
-//   while (connection.AwaitRequest(*channel)) {
-//     auto request = flow::ReadBlock(*channel, kFormat);  // framing.h
-//     ...
-//     absl::Status begun = calls.Start([&answers, request = **request] {
-//       answers.WriteBlock(kFormat, Answer(request)).IgnoreError();
-//     });
-//     ...
+//   while (connection.AwaitRequest(*channel, absl::Minutes(5))) {
+//     channel->SetReadDeadline(absl::Now() + kTimeout);
+//     auto request = flow::NotAtEnd(flow::ReadBlock(*channel, kFormat));
+//     if (!request.ok()) break;
+//     if (!calls.Start([&, request = *std::move(request)] {
+//           absl::Status sent = answers.WriteBlock(kFormat, Answer(request),
+//                                                  absl::Now() + kTimeout);
+//           if (!sent.ok()) channel->Abort(sent);
+//         }).ok()) break;
 //   }
 //   calls.Join();
+//   absl::Time deadline = absl::Now() + kTimeout;
+//   if (!answers.Finish(deadline).ok()) return;  // without Close(): an abort
+//   flow::HangUp(*channel, "", deadline).IgnoreError();
 //
 // Declare it after what the calls use; a connection has at most one. While
 // calls are under way, a connection is not idle when a stop comes. A call that

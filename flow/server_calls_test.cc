@@ -30,12 +30,14 @@ namespace flow {
 namespace {
 
 using ::absl_testing::IsOk;
+using ::absl_testing::IsOkAndHolds;
 using ::absl_testing::StatusIs;
 using ::flow::testing::AwaitReader;
 using ::flow::testing::NoThreads;
 using ::flow::testing::PipeListener;
 using ::flow::testing::ServerRunner;
 using ::testing::HasSubstr;
+using ::testing::Not;
 
 constexpr absl::Time kNever = absl::InfiniteFuture();
 constexpr absl::Time kAtOnce = absl::InfinitePast();
@@ -183,6 +185,51 @@ TEST(ServerCallsTest, AConnectionWithACallUnderWayIsNotIdle) {
 
 TEST(ServerCallsTest, AConnectionWithACallUnderWayIsAbortedAtTheDeadline) {
   EXPECT_EQ(StopWithACall(kAtOnce).aborted, 1);
+}
+
+// --- The idle time
+
+// A call is under way for longer than a connection may be idle.
+TEST(ServerCallsTest, AConnectionWithACallUnderWayIsNotLate) {
+  constexpr absl::Duration kIdle = absl::Milliseconds(10);
+  PipeListener listener;
+  absl::Notification late;
+  Server server([&](std::unique_ptr<Flow> client, ServerConnection& me) {
+    auto channel = MakeChannel(std::move(client));
+    std::atomic<bool> answered{false};
+    ServerCalls calls(me, 1);
+    EXPECT_THAT(calls.Start([&] {
+      absl::SleepFor(5 * kIdle);
+      answered = true;
+    }),
+                IsOk());
+    NoRequest why{};
+    EXPECT_FALSE(me.AwaitRequest(*channel, kIdle, &why));
+    EXPECT_EQ(why, NoRequest::kLate);
+    EXPECT_TRUE(answered);
+    late.Notify();
+  });
+  ServerRunner runner(server, {&listener});
+  const auto client = listener.Dial();
+  late.WaitForNotification();
+  runner.Stop(kNever);
+}
+
+TEST(AwaitRequestTest, TheIdleTimeIsOnlyForTheFirstByte) {
+  PipeListener listener;
+  Server server([&](std::unique_ptr<Flow> client, ServerConnection& me) {
+    auto channel = MakeChannel(std::move(client));
+    EXPECT_TRUE(me.AwaitRequest(*channel, absl::Seconds(50)));
+    absl::SleepFor(absl::Milliseconds(1));
+    EXPECT_THAT(channel->ReadExactly(4), IsOk());
+    EXPECT_FALSE(me.AwaitRequest(*channel, absl::Milliseconds(5)));
+  });
+  ServerRunner runner(server, {&listener});
+  const auto client = listener.Dial();
+  EXPECT_THAT(client->Write("wo"), IsOk());
+  EXPECT_THAT(client->Write("rd"), IsOk());
+  EXPECT_THAT(client->Read(), Not(IsOkAndHolds("x")));  // its end
+  runner.Stop(kNever);
 }
 
 }  // namespace

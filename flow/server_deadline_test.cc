@@ -187,6 +187,7 @@ void ServeOneCall(Channel& channel, ServerConnection& me,
   });
   waits = &channel;
   EXPECT_FALSE(me.AwaitRequest(channel));
+  waits = nullptr;
   worker.join();
 }
 
@@ -225,6 +226,8 @@ TEST(ServerDeadlineTest, ACallUnderWayIsAnsweredBeforeTheClose) {
   EXPECT_THAT(client->Write("call"), IsOk());
   AwaitReader(waits);
   server.Stop(kNever);
+  // The end of the client, which comes later, must not come before that.
+  while (waits != nullptr) absl::SleepFor(absl::Milliseconds(1));
   answer.Notify();
   EXPECT_EQ(ReadSize(*client, 4), "call");
   EXPECT_THAT(client->Close(Patience()), IsOk());

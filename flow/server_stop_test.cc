@@ -196,6 +196,23 @@ TEST(ServerStopTest, IdleConnectionsEndAtOnceInGoodOrder) {
   EXPECT_EQ(report.connections(), 2 * kClients);
 }
 
+TEST(ServerStopTest, WhoHasNotWaitedForItsFirstRequestYetIsIdle) {
+  PipeListener listener;
+  absl::Notification stopped;
+  Server server([&](std::unique_ptr<Flow> client, ServerConnection& me) {
+    auto channel = MakeChannel(std::move(client));
+    stopped.WaitForNotification();
+    EXPECT_FALSE(me.AwaitRequest(*channel));
+    channel->Close(absl::InfinitePast()).IgnoreError();
+  });
+  ServerRunner runner(server, {&listener});
+  const auto client = listener.Dial();
+  while (server.serving() == 0) absl::SleepFor(absl::Milliseconds(1));
+  server.Stop(absl::InfiniteFuture());
+  stopped.Notify();
+  EXPECT_EQ(runner.Join().idle, 1);
+}
+
 TEST(ServerStopTest, ARequestThatHasBegunIsServed) {
   PipeListener listener;
   absl::Notification begun;

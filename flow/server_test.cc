@@ -51,6 +51,7 @@ using ::flow::testing::Patience;
 using ::flow::testing::PipeListener;
 using ::flow::testing::ServerRunner;
 using ::testing::ElementsAre;
+using ::testing::EndsWith;
 using ::testing::Not;
 using ::testing::SizeIs;
 
@@ -477,6 +478,9 @@ TEST(ServerReportTest, SaysHowManyOfEach) {
   EXPECT_EQ(report.ToString(),
             "15 connections: 1 ended before the stop, 2 idle, 3 in time, "
             "4 aborted, 5 refused");
+  report.status = absl::InternalError("broken");
+  EXPECT_THAT(report.ToString(),
+              EndsWith("5 refused; a listener failed: broken"));
 }
 
 }  // namespace

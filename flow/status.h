@@ -60,6 +60,10 @@ bool IsEof(const absl::StatusOr<absl::Cord>& data);
 //
 //   absl::StatusOr<std::unique_ptr<Flow>> flow = Dial(address, deadline);
 //   if (ErrnoOf(flow.status()) == ECONNREFUSED) ...
+//
+// This, and whether a status is Closed, is in payloads, which `<<` prints as
+// well. For people there is
+// ToString(absl::StatusToStringMode::kWithNoExtraData).
 std::optional<int> ErrnoOf(const absl::Status& status);
 
 // WithErrno()

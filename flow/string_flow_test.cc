@@ -18,7 +18,6 @@
 #include "absl/types/span.h"
 #include "flow/flow.h"
 #include "flow/function_flow.h"
-#include "flow/testing/internal/one_way_flow.h"
 #include "flow/testing/matchers.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -28,14 +27,12 @@ namespace {
 
 using ::absl_testing::IsOk;
 using ::absl_testing::IsOkAndHolds;
-using ::flow::testing::FromInput;
-using ::flow::testing::FromOutput;
 using ::flow::testing::IsClosed;
 using ::flow::testing::IsEof;
 using ::testing::ElementsAre;
 
 TEST(OriginalTest, AStringIsReadWholeThenEndOfFileAndAWriteIsClosed) {
-  auto flow = FromInput(InputString("xxxxxxxxxx"));
+  auto flow = MakeInputFlow(InputString("xxxxxxxxxx"));
   EXPECT_THAT(flow->Read(), IsOkAndHolds("xxxxxxxxxx"));
   EXPECT_THAT(flow->Read(), IsEof());
   EXPECT_THAT(flow->Write("y"), IsClosed());
@@ -43,7 +40,7 @@ TEST(OriginalTest, AStringIsReadWholeThenEndOfFileAndAWriteIsClosed) {
 
 TEST(OriginalTest, ThreeWritesIntoTenBytesTheThirdClosed) {
   std::array<char, 10> memory{};
-  auto flow = FromOutput(OutputBytes(absl::MakeSpan(memory)));
+  auto flow = MakeOutputFlow(OutputBytes(absl::MakeSpan(memory)));
   EXPECT_THAT(flow->Read(), IsEof());
   EXPECT_THAT(flow->Write("hell"), IsOk());
   EXPECT_THAT(flow->Write("o! "), IsOk());
@@ -53,7 +50,7 @@ TEST(OriginalTest, ThreeWritesIntoTenBytesTheThirdClosed) {
 }
 
 TEST(OriginalTest, AListOfStringsGivesOneReadForEachThatIsNotEmpty) {
-  auto flow = FromInput(InputStrings({"", "123", "45", "6789", "0"}));
+  auto flow = MakeInputFlow(InputStrings({"", "123", "45", "6789", "0"}));
   EXPECT_THAT(flow->Read(), IsOkAndHolds("123"));
   EXPECT_THAT(flow->Read(), IsOkAndHolds("45"));
   EXPECT_THAT(flow->Read(), IsOkAndHolds("6789"));
@@ -67,7 +64,7 @@ TEST(OriginalTest, AListOfOutputsIsFilledInTurnAndEmptyOnesAreSkipped) {
       std::string(3, '-'), "", std::string(2, '-'), std::string(3, '-')};
   std::vector<absl::Span<char>> spans;
   for (std::string& string : memory) spans.push_back(absl::MakeSpan(string));
-  auto flow = FromOutput(OutputBytes(std::move(spans)));
+  auto flow = MakeOutputFlow(OutputBytes(std::move(spans)));
   EXPECT_THAT(flow->Write("hell"), IsOk());
   EXPECT_THAT(flow->Write("o! "), IsOk());
   EXPECT_THAT(flow->Write("world"), IsClosed());
@@ -76,20 +73,20 @@ TEST(OriginalTest, AListOfOutputsIsFilledInTurnAndEmptyOnesAreSkipped) {
 }
 
 TEST(InputStringTest, AnEmptyOneIsEndOfFileAtOnce) {
-  EXPECT_THAT(FromInput(InputString(""))->Read(), IsEof());
-  EXPECT_THAT(FromInput(InputStrings({}))->Read(), IsEof());
-  EXPECT_THAT(FromInput(InputStrings({"", ""}))->Read(), IsEof());
+  EXPECT_THAT(MakeInputFlow(InputString(""))->Read(), IsEof());
+  EXPECT_THAT(MakeInputFlow(InputStrings({}))->Read(), IsEof());
+  EXPECT_THAT(MakeInputFlow(InputStrings({"", ""}))->Read(), IsEof());
 }
 
 TEST(InputStringTest, KeepsNulBytes) {
   const std::string data("a\0b", 3);
-  EXPECT_THAT(FromInput(InputString(data))->Read(), IsOkAndHolds(data));
+  EXPECT_THAT(MakeInputFlow(InputString(data))->Read(), IsOkAndHolds(data));
 }
 
 // Upstream concatenates what is left on every refill: O(n^2).
 TEST(InputStringsTest, ManyOneByteStringsAreOneCallEach) {
   constexpr int kMany = 200000;
-  auto flow = FromInput(InputStrings(std::vector<std::string>(kMany, "x")));
+  auto flow = MakeInputFlow(InputStrings(std::vector<std::string>(kMany, "x")));
   int reads = 0;
   while (true) {
     absl::StatusOr<absl::Cord> data = flow->Read();
@@ -103,7 +100,7 @@ TEST(InputStringsTest, ManyOneByteStringsAreOneCallEach) {
 
 TEST(OutputBytesTest, AWriteThatFitsExactlyIsOkAndTheNextClosed) {
   std::array<char, 4> memory{};
-  auto flow = FromOutput(OutputBytes(absl::MakeSpan(memory)));
+  auto flow = MakeOutputFlow(OutputBytes(absl::MakeSpan(memory)));
   EXPECT_THAT(flow->Write("abcd"), IsOk());
   EXPECT_THAT(flow->Write(""), IsOk());
   EXPECT_THAT(flow->Write("e"), IsClosed());
@@ -111,16 +108,16 @@ TEST(OutputBytesTest, AWriteThatFitsExactlyIsOkAndTheNextClosed) {
 }
 
 TEST(OutputBytesTest, OfNoSizeIsClosedAtTheFirstByte) {
-  EXPECT_THAT(FromOutput(OutputBytes(absl::Span<char>()))->Write("x"),
+  EXPECT_THAT(MakeOutputFlow(OutputBytes(absl::Span<char>()))->Write("x"),
               IsClosed());
   EXPECT_THAT(
-      FromOutput(OutputBytes(std::vector<absl::Span<char>>()))->Write("x"),
+      MakeOutputFlow(OutputBytes(std::vector<absl::Span<char>>()))->Write("x"),
       IsClosed());
 }
 
 TEST(OutputBytesTest, OneWritevCanSpanManyOutputs) {
   std::string a(2, '-'), b(1, '-'), c(4, '-');
-  auto flow = FromOutput(
+  auto flow = MakeOutputFlow(
       OutputBytes({absl::MakeSpan(a), absl::MakeSpan(b), absl::MakeSpan(c)}));
   EXPECT_THAT(flow->Writev({"12345", "6789"}), IsClosed());
   EXPECT_EQ(a + b + c, "1234567");
@@ -129,7 +126,7 @@ TEST(OutputBytesTest, OneWritevCanSpanManyOutputs) {
 
 TEST(OutputStringTest, AppendsWithoutABound) {
   std::string sink = "already here, ";
-  auto flow = FromOutput(OutputString(&sink));
+  auto flow = MakeOutputFlow(OutputString(&sink));
   EXPECT_THAT(flow->Write(std::string(100000, 'x')), IsOk());
   EXPECT_EQ(sink, "already here, " + std::string(100000, 'x'));
 }

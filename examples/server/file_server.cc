@@ -46,8 +46,7 @@ class Exchange {
   Exchange(int root, flow::Channel& client) : root_(root), client_(client) {}
 
   bool Run(flow::ServerConnection& connection) {
-    client_.SetReadDeadline(absl::Now() + kIdle);
-    if (!connection.AwaitRequest(client_)) return false;
+    if (!connection.AwaitRequest(client_, kIdle)) return false;
     client_.SetReadDeadline(absl::Now() + kTimeout);
     client_.SetWriteDeadline(absl::Now() + 2 * kTimeout);
     ReadHead();

@@ -60,8 +60,7 @@ enum class FaultMode {
   kErrorHalfway,
   // The connection breaks during the operation. Any operation.
   kAbort,
-  // Like kError (reads) or kErrorHalfway (writes), with kDeadlineExceeded,
-  // which
+  // Like kError (reads) or kErrorHalfway (writes), with kDeadlineExceeded. It
   // does not stay: the next call goes on. Reads and writes, not the end.
   kDeadline,
 };
