@@ -53,9 +53,18 @@ def _fuzzing_dictionary_impl(ctx):
     ctx.actions.run_shell(
         inputs = ctx.files.srcs,
         outputs = [file],
-        # A last line that lacks its newline must not join with the next file.
         arguments = [file.path] + [source.path for source in ctx.files.srcs],
-        command = 'out=$1; shift; for f; do cat "$f" && echo || exit; done >"$out"',
+        # A line that libFuzzer cannot read would end it at its start. A last
+        # line that lacks its newline must not join with the next file.
+        command = r"""
+out=$1
+shift
+if grep -HnvE '^[[:space:]]*(#.*|[^"#]*"([^\\"]|\\[\\"]|\\x[[:xdigit:]]{2})+"[[:space:]]*)?$' "$@" >&2; then
+  echo 'A line of a dictionary is [NAME=]"WORD", where WORD has only the escapes \\, \" and \xAB.' >&2
+  exit 1
+fi
+for file; do cat "$file" && echo || exit; done >"$out"
+""",
         mnemonic = "FuzzingDictionary",
     )
     return [DefaultInfo(files = depset([file]), runfiles = ctx.runfiles([file]))]
@@ -176,8 +185,7 @@ folder=$(mktemp -d)
 cp -L "$3" "$folder/$2"
 (cd "$4" && python3 -m zipfile -c "$folder/$2_seed_corpus.zip" .)
 if [ -n "${5:-}" ]; then cp -L "$5" "$folder/$2.dict"; fi
-chmod -R u+w "$folder"
-tar --sort=name --owner=0 --group=0 --mtime=@0 -cf "$1" -C "$folder" .
+tar --sort=name --owner=0 --group=0 --mode=a+rX,u+w --mtime=@0 -cf "$1" -C "$folder" .
 rm -r "$folder"
 """,
         mnemonic = "OssFuzzPackage",
