@@ -3,6 +3,7 @@
 
 #include "flow/borrow.h"
 
+#include <cstddef>
 #include <memory>
 #include <optional>
 #include <string>
@@ -24,6 +25,7 @@
 #include "flow/outgoing.h"
 #include "flow/pipe.h"
 #include "flow/testing/copied_bytes.h"
+#include "flow/testing/internal/hook_flow.h"
 #include "flow/testing/matchers.h"
 #include "flow/transport.h"
 #include "gmock/gmock.h"
@@ -37,6 +39,7 @@ using ::absl_testing::IsOkAndHolds;
 using ::absl_testing::StatusIs;
 using ::flow::testing::CopiedBytes;
 using ::flow::testing::HoldsData;
+using ::flow::testing::HookFlow;
 using ::flow::testing::IsClosed;
 using ::flow::testing::IsEof;
 using ::testing::HasSubstr;
@@ -265,6 +268,20 @@ TEST(BorrowFlowTest, ARefusalWakesABlockedReadAndTheLenderGoesOn) {
   EXPECT_THAT(borrower->Close(), IsOk());
   ASSERT_THAT(pipe.right->Write("next"), IsOk());
   EXPECT_THAT(pipe.left->Read(), HoldsData("next"));
+}
+
+TEST(BorrowFlowTest, ARefusedReadThatTookBytesAbortsTheLender) {
+  HookFlow lender;
+  auto borrower = BorrowFlow(lender);
+  // Too late to be woken: it has the bytes.
+  lender.hooks.read = [&](size_t) -> absl::StatusOr<absl::Cord> {
+    EXPECT_THAT(borrower->Shutdown(ShutdownMode::kRead), IsOk());
+    return absl::Cord("data");
+  };
+  EXPECT_THAT(borrower->Read(), Not(HoldsData("data")));
+  EXPECT_THAT(lender.Write("x"),
+              StatusIs(absl::StatusCode::kAborted, HasSubstr("4 bytes")));
+  EXPECT_THAT(borrower->Close(), StatusIs(absl::StatusCode::kAborted));
 }
 
 // --- A message that was cut

@@ -3,6 +3,7 @@
 
 #include "flow/concat.h"
 
+#include <cstddef>
 #include <memory>
 #include <string>
 #include <thread>
@@ -24,6 +25,7 @@
 #include "flow/pipe.h"
 #include "flow/string_flow.h"
 #include "flow/testing/copied_bytes.h"
+#include "flow/testing/internal/hook_flow.h"
 #include "flow/testing/matchers.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -36,10 +38,14 @@ using ::absl_testing::IsOkAndHolds;
 using ::absl_testing::StatusIs;
 using ::flow::testing::CopiedBytes;
 using ::flow::testing::HoldsData;
+using ::flow::testing::HookFlow;
+using ::flow::testing::HookTransport;
 using ::flow::testing::IsClosed;
 using ::flow::testing::IsEof;
+using ::testing::Contains;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using ::testing::Not;
 
 // The left ends of pipes as one flow, and the right ends.
 struct Parts {
@@ -188,6 +194,23 @@ TEST(ConcatInputsTest, ARefusalWakesAReadAndReachesTheCurrentAndLaterOnes) {
     EXPECT_THAT(parts.remotes[i]->Write("x"), IsClosed());
   }
   EXPECT_THAT(parts.flow->Close(), IsOk());
+}
+
+TEST(ConcatInputsTest, ARefusedReadLeavesItToCloseToCloseTheInput) {
+  auto input = std::make_unique<HookFlow>();
+  HookTransport& hooks = input->hooks;
+  std::vector<std::unique_ptr<Flow>> inputs;
+  inputs.push_back(std::move(input));
+  auto flow = ConcatInputs(std::move(inputs));
+  // The refusal comes during the read, and wakes it.
+  hooks.read = [&](size_t) -> absl::StatusOr<absl::Cord> {
+    EXPECT_THAT(flow->Shutdown(ShutdownMode::kRead), IsOk());
+    return absl::Cord();
+  };
+  EXPECT_THAT(flow->Read(), IsEof());
+  // A Read has no deadline for that.
+  EXPECT_THAT(hooks.log(), Not(Contains("free")));
+  EXPECT_THAT(flow->Close(), IsOk());
 }
 
 TEST(ConcatInputsTest, CloseBeforeTheEndRefusesAndClosesTheRest) {

@@ -5,6 +5,7 @@
 // test for each. The peers are bare descriptors.
 
 #include <netinet/in.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -417,6 +418,19 @@ TEST(ClosedTest, WakesAWriterThatAForeignUnixPeerRefuses) {
   });
   EXPECT_THAT(flow->Write(PatternString(0, kLarge)), IsClosed());
   peer.join();
+  ::close(unix.right);
+}
+
+TEST(ClosedTest, ARefusalOfAUnixSocketWakesWhoeverWaitsForRoom) {
+  const RawPair unix = RawUnix();
+  auto flow = FlowOf(unix.left);
+  const std::string data(4096, 'x');
+  while (::send(unix.right, data.data(), data.size(),
+                MSG_DONTWAIT | MSG_NOSIGNAL) > 0) {
+  }
+  EXPECT_THAT(flow->Shutdown(ShutdownMode::kRead), IsOk());
+  struct pollfd polled = {unix.right, POLLOUT, 0};
+  EXPECT_EQ(::poll(&polled, 1, /*timeout=*/2000), 1);
   ::close(unix.right);
 }
 

@@ -25,6 +25,7 @@
 #include "absl/status/status_matchers.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/cord.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
@@ -237,22 +238,26 @@ TEST(FdFlowTest, EveryDescriptorIsClosedOnceHoweverTheFlowEnds) {
   for (const bool close : {true, false}) {
     const RawPair tcp = RawTcp();
     const RawPair unix = RawUnix();
+    const RawPair twice = RawTcp();
+    const int duplicate = ::dup(twice.left);
     const RawPair one = RawPipe();
     const RawPair other = RawPipe();
     for (const auto& flow :
-         {FlowOf(tcp.left), FlowOf(unix.left), FlowOf(one.left, one.right),
-          FlowOf(other.left, other.left)}) {
+         {FlowOf(tcp.left), FlowOf(unix.left), FlowOf(twice.left, duplicate),
+          FlowOf(one.left, one.right), FlowOf(other.left, other.left)}) {
       if (close) {
         flow->Close(absl::InfinitePast()).IgnoreError();
       } else {
         flow->Abort(absl::OkStatus());
       }
     }
-    for (const int fd :
-         {tcp.left, unix.left, one.left, one.right, other.left}) {
+    for (const int fd : {tcp.left, unix.left, twice.left, duplicate, one.left,
+                         one.right, other.left}) {
       EXPECT_FALSE(IsOpen(fd));
     }
-    for (const int fd : {tcp.right, unix.right, other.right}) ::close(fd);
+    for (const int fd : {tcp.right, unix.right, twice.right, other.right}) {
+      ::close(fd);
+    }
   }
   EXPECT_EQ(OpenDescriptors(), before);
 }
@@ -412,6 +417,26 @@ TEST(FdFlowTest, TheReadEndIsClosedWhenTheReaderHasLeftIt) {
   reader.join();
   EXPECT_FALSE(IsOpen(pipe.left));
   ::close(pipe.right);
+}
+
+// Its reader would take that for an end in good order.
+TEST(FdFlowTest, AWriteThatWasCutDoesNotEndThePipeBeforeClose) {
+  const RawPair pipe = RawPipe();
+  auto flow = FlowOf(::open("/dev/null", O_RDONLY), pipe.right);
+  std::thread writer([&] {
+    EXPECT_THAT(flow->Write(std::string(kLarge, 'x')),
+                StatusIs(absl::StatusCode::kDeadlineExceeded));
+  });
+  while (!absl::StrContains(flow->DebugString(), "in a write")) {
+    std::this_thread::yield();
+  }
+  EXPECT_THAT(flow->Shutdown(ShutdownMode::kWrite), IsOk());
+  flow->SetWriteDeadline(absl::InfinitePast());
+  writer.join();
+  EXPECT_TRUE(IsOpen(pipe.right));
+  EXPECT_THAT(flow->Close(), StatusIs(absl::StatusCode::kAborted));
+  EXPECT_FALSE(IsOpen(pipe.right));
+  ::close(pipe.left);
 }
 
 // --- Flags and terminals

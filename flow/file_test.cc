@@ -1,17 +1,20 @@
 // Copyright 2026 The flow authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// What files are as flows. This program has an fsync() of its own.
+// What files are as flows. This program has an fsync() and an open() of its
+// own.
 
 #include "flow/file.h"
 
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/types.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdarg>
 #include <cstddef>
 #include <cstdint>
 #include <fstream>
@@ -45,13 +48,30 @@ namespace {
 int fsync_error = 0;
 int fsyncs = 0;
 
+// How many more times a signal interrupts open(2).
+int interruptions = 0;
+
 }  // namespace
 
-// The program's own function is taken for the C library's.
+// The program's own functions are taken for those of the C library.
 extern "C" int fsync(int fd) {
   ++fsyncs;
   errno = fsync_error;
   return fsync_error != 0 || ::fcntl(fd, F_GETFD) < 0 ? -1 : 0;
+}
+
+extern "C" int open(const char* path, int flags, ...) {
+  if (interruptions > 0) {
+    --interruptions;
+    errno = EINTR;
+    return -1;
+  }
+  va_list arguments;
+  va_start(arguments, flags);
+  const bool has_mode = (flags & (O_CREAT | O_TMPFILE)) != 0;
+  const int mode = has_mode ? va_arg(arguments, int) : 0;
+  va_end(arguments);
+  return static_cast<int>(::syscall(SYS_openat, AT_FDCWD, path, flags, mode));
 }
 
 namespace flow {
@@ -108,6 +128,12 @@ TEST(OpenFileTest, ReadsTheFileFromItsOffset) {
     EXPECT_THAT(ReadAll(**flow, 100), IsOkAndHolds(rest));
     EXPECT_THAT((*flow)->Close(), IsOk());
   }
+}
+
+TEST(OpenFileTest, GoesOnAfterASignal) {
+  interruptions = 3;
+  EXPECT_THAT(OpenFile("/dev/null"), IsOk());
+  EXPECT_EQ(interruptions, 0);
 }
 
 TEST(OpenFileTest, TellsTheSizeOfWhatItHasOpened) {
@@ -188,7 +214,8 @@ TEST(CreateFileTest, AppendsIfAskedTo) {
   FlowOr flow = CreateFile(path, options);
   ASSERT_THAT(WriteAll(CreateFile(path, options), "a"), IsOk());
   ASSERT_THAT(WriteAll(std::move(flow), "b"), IsOk());  // behind what is there
-  EXPECT_EQ(ContentOf(path), "ab");
+  ASSERT_THAT(WriteAll(CreateFile(path, options), "c"), IsOk());
+  EXPECT_EQ(ContentOf(path), "abc");
 }
 
 TEST(CreateFileTest, IsExclusiveIfAskedTo) {

@@ -246,6 +246,18 @@ TEST(WriteTest, AClaimToHaveAcceptedMoreThanThereWasIsInternal) {
   EXPECT_THAT(flow.Write("x"), StatusIs(absl::StatusCode::kInternal));
 }
 
+TEST(WriteTest, ASuccessThatHasAcceptedAPartIsInternal) {
+  HookFlow flow;
+  flow.hooks.write = [](absl::Cord, size_t* accepted) {
+    *accepted = 2;
+    return absl::OkStatus();
+  };
+  EXPECT_THAT(flow.Write("four"),
+              StatusIs(absl::StatusCode::kInternal, HasSubstr("2 of 4 bytes")));
+  EXPECT_EQ(flow.bytes_written(), 2);
+  EXPECT_THAT(flow.Write("x"), StatusIs(absl::StatusCode::kInternal));
+}
+
 TEST(WriteTest, WritevIsOneWriteOfTheConcatenation) {
   HookFlow flow;
   std::vector<std::string> seen;
@@ -444,6 +456,25 @@ TEST(FreeingTest, AnErrorThatComesTooLateIsFreedWithoutALock) {
     return error;
   };
   EXPECT_THAT(flow.Write("x"), StatusIs(absl::StatusCode::kUnknown));
+  EXPECT_TRUE(freed);
+}
+
+TEST(FreeingTest, AnErrorOfAReadThatComesTooLateIsFreedWithoutALock) {
+  HookFlow flow;
+  bool freed = false;
+  flow.hooks.read = [&](size_t) -> absl::StatusOr<absl::Cord> {
+    flow.Abort(absl::UnknownError("first"));
+    absl::Status error = absl::DataLossError("late");
+    error.SetPayload("payload", TellsWhenFreed([&] {
+                       flow.DebugString();
+                       freed = true;
+                     }));
+    return error;
+  };
+  // Read() would keep a copy of the error for longer.
+  char space[1];
+  EXPECT_THAT(flow.ReadInto(absl::MakeSpan(space)),
+              StatusIs(absl::StatusCode::kUnknown));
   EXPECT_TRUE(freed);
 }
 

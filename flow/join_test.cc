@@ -25,6 +25,7 @@
 #include "flow/socket.h"
 #include "flow/testing/copied_bytes.h"
 #include "flow/testing/internal/deadlines.h"
+#include "flow/testing/internal/hook_flow.h"
 #include "flow/testing/matchers.h"
 #include "flow/transport.h"
 #include "gmock/gmock.h"
@@ -37,10 +38,15 @@ using ::absl_testing::IsOk;
 using ::absl_testing::StatusIs;
 using ::flow::testing::CopiedBytes;
 using ::flow::testing::HoldsData;
+using ::flow::testing::HookFlow;
+using ::flow::testing::HookTransport;
 using ::flow::testing::IsClosed;
 using ::flow::testing::IsEof;
 using ::flow::testing::Patience;
+using ::testing::Contains;
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using ::testing::IsEmpty;
 
 // --- JoinFlow()
 
@@ -92,6 +98,22 @@ TEST(JoinFlowTest, KeepsTheStateTheCountAndTheDeadlineOfEachDirection) {
   flow->SetWriteDeadline(absl::InfiniteFuture());
   EXPECT_THAT(out.right->Read(), HoldsData("abc"));
   EXPECT_THAT(flow->Write("d"), IsOk());
+}
+
+TEST(JoinFlowTest, ATransportOnTopIsToldTheDeadlineOfEachDirection) {
+  auto in = std::make_unique<HookFlow>();
+  auto out = std::make_unique<HookFlow>();
+  const HookTransport& in_hooks = in->hooks;
+  const HookTransport& out_hooks = out->hooks;
+  in->SetReadDeadline(absl::InfinitePast());
+  out->SetWriteDeadline(absl::InfinitePast());
+  const auto flow =
+      DecorateFlow(JoinFlow(std::move(in), std::move(out)),
+                   [](std::unique_ptr<Transport> inner) { return inner; });
+  EXPECT_THAT(in_hooks.log(),
+              ElementsAre("read deadline", "end", "read deadline"));
+  EXPECT_THAT(out_hooks.log(),
+              ElementsAre("write deadline", "refuse read", "write deadline"));
 }
 
 TEST(JoinFlowTest, AwaitsARefusalOfTheOutput) {
@@ -194,6 +216,18 @@ TEST(SplitFlowTest, EachHalfHasItsDirectionAndWhatBelongsToIt) {
   EXPECT_THAT(halves.writer->Write("c"), IsOk());
   EXPECT_THAT(halves.writer->Read(), IsEof());
   EXPECT_THAT(pipe.right->Read(), HoldsData("abc"));
+}
+
+TEST(SplitFlowTest, ADeadlineIsForTheDirectionOfItsHalf) {
+  auto flow = std::make_unique<HookFlow>();
+  const HookTransport& hooks = flow->hooks;
+  const SplitHalves halves = SplitFlow(std::move(flow));
+  halves.writer->SetReadDeadline(absl::InfinitePast());
+  halves.reader->SetWriteDeadline(absl::InfinitePast());
+  EXPECT_THAT(hooks.log(), IsEmpty());
+  halves.reader->SetReadDeadline(absl::InfinitePast());
+  halves.writer->SetWriteDeadline(absl::InfinitePast());
+  EXPECT_THAT(hooks.log(), ElementsAre("read deadline", "write deadline"));
 }
 
 TEST(SplitFlowTest, CloseOfTheWriterHalfClosesAndTheReaderGoesOn) {
@@ -337,6 +371,18 @@ TEST(SplitFlowTest, AnAbortOfTheOtherHalfOverridesWhatTheTransportSays) {
 }
 
 // Close of a socket that has something to read would reset the connection.
+TEST(SplitFlowTest, WhatAReadTookWhenTheOtherHalfAbortsIsLost) {
+  auto flow = std::make_unique<HookFlow>();
+  HookTransport& hooks = flow->hooks;
+  const SplitHalves halves = SplitFlow(std::move(flow));
+  hooks.read = [&](size_t) -> absl::StatusOr<absl::Cord> {
+    halves.writer->Abort(absl::DataLossError("no"));
+    return absl::Cord("data");
+  };
+  EXPECT_THAT(halves.reader->Read(), StatusIs(absl::StatusCode::kDataLoss));
+  EXPECT_THAT(hooks.log(), Contains("lose read"));
+}
+
 TEST(SplitFlowTest, TheSecondCloseDiscardsWhatTheFirstHalfHasRefused) {
   auto listener = Listen("tcp:localhost:0");
   ASSERT_THAT(listener, IsOk());

@@ -26,6 +26,7 @@
 #include "flow/pipe.h"
 #include "flow/socket.h"
 #include "flow/testing/copied_bytes.h"
+#include "flow/testing/internal/hook_flow.h"
 #include "flow/testing/matchers.h"
 #include "flow/transport.h"
 #include "gmock/gmock.h"
@@ -39,6 +40,7 @@ using ::absl_testing::IsOkAndHolds;
 using ::absl_testing::StatusIs;
 using ::flow::testing::CopiedBytes;
 using ::flow::testing::HoldsData;
+using ::flow::testing::HookFlow;
 using ::flow::testing::IsClosed;
 using ::flow::testing::IsEof;
 using ::testing::EndsWith;
@@ -317,6 +319,17 @@ TEST(ExactInputTest, CloseIgnoresAReadDeadlineAndTheLenderHasItsOwnAfterwards) {
   EXPECT_THAT(flow->Close(), IsOk());
   remote.join();
   EXPECT_THAT(pipe.left->Read(), StatusIs(absl::StatusCode::kDeadlineExceeded));
+}
+
+TEST(ExactInputTest, CloseTakesTheDeadlineOfSomebodyElseForNoneOfItsOwn) {
+  HookFlow lender;
+  lender.hooks.read = [](size_t) {
+    return absl::DeadlineExceededError("that of somebody else");
+  };
+  auto part = ExactInput(BorrowFlow(lender), 10);
+  EXPECT_THAT(
+      part->Close(absl::Now() + absl::Hours(1)),
+      StatusIs(absl::StatusCode::kAborted, HasSubstr("that of somebody else")));
 }
 
 TEST(ExactInputTest, PatientCloseGoesOnWithTheRest) {

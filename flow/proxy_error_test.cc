@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <string>
 #include <thread>
+#include <utility>
 
 #include "absl/status/status.h"
 #include "absl/status/status_matchers.h"
@@ -207,6 +208,28 @@ TEST(ProxyErrorTest, TheFirstErrorIsTheStatusAndEachDirectionKeepsItsOwn) {
   EXPECT_THAT(result.a_to_b.status, StatusIs(absl::StatusCode::kDataLoss));
   EXPECT_THAT(result.b_to_a.status, StatusIs(absl::StatusCode::kUnavailable,
                                              HasSubstr("the second")));
+}
+
+// An abort can overtake what was written before it.
+TEST(ProxyErrorTest, WhatCameBeforeTheErrorOfASourceMayArriveBeforeTheAbort) {
+  HookFlow a;
+  HookFlow b;
+  absl::Notification aborted;
+  bool is_in_transit = true;
+  bool was_in_transit = true;
+  a.hooks.read = [](size_t) { return absl::DataLossError("broken"); };
+  b.hooks.read = [&](size_t) {
+    aborted.WaitForNotification();
+    return absl::UnknownError("late");
+  };
+  // It arrives while somebody looks.
+  b.hooks.in_transit = [&] { return std::exchange(is_in_transit, false); };
+  b.hooks.abort = [&] {
+    was_in_transit = is_in_transit;
+    aborted.Notify();
+  };
+  EXPECT_THAT(Proxy(a, b).status, StatusIs(absl::StatusCode::kDataLoss));
+  EXPECT_FALSE(was_in_transit);
 }
 
 TEST(ProxyErrorTest, OfAFlowAndItselfIsInvalidAndDoesNothing) {

@@ -21,6 +21,7 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
 #include "absl/status/status_matchers.h"
+#include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/synchronization/notification.h"
@@ -49,6 +50,7 @@ using ::flow::testing::ListenOn;
 using ::flow::testing::NoThreads;
 using ::flow::testing::Patience;
 using ::flow::testing::PipeListener;
+using ::flow::testing::ReadSize;
 using ::flow::testing::ServerRunner;
 using ::testing::ElementsAre;
 using ::testing::EndsWith;
@@ -280,6 +282,47 @@ TEST(ServerTest, SeveralListenersShareTheCap) {
   }
   for (std::thread& thread : threads) thread.join();
   EXPECT_EQ(runner.Stop(absl::InfiniteFuture()).connections(), 12);
+}
+
+// Counts the calls of Accept() that have begun.
+class CountingListener final : public Listener {
+ public:
+  explicit CountingListener(std::atomic<int>& accepts) : accepts_(accepts) {}
+
+  std::unique_ptr<Flow> Dial() { return pipes_.Dial(); }
+
+  absl::StatusOr<std::unique_ptr<Flow>> Accept(absl::Time deadline) override {
+    ++accepts_;
+    return pipes_.Accept(deadline);
+  }
+  void Close() override { pipes_.Close(); }
+  std::string address() const override { return pipes_.address(); }
+
+ private:
+  std::atomic<int>& accepts_;
+  PipeListener pipes_;
+};
+
+TEST(ServerTest, WhatWasAcceptedAtTheSameTimeWaitsForItsTurn) {
+  std::atomic<int> accepts{0};
+  CountingListener one(accepts);
+  CountingListener other(accepts);
+  ServerOptions options;
+  options.max_connections = 1;
+  Server server(EchoWords, options);
+  ServerRunner runner(server, {&one, &other});
+  // Both have found room.
+  while (accepts < 2) absl::SleepFor(absl::Milliseconds(1));
+  const auto first = one.Dial();
+  ExpectEcho(*first, "word");
+  const auto second = other.Dial();
+  ASSERT_THAT(second->Write("word"), IsOk());
+  second->SetReadDeadline(absl::Now() + absl::Milliseconds(50));
+  EXPECT_THAT(second->Read(), StatusIs(absl::StatusCode::kDeadlineExceeded));
+  Finish(*first);
+  EXPECT_EQ(ReadSize(*second, 4), "word");
+  Finish(*second);
+  EXPECT_EQ(runner.Stop(absl::InfiniteFuture()).connections(), 2);
 }
 
 TEST(ServerTest,

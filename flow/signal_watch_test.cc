@@ -161,6 +161,24 @@ TEST(SignalWatchDeathTest, IgnoredSignalsStayIgnored) {
       ExitedWithCode(17), "");
 }
 
+TEST(SignalWatchDeathTest, AnIgnoredSignalIsNotTheFirst) {
+  EXPECT_EXIT(
+      {
+        std::signal(SIGINT, SIG_IGN);
+        std::atomic<int> first{0};
+        absl::Notification called;
+        const auto watch = WatchSignals([&](int signal) {
+          first = signal;
+          called.Notify();
+        });
+        SendToThisProcess(SIGINT);
+        SendToThisProcess(SIGTERM);
+        called.WaitForNotification();
+        std::_Exit(first == SIGTERM ? 17 : 1);
+      },
+      ExitedWithCode(17), "");
+}
+
 TEST(SignalWatchDeathTest, OtherSignalsAreLeftAlone) {
   EXPECT_EXIT(
       {

@@ -22,6 +22,7 @@
 #include "flow/pipe.h"
 #include "flow/testing/copied_bytes.h"
 #include "flow/testing/internal/deadlines.h"
+#include "flow/testing/internal/hook_flow.h"
 #include "flow/testing/internal/no_threads.h"
 #include "flow/testing/matchers.h"
 #include "gmock/gmock.h"
@@ -35,6 +36,7 @@ using ::absl_testing::IsOkAndHolds;
 using ::absl_testing::StatusIs;
 using ::flow::testing::CopiedBytes;
 using ::flow::testing::HoldsData;
+using ::flow::testing::HookFlow;
 using ::flow::testing::IsClosed;
 using ::flow::testing::IsEof;
 using ::flow::testing::NoThreads;
@@ -278,6 +280,18 @@ TEST(TeeTest, CloseFailsIfARequiredCopyIsNotWhole) {
   teed.copy->Abort(absl::UnavailableError("disk full"));
   EXPECT_THAT(teed.flow->Close(Patience()),
               StatusIs(absl::StatusCode::kUnavailable));
+}
+
+TEST(TeeTest, ASideThatFailsAtItsCloseIsNotWhole) {
+  Pipe pipe = MakePipe();
+  auto side = std::make_unique<HookFlow>();
+  side->hooks.free = [] { return absl::DataLossError("the disk is full"); };
+  TeeOptions options;
+  options.required = true;
+  auto flow = TeeReads(std::move(pipe.left), std::move(side), options);
+  ASSERT_THAT(pipe.right->Shutdown(ShutdownMode::kWrite), IsOk());
+  EXPECT_THAT(flow->Read(), IsEof());
+  EXPECT_THAT(flow->Close(Patience()), StatusIs(absl::StatusCode::kDataLoss));
 }
 
 TEST(TeeTest, ADeadlineOfTheSideIsNotThatOfTheFlow) {

@@ -25,6 +25,7 @@
 #include "flow/testing/conformance.h"
 #include "flow/testing/fault_points.h"
 #include "flow/testing/internal/deadlines.h"
+#include "flow/testing/internal/hook_flow.h"
 #include "flow/testing/matchers.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -36,6 +37,7 @@ using ::absl_testing::IsOk;
 using ::absl_testing::StatusIs;
 using ::flow::testing::FaultPlan;
 using ::flow::testing::FlowConformanceTest;
+using ::flow::testing::HookFlow;
 using ::flow::testing::IsClosed;
 using ::flow::testing::Patience;
 using ::flow::testing::Pattern;
@@ -126,6 +128,17 @@ TEST_F(TraceTest, AnAbortIsToldWithItsReason) {
 }
 
 // What interrupts a call can make it return anything.
+TEST(TracedAbortTest, IsToldBeforeWhatItEnds) {
+  std::vector<std::string> order;
+  auto traced = std::make_unique<HookFlow>();
+  traced->hooks.abort = [&] { order.push_back("aborted"); };
+  const auto flow = TraceFlow(std::move(traced), [&](const TraceEvent& event) {
+    order.push_back(event.What());
+  });
+  flow->Abort(absl::DataLossError("no"));
+  EXPECT_THAT(order, ElementsAre("abort", "aborted"));
+}
+
 TEST(TracedAbortTest, AReadThatItEndsIsNoEndOfFile) {
   std::unique_ptr<Flow> flow;
   std::vector<TraceEvent> events;

@@ -80,6 +80,18 @@ TEST_F(FlowcatRelayTest, AResetOfTheClientIsNoEndToTheServer) {
   EXPECT_EQ(between.flowcat->Wait(), 1);
 }
 
+TEST_F(FlowcatRelayTest, AResetOfTheSourceOfACopyIsNoEndToItsSink) {
+  const auto listener = ListenOrDie("tcp:127.0.0.1:0");
+  FlowcatProcess flowcat({"-u", kTcp, listener->address()});
+  const auto source = DialOrDie(flowcat.AwaitListening());
+  const auto sink = AcceptOrDie(*listener);
+  EXPECT_THAT(source->Write("part of the file"), IsOk());
+  EXPECT_EQ(ReadSize(*sink, 4), "part");
+  source->Abort(absl::AbortedError("out of order"));
+  EXPECT_THAT(ReadToEnd(*sink), StatusIs(absl::StatusCode::kUnavailable));
+  EXPECT_EQ(flowcat.Wait(), 1);
+}
+
 TEST_F(FlowcatRelayTest, ACommandIsTerminatedBeforeACutLooksLikeAnEnd) {
   FlowcatProcess flowcat({kTcp, "exec:cat >part; echo >whole"});
   const auto client = DialOrDie(flowcat.AwaitListening());
@@ -99,6 +111,17 @@ TEST_F(FlowcatRelayTest, ACommandNeedNotReadAll) {
   // It learns of that when it writes more, or closes.
   EXPECT_THAT(client->Close(Patience()), IsOk());
   EXPECT_EQ(flowcat.Wait(), 0) << flowcat.err();
+}
+
+TEST_F(FlowcatRelayTest, ACommandThatIsRefusedStillHasItsExitStatus) {
+  FlowcatProcess flowcat(
+      {"unix-listen:s",
+       "exec:trap '' PIPE; while echo x 2>&-; do :; done; exit 3"});
+  const auto client = DialOrDie(flowcat.AwaitListening());
+  EXPECT_THAT(client->Shutdown(flow::ShutdownMode::kRead), IsOk());
+  EXPECT_THAT(client->Close(Patience()), IsOk());
+  EXPECT_EQ(flowcat.Wait(), 1);
+  EXPECT_THAT(flowcat.err(), HasSubstr("exit status 3"));
 }
 
 TEST_F(FlowcatRelayTest, TheExitStatusOfACommandIsReported) {

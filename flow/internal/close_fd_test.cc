@@ -77,6 +77,19 @@ TEST_F(CloseFdTest, KeepsTheNumberOfAStandardStreamTaken) {
   ::close(pipe.left);
 }
 
+TEST_F(CloseFdTest, KeepsThoseOfTheOthersTakenToo) {
+  for (const int fd : {STDOUT_FILENO, STDERR_FILENO}) {
+    const int before = ::fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+    ABSL_PCHECK(before >= 0);
+    const absl::Status closed = CloseFd(fd);
+    const bool is_taken = IsDevNull(fd);
+    ABSL_PCHECK(::dup2(before, fd) == fd);
+    ::close(before);
+    EXPECT_THAT(closed, IsOk()) << fd;
+    EXPECT_TRUE(is_taken) << fd;
+  }
+}
+
 TEST_F(CloseFdTest, KeepsItAlsoIfNoOtherDescriptorIsLeft) {
   const RawPair pipe = RawPipe();
   Install(pipe.right);

@@ -1,10 +1,14 @@
 // Copyright 2026 The flow authors
 // SPDX-License-Identifier: Apache-2.0
+//
+// How one of several addresses is connected to. This program has a connect() of
+// its own.
 
 #include "flow/internal/connect.h"
 
 #include <netinet/in.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -16,6 +20,7 @@
 #include "absl/status/status.h"
 #include "absl/status/status_matchers.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/str_cat.h"
 #include "absl/time/time.h"
 #include "flow/internal/kernel_address.h"
 #include "flow/internal/monotonic_deadline.h"
@@ -27,6 +32,28 @@
 #include "flow/testing/internal/silent_address.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+
+namespace {
+
+// The errors that the next calls of connect(2) are to give.
+std::vector<int> errors_to_give;
+
+// Whether connect(2) is to find that the kernel has chosen the port that is
+// dialed for the socket that dials it.
+bool is_to_itself = false;
+
+}  // namespace
+
+// The program's own function is taken for the C library's.
+extern "C" int connect(int fd, const struct sockaddr* address, socklen_t size) {
+  if (!errors_to_give.empty()) {
+    errno = errors_to_give.front();
+    errors_to_give.erase(errors_to_give.begin());
+    return -1;
+  }
+  if (is_to_itself) ABSL_PCHECK(::bind(fd, address, size) == 0);
+  return static_cast<int>(::syscall(SYS_connect, fd, address, size));
+}
 
 namespace flow::internal {
 namespace {
@@ -172,6 +199,37 @@ TEST(ConnectTest, AFamilyThatThisMachineLacksIsNotTheLastWord) {
             ECONNREFUSED);
   EXPECT_THAT(Connect({Unknown()}), StatusIs(absl::StatusCode::kUnavailable));
   EXPECT_EQ(ErrnoOf(Connect({Unknown()}).status()), EAFNOSUPPORT);
+}
+
+TEST(ConnectTest, OfThoseThatTellAsMuchTheFirstHasTheWord) {
+  const Socket dead(false);
+  errors_to_give = {EHOSTUNREACH, ECONNREFUSED};
+  EXPECT_EQ(ErrnoOf(Connect({dead.address(), dead.address()}).status()),
+            EHOSTUNREACH);
+}
+
+TEST(ConnectTest, AConnectionToItselfMeansThatNobodyListens) {
+  KernelAddress free;
+  {
+    const Socket once(false);
+    free = once.address();
+  }
+  is_to_itself = true;
+  const absl::StatusOr<OwnedFd> fd = Connect({free});
+  is_to_itself = false;
+  EXPECT_THAT(fd, StatusIs(absl::StatusCode::kUnavailable,
+                           HasSubstr("nobody listens there")));
+}
+
+TEST(ConnectTest, ToAUnixSocketGoesOnAfterASignal) {
+  const KernelAddress address =
+      UnixAddress(absl::StrCat("@connect_test_", ::getpid()));
+  const OwnedFd listener(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  ABSL_PCHECK(::bind(listener.get(), address.get(), address.size) == 0);
+  ABSL_PCHECK(::listen(listener.get(), 1) == 0);
+  errors_to_give = {EINTR, EINTR};
+  EXPECT_THAT(Connect({address}), IsOk());
+  EXPECT_TRUE(errors_to_give.empty());
 }
 
 TEST(ConnectTest, WithoutDescriptorsItIsExhaustedAndLeavesNone) {

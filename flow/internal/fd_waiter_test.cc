@@ -1,13 +1,20 @@
 // Copyright 2026 The flow authors
 // SPDX-License-Identifier: Apache-2.0
+//
+// How threads wait for descriptors. This program has a ppoll() of its own.
 
 #include "flow/internal/fd_waiter.h"
 
 #include <poll.h>
+#include <signal.h>
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
+#include <atomic>
+#include <cerrno>
 #include <functional>
 #include <memory>
 #include <thread>
@@ -22,6 +29,28 @@
 #include "flow/testing/internal/raw_sockets.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+
+namespace {
+
+// How many more times a signal interrupts poll(2).
+std::atomic<int> interruptions{0};
+
+}  // namespace
+
+// The program's own function is taken for the C library's.
+extern "C" int ppoll(struct pollfd* fds, nfds_t count,
+                     const struct timespec* timeout, const sigset_t* mask) {
+  if (interruptions > 0) {
+    --interruptions;
+    errno = EINTR;
+    return -1;
+  }
+  // The kernel changes what it is given.
+  struct timespec left = timeout != nullptr ? *timeout : timespec();
+  return static_cast<int>(::syscall(SYS_ppoll, fds, count,
+                                    timeout != nullptr ? &left : nullptr, mask,
+                                    _NSIG / 8));
+}
 
 namespace flow::internal {
 namespace {
@@ -81,6 +110,13 @@ TEST_F(FdWaiterTest, AStopEndsTheWaitAndAllLaterOnes) {
 TEST_F(FdWaiterTest, PatienceIsNoDeadline) {
   EXPECT_THAT(waiter_.Wait(pipe_.left, POLLIN, absl::Milliseconds(1)),
               IsOkAndHolds(Outcome::kReady));
+}
+
+TEST_F(FdWaiterTest, GoesOnAfterASignal) {
+  RawWrite(pipe_.right, "x");
+  interruptions = 3;
+  EXPECT_THAT(waiter_.Wait(pipe_.left, POLLIN), IsOkAndHolds(Outcome::kReady));
+  EXPECT_EQ(interruptions, 0);
 }
 
 // Calls `function` in a child that may have no descriptors, as a sandbox does

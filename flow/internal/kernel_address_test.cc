@@ -3,6 +3,8 @@
 
 #include "flow/internal/kernel_address.h"
 
+#include <arpa/inet.h>
+#include <netinet/in.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 
@@ -47,6 +49,23 @@ TEST(KernelAddressTest, OfAFileIsReadBackAsThatFile) {
     EXPECT_THAT(address->path(), HasSubstr(path));
     EXPECT_EQ(UnixAddress(address->path()).path(), address->path());
   }
+}
+
+TEST(KernelAddressTest, OfTcpHasItsPortAndTheInterfaceThatItNeeds) {
+  KernelAddress address;
+  auto& in = reinterpret_cast<struct sockaddr_in&>(address.storage);
+  in.sin_family = AF_INET;
+  in.sin_addr.s_addr = htonl(0x7f000001);
+  in.sin_port = htons(8080);
+  EXPECT_EQ(address.ToString(), "tcp:127.0.0.1:8080");
+  auto& in6 = reinterpret_cast<struct sockaddr_in6&>(address.storage);
+  in6 = {};
+  in6.sin6_family = AF_INET6;
+  in6.sin6_addr = in6addr_loopback;
+  in6.sin6_port = htons(8080);
+  EXPECT_EQ(address.ToString(), "tcp:[::1]:8080");
+  in6.sin6_scope_id = 3;
+  EXPECT_EQ(address.ToString(), "tcp:[::1%3]:8080");
 }
 
 TEST(KernelAddressTest, WithoutANameIsEmpty) {

@@ -10,6 +10,8 @@
 
 #include "absl/status/status.h"
 #include "absl/status/status_matchers.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/cord.h"
 #include "absl/time/time.h"
 #include "absl/types/span.h"
 #include "flow/flow.h"
@@ -30,7 +32,10 @@ using ::absl_testing::IsOk;
 using ::absl_testing::StatusIs;
 using ::flow::testing::FlowConformanceTest;
 using ::flow::testing::HoldsData;
+using ::flow::testing::HookFlow;
+using ::flow::testing::HookTransport;
 using ::flow::testing::Patience;
+using ::testing::Contains;
 using ::testing::HasSubstr;
 
 std::unique_ptr<Flow> Controlled(std::unique_ptr<Flow> flow,
@@ -116,6 +121,19 @@ TEST_F(TransportControlTest, EachCallAfterAnAbortGetsTheReason) {
   EXPECT_THAT(flow_->Shutdown(ShutdownMode::kWrite), is_over);
   EXPECT_THAT(flow_->Close(), is_over);
   EXPECT_THAT(remote_->Read(), is_over);
+}
+
+TEST(TransportControlReadTest, WhatAReadTookWhenItIsAbortedIsLost) {
+  const auto control = std::make_shared<TransportControl>();
+  auto hook = std::make_unique<HookFlow>();
+  HookTransport& hooks = hook->hooks;
+  const auto flow = Controlled(std::move(hook), control);
+  hooks.read = [&](size_t) -> absl::StatusOr<absl::Cord> {
+    control->Abort(absl::UnavailableError("over"));
+    return absl::Cord("data");
+  };
+  EXPECT_THAT(flow->Read(), StatusIs(absl::StatusCode::kUnavailable));
+  EXPECT_THAT(hooks.log(), Contains("lose read"));
 }
 
 TEST_F(TransportControlTest, AWaitForARefusalGetsTheReason) {
