@@ -84,8 +84,8 @@ class AtCancel {
   using Function = std::function<void(const absl::Status& reason)>;
 
   AtCancel(const Canceller& canceller, Function function);
-  // The function aborts `flow` and `more`, Flows that must outlive this, with
-  // the reason.
+  // Aborts `flow` and `more`, which must outlive this, with the reason. (A
+  // template, because this header is below flow.h.)
   template <typename AnyFlow, typename... Flows,
             typename = decltype(std::declval<AnyFlow&>().Abort(absl::Status()))>
   AtCancel(const Canceller& canceller, AnyFlow& flow, Flows&... more)

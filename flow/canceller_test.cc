@@ -3,8 +3,6 @@
 
 #include "flow/canceller.h"
 
-#include <unistd.h>
-
 #include <atomic>
 #include <memory>
 #include <optional>
@@ -116,7 +114,7 @@ TEST(AtCancelTest, AbortsAFlowWithTheReason) {
   }
 }
 
-// Without a deadline, so that it is nothing else that ends it.
+// Dials without a deadline, so that only the cancellation can end it.
 void ExpectCancelEnds(const std::string& address) {
   Canceller canceller;
   std::thread other([&] {
@@ -134,7 +132,8 @@ TEST(CancellerTest, EndsADialThatHasNoAnswer) {
 }
 
 TEST(CancellerTest, EndsADialThatWaitsForAUnixListener) {
-  const std::string address = absl::StrCat("unix:@canceller_test_", ::getpid());
+  const std::string address =
+      absl::StrCat("unix:@canceller_test_", absl::GetCurrentTimeNanos());
   ListenOptions options;
   options.backlog = 0;
   const auto listener = Listen(address, options);

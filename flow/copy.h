@@ -14,8 +14,8 @@
 // one writer of each sink, and ReadAll() is the one reader of its flow. To
 // watch it from another thread, look at `sink.bytes_written()`, which grows
 // write by write. To stop it, Abort() all flows, as AtCancel (canceller.h)
-// does: it notices the abort of one, or that a sink is gone, only when it next
-// calls that one.
+// does. Copy() notices that one flow was aborted, or that a sink is gone, only
+// when it next calls that flow.
 
 #ifndef FLOW_COPY_H_
 #define FLOW_COPY_H_
@@ -92,7 +92,7 @@ struct CopyStatistics {
   int64_t bytes = 0;        // accepted by the sink
   int64_t reads = 0;        // Reads that returned data
   int64_t writes = 0;       // writes, including one that failed
-  absl::Duration duration;  // of Copy() itself, not of a Close() after it
+  absl::Duration duration;  // without the closes of close_timeout
 
   // CopyStatistics::BytesPerSecond()
   //

@@ -179,7 +179,8 @@ absl::Status FrameWriter::CheckRoom(size_t size, WhenFull when_full) const {
   if (when_full == WhenFull::kFail && waiting_bytes_ > 0 &&
       (waiting_bytes_ >= options_.max_waiting_bytes ||
        size > options_.max_waiting_bytes - waiting_bytes_)) {
-    // Nobody else would tell what ends all waiting.
+    // No other call is under way, so only this one can tell that the flow has
+    // failed.
     if (queue_.empty()) {
       absl::Status status = flow_.Write(absl::string_view());
       if (!status.ok()) return status;

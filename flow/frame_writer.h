@@ -60,9 +60,9 @@ struct FrameWriterOptions {
   // Whether what was kept, which is the rest of a frame that was cut and posted
   // frames that had to wait, also goes out if no call follows. The writer then
   // sends it on a thread of its own, which it starts when it first has to. (If
-  // none can be started, the next call sends it.) For whom nobody can call
-  // Flush(), such as a client of an RPC: its reader must not wait for a write,
-  // and its callers wait for answers.
+  // none can be started, the next call sends it.) For a program in which nobody
+  // can call Flush(), such as a client of an RPC: its reader must not wait for
+  // a write, and its callers wait for answers.
   bool flushes_itself = false;
 };
 
@@ -241,12 +241,13 @@ class FrameWriter {
                   internal::MonotonicDeadline earliest)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
-  // Say what has become of a frame, and keep its rest if it was begun.
+  // Say what has become of a frame, and keep its rest if it was begun, or if it
+  // was posted and is late.
   void End(Frame& frame, absl::Status status)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void EndLate(Frame& frame) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
-  // Has what was kept sent by the thread of the writer, if it has one to be.
+  // Starts the thread of the writer if something was kept and it has none.
   void SendKept() ABSL_LOCKS_EXCLUDED(mu_);
   bool HasKeptOrEnds() const ABSL_SHARED_LOCKS_REQUIRED(mu_) {
     return is_finishing_ || (queue_.empty() && !rest_.empty());

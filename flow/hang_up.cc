@@ -11,8 +11,8 @@
 namespace flow {
 
 absl::Status HangUp(Flow& flow, Buffer last_word, absl::Time deadline) {
+  flow.SetWriteDeadline(deadline);
   if (last_word.size() > 0) {
-    flow.SetWriteDeadline(deadline);
     if (absl::Status s = flow.Write(last_word); !s.ok()) {
       flow.Abort(s);
       return s;

@@ -4,8 +4,8 @@
 // File: hang_up.h
 //
 // HangUp() says a last word and ends a connection, whatever its remote still
-// sends: what a server does with a client that it does not want, and after the
-// last answer.
+// sends. Use it for a client that a server does not want, and after the last
+// answer.
 //
 //   return flow::HangUp(*client, "421 too many connections\r\n", deadline);
 //
@@ -28,7 +28,7 @@ namespace flow {
 //
 // Writes `last_word` after what a Channel has buffered. An empty one is no
 // write, so it may come after Shutdown(kWrite) and FrameWriter::Finish(). Then
-// it refuses all that the remote still sends, so that this neither holds up the
+// refuses all that the remote still sends, so that this neither holds up the
 // Close() nor resets the connection, and closes. Takes over the deadlines of
 // `flow`.
 //

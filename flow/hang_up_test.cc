@@ -10,6 +10,8 @@
 
 #include "absl/status/status.h"
 #include "absl/status/status_matchers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "flow/channel.h"
 #include "flow/copy.h"
@@ -33,7 +35,9 @@ using ::testing::Not;
 constexpr absl::Time kAtOnce = absl::InfinitePast();
 
 TEST(HangUpTest, ARemoteThatGoesOnSendingHasTheLastWordAndACleanEnd) {
-  for (const char* address : {"tcp:127.0.0.1:0", "unix:@hang_up_test"}) {
+  for (const std::string& address :
+       {std::string("tcp:127.0.0.1:0"),
+        absl::StrCat("unix:@hang_up_test_", absl::GetCurrentTimeNanos())}) {
     const auto listener = Listen(address);
     ASSERT_THAT(listener, IsOk());
     const auto client = Dial((*listener)->address());
@@ -62,6 +66,19 @@ TEST(HangUpTest, TheLastWordComesAfterWhatAChannelHasBuffered) {
     pipe.right->Close(kAtOnce).IgnoreError();
   });
   EXPECT_THAT(HangUp(*channel, "bye", Patience()), IsOk());
+  remote.join();
+}
+
+TEST(HangUpTest, ItsDeadlineCountsAndNoEarlierOne) {
+  Pipe pipe = MakePipe(kNoLimit);
+  const auto channel = MakeChannel(std::move(pipe.left));
+  EXPECT_THAT(channel->WriteBuffered("the answer"), IsOk());
+  channel->SetWriteDeadline(kAtOnce);
+  std::thread remote([&] {
+    EXPECT_THAT(ReadAll(*pipe.right, 1000), IsOkAndHolds("the answer"));
+    pipe.right->Close(kAtOnce).IgnoreError();
+  });
+  EXPECT_THAT(HangUp(*channel, "", Patience()), IsOk());
   remote.join();
 }
 

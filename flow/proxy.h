@@ -68,11 +68,11 @@ struct ProxyOptions {
 
 // ProxyResult
 struct ProxyResult {
-  // Ok: each direction was carried to its end, or was refused by its sink. If
-  // a refusal is an error for you, look at both directions as well.
+  // Ok: each direction was carried to its end, or was refused by its sink.
   // Otherwise the first error of either; kDeadlineExceeded if nothing passed
   // for `idle_timeout`; kResourceExhausted if no thread could be started; or
-  // the first error of a Close(), except Closed, which is a refusal.
+  // the first error of a Close(), except Closed, which is a refusal. If a
+  // refusal is an error for you, look at both directions as well.
   absl::Status status;
 
   // Each direction, as Copy() reports it: statistics, the side that failed and

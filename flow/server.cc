@@ -186,7 +186,8 @@ class Server::Core {
   bool AwaitRoom() ABSL_LOCKS_EXCLUDED(mu_);
   void Admit(std::unique_ptr<Flow> flow, const Listener& listener)
       ABSL_LOCKS_EXCLUDED(mu_);
-  // Has `job` done by a thread. On failure, `job` is as it was.
+  // Has `job` done by a thread, also for StartCall(). On failure, `job` is as
+  // it was.
   absl::Status Assign(Job& job) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // Ends with `listener`, because of `error` unless that is Ok.
   void Leave(Listener& listener, const absl::Status& error)

@@ -26,7 +26,7 @@
 //
 // The order of a stop (docs/servers.md):
 //
-//  1. The listeners are closed. Nobody is accepted anymore.
+//  1. The listeners are closed. Nobody else is accepted.
 //  2. Whoever waits in AwaitRequest(), with nothing received, gets false.
 //  3. All others go on until they have ended by themselves.
 //  4. At the deadline, the flows that are left are aborted.
@@ -95,10 +95,10 @@ class ServerConnection {
   // in the middle. While a server stops, this does not wait.
   bool AwaitRequest(Channel& channel, NoRequest* why = nullptr);
 
-  // The same with a read deadline that is `idle` from now. While calls of
-  // ServerCalls are under way, and for as long after the last one, the
-  // connection is not late. If there is a request, it has no read deadline: set
-  // one.
+  // The same with a read deadline that is `idle` from now. The connection is
+  // not late while calls of ServerCalls are under way, or until `idle` after
+  // the last one has ended. If this returns true, `channel` has no read
+  // deadline: set one.
   bool AwaitRequest(Channel& channel, absl::Duration idle,
                     NoRequest* why = nullptr);
 
@@ -153,9 +153,8 @@ class ServerConnection {
 struct ServerOptions {
   // The most connections that are served at once, each on a thread; at least 1.
   // Others wait to be accepted. (Each listener but one may hold one that was
-  // accepted and waits for its turn.) Further
-  // threads of a handler do not count: Proxy() takes one to three, and each of
-  // ServerCalls one.
+  // accepted and waits for its turn.) Further threads of a handler do not
+  // count: Proxy() takes one to three, and each call of ServerCalls takes one.
   int max_connections = 1000;
 
   // How long a thread that has served a connection waits for another one.
@@ -209,8 +208,8 @@ class Server {
  public:
   // Serves one connection, and owns its flow. Several threads call it at once.
   // If it destroys the flow without Close(), that is an abort. The connection
-  // has ended when it returns: a flow that it has given away is not the
-  // server's anymore. An exception that leaves it ends the program.
+  // has ended when it returns: a flow that it has given away is no longer
+  // the server's. An exception that leaves it ends the program.
   using Handler = std::function<void(std::unique_ptr<Flow> flow,
                                      ServerConnection& connection)>;
 
@@ -290,15 +289,15 @@ class ServerCalls {
   ServerCalls(ServerConnection& connection, int max);
   ServerCalls(const ServerCalls&) = delete;
   ServerCalls& operator=(const ServerCalls&) = delete;
-  // Join().
+  // Calls Join().
   ~ServerCalls();
 
   // ServerCalls::Start()
   //
   // Runs `call` on another thread. Waits while `max` are under way. If that
   // takes until `deadline`, or no thread can be started, returns
-  // kResourceExhausted, and `call` is not run. Only on the thread of the
-  // handler. An exception that leaves `call` ends the program.
+  // kResourceExhausted, and `call` is not run. Call it only on the thread of
+  // the handler. An exception that leaves `call` ends the program.
   absl::Status Start(std::function<void()> call,
                      absl::Time deadline = absl::InfiniteFuture());
 

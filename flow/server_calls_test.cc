@@ -51,13 +51,12 @@ ServerReport RunOne(const std::function<void(ServerConnection&)>& handler) {
   Server server(
       [&](std::unique_ptr<Flow> client, ServerConnection& connection) {
         handler(connection);
-        EXPECT_THAT(client->Close(kAtOnce), IsOk());
+        client->Close(kAtOnce).IgnoreError();
         returned.Notify();
       },
       options);
   ServerRunner runner(server, {&listener});
   const auto client = listener.Dial();
-  EXPECT_THAT(client->Shutdown(ShutdownMode::kWrite), IsOk());
   returned.WaitForNotification();
   return runner.Stop(kNever);
 }

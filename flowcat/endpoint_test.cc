@@ -278,7 +278,8 @@ TEST(SinkTest, APipeWithoutAReaderIsClosed) {
 
 // Not of a file, whose path would be too long.
 std::string UnixAddress(absl::string_view name) {
-  return absl::StrCat("unix:@endpoint_test_", ::getpid(), "_", name);
+  return absl::StrCat("unix:@endpoint_test_", absl::GetCurrentTimeNanos(), "_",
+                      name);
 }
 
 TEST(DialedTest, AStopEndsTheWait) {
@@ -307,8 +308,8 @@ TEST(DialedTest, AStopEndsTheWait) {
 // --- Threads
 
 TEST(ThreadsTest, OnlyWhatCannotBeInterruptedTakesOne) {
-  const auto unix_listener =
-      flow::Listen(absl::StrCat("unix:@endpoint_test.", ::getpid()));
+  const auto unix_listener = flow::Listen(
+      absl::StrCat("unix:@endpoint_test.", absl::GetCurrentTimeNanos()));
   const auto tcp_listener = flow::Listen("tcp:127.0.0.1:0");
   ASSERT_THAT(unix_listener, IsOk());
   ASSERT_THAT(tcp_listener, IsOk());

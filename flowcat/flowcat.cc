@@ -20,6 +20,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
+#include "flow/canceller.h"
 #include "flowcat/console.h"
 #include "flowcat/options.h"
 #include "flowcat/run.h"

@@ -10,8 +10,8 @@
 //    in order;
 //  * the status, the side that failed, and the statistics of each sink;
 //  * a copy that is resumed goes on where it was;
-//  * Copy() shuts nothing down, and what follows its result ends only a sink
-//    that has everything.
+//  * Copy() ends nothing, and a sink that is closed if its result is Ok, and
+//    aborted otherwise, sees a clean end only if it has everything.
 //
 // A source whose plan is over ends; a sink takes all. `copy` first writes what
 // an earlier copy has left over, and leaves out a sink that misses bytes.
@@ -696,7 +696,7 @@ class Run {
     return -1;
   }
 
-  // What the comment of Copy() says that a caller does.
+  // Ends each sink by its result, as `close_timeout` would.
   void End() {
     for (int party = 1; party <= static_cast<int>(sinks_.size()); ++party) {
       const CopyResult& result = results_[party];

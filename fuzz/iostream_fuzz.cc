@@ -146,7 +146,8 @@ class Reader {
   }
   size_t left() const { return text_.size() - position_; }
 
-  // Of the last read of the flow, and how many there were but for the last.
+  // What the last read of the flow came to, and how many pieces and deadlines
+  // were taken.
   const absl::Status& status() const { return status_; }
   size_t next() const { return next_; }
 

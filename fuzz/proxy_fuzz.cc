@@ -178,7 +178,7 @@ class FarEnd {
     }
   }
 
-  // Unless it hangs.
+  // Ends its direction in good order.
   void End() {
     if (!leaves_) ends_ = true;
     flow_->Shutdown(ShutdownMode::kWrite).IgnoreError();

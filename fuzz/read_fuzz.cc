@@ -8,9 +8,9 @@
 //  * what is returned is what the input gave, in order, in reads of at most
 //    `max_bytes`; bytes_read() counts it;
 //  * an input is called once, and only if nothing is left of what it gave;
-//  * end-of-file and errors stay, kDeadlineExceeded does not, and a lie shows
-//  no
-//    byte; what comes after a refusal or an abort is discarded;
+//  * end-of-file and errors stay, kDeadlineExceeded does not;
+//  * a lie shows no byte, and what comes after a refusal or an abort is
+//    discarded;
 //  * a Cord never changes, and does not pin much more than it holds.
 //
 // An input does what stands in the plan, and then ends. The setting is its

@@ -10,15 +10,15 @@
 // to change one a little:
 //
 //   enum Word { kPiece, kTake, kFail, kWritev };
-//   const flow::fuzz::Language language({
-//       .settings = "byte|buffer",
-//       .words = {{kPiece, "piece string|cord SIZE"},
-//                 {kTake, "take SIZE"}, {kFail, "fail"}, {kWritev, "writev"}},
-//       .large_sizes = {511, 512, 4096}});
+//   flow::fuzz::Grammar grammar;
+//   grammar.settings = "byte|buffer";
+//   grammar.words = {{kPiece, "piece string|cord SIZE"},
+//                    {kTake, "take SIZE"}, {kFail, "fail"},
+//                    {kWritev, "writev"}};
+//   grammar.large_sizes = {511, 512, 4096};
+//   const flow::fuzz::Language language(grammar);
 //
 //   language.Parse("buffer: piece cord 512; take 3; writev")
-//
-// (C++17 has no such initializers; assign the fields.)
 //
 // When not to use it: for a target whose input is text or a packet of its own.
 //

@@ -355,7 +355,7 @@ class End {
 
   std::vector<std::unique_ptr<Flow>> stack_;
   bool closed_ = false;
-  bool is_over_ = false;  // nothing is read any more
+  bool is_over_ = false;  // nothing more is read
   bool has_read_end_ = false;
   std::string last_;                   // what was read
   std::vector<std::string> put_back_;  // the last one is read first

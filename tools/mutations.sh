@@ -13,8 +13,8 @@
 #   tools/mutations.sh --write ...  also writes the results to docs/mutations.md
 #
 # Prints a line for each mistake, with its finder and the seconds that the build
-# and the tests took. Exits with 1 if one was not found, if a patch does not apply
-# anymore, or if a test fails with no mistake planted.
+# and the tests took. Exits with 1 if one was not found, if a patch no longer
+# applies, or if a test fails with no mistake planted.
 #
 # A mistake is a file mutations/NAME.patch. Its head has these lines, then an
 # empty one, then what diff(1) prints:
@@ -23,11 +23,6 @@
 #   Found by: //the:test //another:test
 #   Config: tsan           (if the tests show it only in that configuration)
 #   Budget: 60 s           (how long a test may run; one that hangs is a finder)
-#
-# Or, if nobody can tell the difference:
-#
-#   Mistake: what is different
-#   Equivalent: why that is no mistake
 #
 # The tree stays as it is: Bazel takes the packages from a temporary copy.
 
@@ -130,7 +125,7 @@ finders() {
 
 # report PATCH FINDER TIME: prints and keeps a line of the results.
 report() {
-  echo "$(name_of "$1"): $2${3:+, $3}"
+  echo "$(name_of "$1"): $2, $3"
   echo "| $(name_of "$1") | $(field Mistake "$1") | $2 | $3 |" >>"$work/rows"
 }
 
@@ -200,7 +195,7 @@ main() {
 
   for patch in mutations/*.patch; do
     if [[ -z $(field Mistake "$patch") ||
-      -z $(field '\(Found by\|Equivalent\)' "$patch") ]]; then
+      -z $(field 'Found by' "$patch") ]]; then
       fail "$(name_of "$patch"): its head says no mistake, or no finder"
     elif ! plant "$patch" --dry-run; then
       fail "$(name_of "$patch"): DOES NOT APPLY: $(head -n 1 "$work/output")"
@@ -218,11 +213,7 @@ main() {
   for config in '' asan tsan; do
     planted=()
     for patch in "${selected[@]}"; do
-      if [[ -n $(field Equivalent "$patch") ]]; then
-        if [[ -z $config ]]; then
-          report "$patch" "equivalent: $(field Equivalent "$patch")" ""
-        fi
-      elif [[ $(field Config "$patch") == "$config" ]]; then
+      if [[ $(field Config "$patch") == "$config" ]]; then
         planted+=("$patch")
       fi
     done
@@ -233,7 +224,7 @@ main() {
   done
 
   if [[ -n $writes ]]; then write_table; fi
-  echo "$(grep -c . "$work/rows") of ${#selected[@]} mistakes found or equivalent"
+  echo "$(grep -c . "$work/rows") of ${#selected[@]} mistakes found"
   ((failures == 0 && ${#selected[@]} > 0))
 }
 

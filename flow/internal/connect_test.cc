@@ -21,6 +21,7 @@
 #include "absl/status/status_matchers.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "flow/internal/kernel_address.h"
 #include "flow/internal/monotonic_deadline.h"
@@ -223,7 +224,7 @@ TEST(ConnectTest, AConnectionToItselfMeansThatNobodyListens) {
 
 TEST(ConnectTest, ToAUnixSocketGoesOnAfterASignal) {
   const KernelAddress address =
-      UnixAddress(absl::StrCat("@connect_test_", ::getpid()));
+      UnixAddress(absl::StrCat("@connect_test_", absl::GetCurrentTimeNanos()));
   const OwnedFd listener(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
   ABSL_PCHECK(::bind(listener.get(), address.get(), address.size) == 0);
   ABSL_PCHECK(::listen(listener.get(), 1) == 0);

@@ -12,6 +12,7 @@
 #include "flow/internal/monotonic_deadline.h"
 
 namespace flow::internal {
+
 RateQueue::RateQueue(int64_t tokens_per_second, int64_t burst)
     : bucket_(tokens_per_second, burst, MonotonicNow()) {}
 

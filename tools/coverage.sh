@@ -1,0 +1,81 @@
+#!/usr/bin/env bash
+# Copyright 2026 The flow authors
+# SPDX-License-Identifier: Apache-2.0
+#
+# Measures which lines and branches of what ships (flow/ without its tests) run.
+#
+#   tools/coverage.sh            by all tests, which replay the corpora as well
+#   tools/coverage.sh corpora    by the corpora of the fuzz tests alone
+#   tools/coverage.sh TARGET...  by these tests
+#
+# Prints a line for each file that is not covered whole: lines, those that did
+# not run, branches, those that were not taken; then the totals. With
+# FLOW_COVERAGE_LINES=FILE it also writes every file with the number of runs
+# before each line to FILE.
+#
+# clang, llvm-profdata and llvm-cov are PATH's, or the private Debian root's.
+
+set -euo pipefail
+cd "$(dirname "$(realpath "${BASH_SOURCE[0]}")")/.."
+
+# llvm NAME ARGUMENT...
+llvm() {
+  if command -v "$1" >/dev/null; then
+    "$@"
+  else
+    tools/debian_root.sh exec "$@"
+  fi
+}
+
+query() { ./bazelw query --noshow_progress "$1"; }
+
+case ${1:-} in
+  "")
+    # The exhaustive ones take minutes here, and run what others run as well.
+    targets=$(query 'tests(//flow/... + //fuzz/...) - attr(tags, "exhaustive", //...)')
+    ;;
+  corpora) targets=$(query 'attr(tags, "fuzz-test", tests(//...))') ;;
+  -*)
+    echo "usage: tools/coverage.sh [corpora | TARGET...]" >&2
+    exit 2
+    ;;
+  *) targets=$* ;;
+esac
+
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+# One file of counts for each program, to which its processes add.
+# shellcheck disable=SC2086  # Labels have no spaces.
+./bazelw test --config=coverage --nocache_test_results \
+  --sandbox_writable_path="$work" \
+  --test_env=LLVM_PROFILE_FILE="$work/%m.profraw" $targets
+
+# shellcheck disable=SC2086
+programs=$(./bazelw cquery --noshow_progress --config=coverage \
+  --output=files "set($(echo $targets))" | sort -u)
+objects=()
+for program in $programs; do objects+=(-object "$program"); done
+
+llvm llvm-profdata merge -sparse "$work"/*.profraw -o "$work/all.profdata"
+readonly kOptions=(
+  -instr-profile "$work/all.profdata" "${objects[@]}"
+  -ignore-filename-regex '(^|/)(external|fuzz|verification)/|_test\.cc$|/internal/[^/]*fixture|flow/testing/internal/|broken_flow'
+)
+if [[ -n ${FLOW_COVERAGE_LINES:-} ]]; then
+  llvm llvm-cov show "${kOptions[@]}" --show-branches=count >"$FLOW_COVERAGE_LINES"
+fi
+# FILE, then LINES MISSED SHARE for lines, and for branches.
+llvm llvm-cov report "${kOptions[@]}" --show-region-summary=false \
+  --show-branch-summary >"$work/report"
+awk '
+  BEGIN { printf "%-45s %6s %7s %8s %7s\n", "", "lines", "not run", "branches", "not taken" }
+  $1 ~ /^(flow\/|\.\/flow\/|TOTAL)/ || $1 ~ /\.(cc|h)$/ {
+    lines = $(NF - 5); missed = $(NF - 4); branches = $(NF - 2); untaken = $(NF - 1)
+    if ($1 == "TOTAL") {
+      printf "%.1f %% of %d lines, %.1f %% of %d branches\n",
+        100 * (lines - missed) / lines, lines, 100 * (branches - untaken) / branches, branches
+    } else if (missed > 0 || untaken > 0) {
+      printf "%-45s %6d %7d %8d %7d\n", $1, lines, missed, branches, untaken
+    }
+  }' "$work/report"
