@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "absl/log/absl_check.h"
 #include "absl/status/status.h"
 #include "absl/synchronization/mutex.h"
 
@@ -14,11 +15,15 @@ namespace flow {
 void Canceller::Cancel(absl::Status reason) {
   absl::MutexLock lock(&mu_);
   if (cancelled()) return;
-  reason_ = reason.ok() ? absl::CancelledError("cancelled") : std::move(reason);
+  if (reason.ok()) reason = absl::CancelledError("cancelled");
+  if (absl::IsDeadlineExceeded(reason)) {
+    reason = absl::AbortedError(reason.message());
+  }
+  reason_ = std::move(reason);
   cancelled_.store(true);
   // With the lock held, so that the destructor of an AtCancel waits.
   for (const AtCancel* each : std::exchange(waiting_, {})) {
-    each->function_(reason_);
+    each->Call(reason_);
   }
 }
 
@@ -28,9 +33,10 @@ absl::Status Canceller::reason() const {
 
 AtCancel::AtCancel(const Canceller& canceller, Function function)
     : canceller_(canceller), function_(std::move(function)) {
+  ABSL_CHECK(function_ != nullptr) << "an AtCancel without a function";
   absl::MutexLock lock(&canceller_.mu_);
   if (canceller_.cancelled()) {
-    function_(canceller_.reason_);
+    Call(canceller_.reason_);
   } else {
     canceller_.waiting_.push_back(this);
   }

@@ -55,8 +55,9 @@ class Canceller {
   // once. A Dial() that already has a connection returns that.
   //
   // Only the first call counts, and a later one waits until the functions have
-  // returned. An Ok `reason` is taken as kCancelled. Not for signal handlers:
-  // use WatchSignals().
+  // returned. An Ok `reason` is taken as kCancelled, and kDeadlineExceeded,
+  // after which one would try again, as kAborted. Not for signal handlers: use
+  // WatchSignals().
   void Cancel(absl::Status reason = absl::OkStatus());
 
   bool cancelled() const { return cancelled_.load(); }
@@ -78,7 +79,8 @@ class Canceller {
 // Calls `function` with the reason when `canceller` is cancelled, or in the
 // constructor if it was before. The destructor waits for a call that is under
 // way. `function` must not block, and must not make or destroy an AtCancel of
-// the same canceller, or cancel it.
+// the same canceller, or cancel it; nor may anybody who holds a lock that it
+// takes. An exception that leaves it ends the program.
 class AtCancel {
  public:
   using Function = std::function<void(const absl::Status& reason)>;
@@ -99,6 +101,8 @@ class AtCancel {
 
  private:
   friend class Canceller;
+
+  void Call(const absl::Status& reason) const noexcept { function_(reason); }
 
   const Canceller& canceller_;
   const Function function_;

@@ -172,5 +172,29 @@ TEST(CancellerTest, ThatIsNotCancelledLeavesDialAlone) {
               StatusIs(absl::StatusCode::kDeadlineExceeded));
 }
 
+TEST(CancellerTest, AReasonIsNoDeadlineAfterWhichOneTriesAgain) {
+  Canceller canceller;
+  canceller.Cancel(absl::DeadlineExceededError("out of patience"));
+  EXPECT_THAT(canceller.reason(),
+              StatusIs(absl::StatusCode::kAborted, "out of patience"));
+}
+
+TEST(AtCancelDeathTest, AFunctionThatThrowsEndsTheProgram) {
+  EXPECT_DEATH(
+      {
+        Canceller canceller;
+        AtCancel throws(canceller, [](const absl::Status&) { throw 1; });
+        canceller.Cancel();
+      },
+      "");
+}
+
+TEST(AtCancelDeathTest, ThereMustBeAFunction) {
+  const Canceller canceller;
+  EXPECT_DEATH(
+      { AtCancel none(canceller, AtCancel::Function()); },
+      "without a function");
+}
+
 }  // namespace
 }  // namespace flow

@@ -43,22 +43,25 @@ std::string Count(int64_t n, absl::string_view noun) {
   return absl::StrFormat("%d %s%s", n, noun, n == 1 ? "" : "s");
 }
 
+// For a sink that misses bytes.
+void AbortSink(Flow& sink, const absl::Status& error) {
+  // Closed would tell the remote that all was in good order.
+  sink.Abort(IsClosed(error) ? absl::AbortedError(error.message()) : error);
+}
+
 // Does what `close_timeout` says, once the sinks have their results.
 void EndSinks(absl::Span<Flow* const> sinks, const CopyOptions& options,
               absl::Span<CopyResult> results) {
   if (!options.close_timeout.has_value()) return;
   const absl::Time deadline = absl::Now() + *options.close_timeout;
-  // Every remote hears of its end before the wait for one begins.
   for (size_t i = 0; i < sinks.size(); ++i) {
-    const absl::Status& status = results[i].status;
-    if (status.ok()) {
-      sinks[i]->SetWriteDeadline(deadline);
-      sinks[i]->Shutdown(ShutdownMode::kWrite).IgnoreError();
-    } else {
-      // Closed would tell the remote that all was in good order.
-      sinks[i]->Abort(IsClosed(status) ? absl::AbortedError(status.message())
-                                       : status);
-    }
+    if (!results[i].status.ok()) AbortSink(*sinks[i], results[i].status);
+  }
+  // Every remote hears of its end before the wait for one begins.
+  for (size_t i = 0; i < sinks.size() && sinks.size() > 1; ++i) {
+    if (!results[i].status.ok()) continue;
+    sinks[i]->SetWriteDeadline(deadline);
+    sinks[i]->Shutdown(ShutdownMode::kWrite).IgnoreError();
   }
   for (size_t i = 0; i < sinks.size(); ++i) {
     CopyResult& result = results[i];
@@ -143,6 +146,7 @@ class CopyRun {
       absl::Status status =
           live_ == 0 ? absl::OkStatus() : Write(*sinks_[i], &rest, result);
       if (!status.ok()) {
+        if (options_.close_timeout.has_value()) AbortSink(*sinks_[i], status);
         if (sink_error_.ok()) sink_error_ = status;
         result.status = std::move(status);
         result.failed = Side::kSink;

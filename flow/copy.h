@@ -82,8 +82,10 @@ struct CopyOptions {
 
   // If set, Copy() ends each sink: by Close(), with a deadline that is this
   // much later, if the sink has accepted everything, and by Abort() with the
-  // error if not. So no truncated copy looks whole. An error of Close() is that
-  // of the sink. Default: ends nothing. The source is yours in any case.
+  // error if not, as soon as it fails. So no truncated copy looks whole, unless
+  // you end the source yourself: stop a copy by Abort(), not Shutdown(kRead).
+  // An error of Close() is that of the sink. Default: ends nothing. A source
+  // that is no sink is left alone.
   std::optional<absl::Duration> close_timeout;
 };
 
@@ -159,8 +161,8 @@ CopyResult Copy(Flow& source, Flow& sink, const CopyOptions& options = {});
 //    at a time.
 //  * If a sink fails, `outlives_sinks` says whether the others go on.
 //  * `on_write` and `on_deadline` are called for each sink.
-//  * With `close_timeout` all sinks are ended before the first one is waited
-//    for, by one deadline.
+//  * With `close_timeout` all sinks are half-closed before the first one is
+//    closed, by one deadline. One that is slow to half-close holds up the rest.
 //
 // If there are no sinks, that is kInvalidArgument, and nothing is read.
 struct MultiCopyResult {

@@ -160,5 +160,32 @@ TEST(CopyCloseTest, OneThatIsLeftBecauseAnotherFailedIsAborted) {
               StatusIs(absl::StatusCode::kUnavailable));
 }
 
+// Its remote need not wait for the others, which may take hours.
+TEST(CopyCloseTest, ASinkThatFailsIsAbortedBeforeTheCopyEnds) {
+  Pipe refuses = MakePipe(kNoLimit);
+  Pipe whole = MakePipe(kNoLimit);
+  EXPECT_THAT(refuses.right->Shutdown(ShutdownMode::kRead), IsOk());
+  bool is_told = false;
+  FunctionFlowOptions options;
+  options.input =
+      Input::Buffers([&, n = 0]() mutable -> absl::StatusOr<absl::Cord> {
+        if (n++ < 2) return absl::Cord("data");
+        refuses.right->SetWriteDeadline(absl::InfinitePast());
+        is_told = !refuses.right->Write("anybody?").ok();
+        return absl::Cord();
+      });
+  auto source = MakeFunctionFlow(std::move(options));
+  std::thread reader([&] {
+    EXPECT_THAT(ReadAll(*whole.right, 1000), IsOkAndHolds("datadata"));
+    EXPECT_THAT(whole.right->Close(), IsOk());
+  });
+  CopyOptions copy;
+  copy.outlives_sinks = true;
+  copy.close_timeout = absl::Seconds(30);
+  Copy(*source, {refuses.left.get(), whole.left.get()}, copy);
+  reader.join();
+  EXPECT_TRUE(is_told);
+}
+
 }  // namespace
 }  // namespace flow

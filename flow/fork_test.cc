@@ -11,6 +11,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <thread>
 #include <utility>
@@ -22,7 +23,9 @@
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "flow/channel.h"
+#include "flow/copy.h"
 #include "flow/flow.h"
+#include "flow/frame_writer.h"
 #include "flow/function_flow.h"
 #include "flow/iostream.h"
 #include "flow/pipe.h"
@@ -95,6 +98,25 @@ TEST(ForkTest, AChildThatDestroysFlowsOnTopOfASocketSendsNothing) {
     ASSERT_THAT(local->Flush(), IsOk());
     ASSERT_THAT(remote->Read(), IsOkAndHolds("the parent's: "));
     ExpectWorks(*local, *remote);
+  }
+}
+
+TEST(ForkTest, AChildThatDestroysAWriterWithTheRestOfAFrameAbortsNothing) {
+  for (const bool flushes_itself : {false, true}) {
+    const RawPair raw = RawUnix();
+    auto local = FlowOf(raw.left);
+    auto remote = FlowOf(raw.right);
+    FrameWriterOptions options;
+    options.flushes_itself = flushes_itself;
+    std::optional<FrameWriter> writer;
+    writer.emplace(*local, options);
+    const std::string large(4 << 20, 'x');  // more than the kernel takes
+    EXPECT_TRUE(IsFrameBegun(writer->Write(large, Soon())));
+    InChild([&] { writer.reset(); });
+    std::thread finisher(
+        [&] { EXPECT_THAT(writer->Finish(Patience()), IsOk()); });
+    EXPECT_THAT(ReadAll(*remote, 2 * large.size()), IsOkAndHolds(large));
+    finisher.join();
   }
 }
 

@@ -24,6 +24,7 @@
 #include "flow/flow.h"
 #include "flow/framing.h"
 #include "flow/internal/flow_access.h"
+#include "flow/internal/fork_generation.h"
 #include "flow/internal/monotonic_deadline.h"
 #include "flow/internal/start_thread.h"
 #include "flow/outgoing.h"
@@ -84,6 +85,12 @@ FrameWriter::FrameWriter(Flow& flow, FrameWriterOptions options)
       deadlines_set_(FlowAccess::Core(flow).write_deadlines_set()) {}
 
 FrameWriter::~FrameWriter() {
+  if (fork_generation_ != internal::ForkGeneration()) {
+    // In a child of fork(2) the connection is still the parent's, the thread is
+    // not there, so that nobody can join it, and no lock is to be trusted.
+    if (flusher_.joinable()) new std::thread(std::move(flusher_));
+    return;
+  }
   std::thread flusher;
   {
     absl::MutexLock lock(&mu_);
@@ -93,7 +100,8 @@ FrameWriter::~FrameWriter() {
     ABSL_CHECK(queue_.size() == (flushes ? 1 : 0))
         << "a FrameWriter is destroyed during a call";
     // A direction that has ended or is broken shows that already.
-    if (flushes || (!rest_.empty() && flow_.Write(absl::string_view()).ok())) {
+    if (waiting_bytes_ > 0 &&
+        (flushes || flow_.Write(absl::string_view()).ok())) {
       flow_.Abort(absl::AbortedError("not all frames were sent"));
     }
   }
@@ -221,14 +229,19 @@ void FrameWriter::SendKept() {
   absl::MutexLock lock(&mu_);
   if (flusher_.joinable() || is_finishing_ || !HasKeptOrEnds()) return;
   absl::StatusOr<std::thread> thread = internal::StartThread([this] {
-    bool goes_on = true;
-    while (goes_on) {
+    absl::Status status;
+    while (status.ok() || absl::IsDeadlineExceeded(status)) {
       {
         absl::MutexLock lock(&mu_);
+        // A flow that is late by itself may be so at once.
+        if (!status.ok()) {
+          mu_.AwaitWithTimeout(absl::Condition(&is_finishing_),
+                               absl::Milliseconds(10));
+        }
         mu_.Await(absl::Condition(this, &FrameWriter::HasKeptOrEnds));
       }
       // Fails when the writer finishes, or the flow does.
-      goes_on = Flush().ok();
+      status = Flush();
     }
   });
   if (thread.ok()) flusher_ = *std::move(thread);

@@ -42,6 +42,7 @@
 #include "absl/types/span.h"
 #include "flow/flow.h"
 #include "flow/framing.h"
+#include "flow/internal/fork_generation.h"
 #include "flow/internal/monotonic_deadline.h"
 #include "flow/outgoing.h"
 
@@ -102,7 +103,10 @@ class FrameWriter {
 
   // Aborts the flow if the rest of a frame or a posted frame was kept, since
   // the remote would take what follows for it, or a clean end for that of all
-  // frames. Precondition: no call is under way.
+  // frames. (In a child of fork(2) it does not.) With `flushes_itself` it waits
+  // for a write of its thread, which only an abort of the flow ends, and may
+  // abort a flow that has just taken the last bytes: Finish() first.
+  // Precondition: no call is under way.
   ~FrameWriter();
 
   // FrameWriter::Write()
@@ -196,8 +200,9 @@ class FrameWriter {
   //
   // Takes no more frames, sends those that wait or were posted and the rest of
   // one that was cut, then half-closes the flow. If that takes until
-  // `deadline`, returns kDeadlineExceeded and half-closes nothing: call again,
-  // or Abort() the flow. Once it was Ok, it is Ok again.
+  // `deadline`, returns kDeadlineExceeded and half-closes nothing, and nobody
+  // sends what was kept: call again, or Abort() the flow. Once it was Ok, it is
+  // Ok again.
   absl::Status Finish(absl::Time deadline = absl::InfiniteFuture());
 
   // FrameWriter::waiting_bytes()
@@ -276,6 +281,7 @@ class FrameWriter {
   // How often it was set, as far as is known.
   int64_t deadlines_set_ ABSL_GUARDED_BY(mu_);
   std::thread flusher_ ABSL_GUARDED_BY(mu_);
+  const uint32_t fork_generation_ = internal::ForkGeneration();
 };
 
 // IsFrameBegun()

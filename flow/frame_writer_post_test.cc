@@ -16,6 +16,7 @@
 #include "absl/status/status_matchers.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/cord.h"
+#include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "flow/borrow.h"
 #include "flow/channel.h"
@@ -295,6 +296,18 @@ TEST_F(FrameWriterFlushesTest, WithoutAThreadTheNextCallSendsIt) {
   std::thread other([&] { EXPECT_THAT(writer_->Flush(Patience()), IsOk()); });
   EXPECT_THAT(ReadAtRemote(10), IsOkAndHolds("0123456789"));
   other.join();
+}
+
+TEST(FrameWriterFlushesItselfTest, AFlowThatIsLateByItselfIsTriedAgain) {
+  ScriptedWrites scripted({{0, {2, absl::DeadlineExceededError("late")}},
+                           {1, {0, absl::DeadlineExceededError("late")}},
+                           {2, {1, absl::DeadlineExceededError("late")}}});
+  FrameWriterOptions options;
+  options.flushes_itself = true;
+  FrameWriter writer(scripted.flow, options);
+  EXPECT_TRUE(IsFrameBegun(writer.Write("abcd")));
+  while (writer.waiting_bytes() > 0) absl::SleepFor(absl::Milliseconds(1));
+  EXPECT_EQ(scripted.accepted(), "abcd");
 }
 
 }  // namespace

@@ -12,14 +12,15 @@ namespace flow {
 
 absl::Status HangUp(Flow& flow, Buffer last_word, absl::Time deadline) {
   flow.SetWriteDeadline(deadline);
+  // First, as the remote may read nothing before it has written all. If it
+  // fails, so does Close().
+  flow.Shutdown(ShutdownMode::kRead).IgnoreError();
   if (last_word.size() > 0) {
     if (absl::Status s = flow.Write(last_word); !s.ok()) {
       flow.Abort(s);
       return s;
     }
   }
-  // If it fails, so does Close().
-  flow.Shutdown(ShutdownMode::kRead).IgnoreError();
   return flow.Close(deadline);
 }
 

@@ -26,11 +26,14 @@ namespace flow {
 
 // HangUp()
 //
-// Writes `last_word` after what a Channel has buffered. An empty one is no
-// write, so it may come after Shutdown(kWrite) and FrameWriter::Finish(). Then
-// refuses all that the remote still sends, so that this neither holds up the
-// Close() nor resets the connection, and closes. Takes over the deadlines of
+// Refuses all that the remote still sends, so that this neither holds up the
+// end nor resets the connection. Writes `last_word` after what a Channel has
+// buffered, and closes. An empty word is no write, so it may come after
+// Shutdown(kWrite) and FrameWriter::Finish(). Takes over the deadlines of
 // `flow`.
+//
+// A TCP remote that reads nothing before it has sent everything gets the last
+// word only if the buffers on the way hold it.
 //
 // Returns what Close() does. If the write failed, aborts the flow, so that a
 // last word that was cut does not look whole, and returns that error. Either is

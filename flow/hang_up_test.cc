@@ -107,5 +107,25 @@ TEST(HangUpTest, PastItsDeadlineItSendsWhatTheFlowTakesAtOnce) {
   EXPECT_THAT(ReadAll(*pipe.right, 1000), IsOkAndHolds("bye"));
 }
 
+// Neither end reads before it has written.
+TEST(HangUpTest, AUnixRemoteThatSendsEverythingFirstHasALargeLastWord) {
+  const std::string address =
+      absl::StrCat("unix:@hang_up_test_", absl::GetCurrentTimeNanos());
+  const auto listener = Listen(address);
+  ASSERT_THAT(listener, IsOk());
+  const auto client = Dial(address);
+  ASSERT_THAT(client, IsOk());
+  const auto server = (*listener)->Accept();
+  ASSERT_THAT(server, IsOk());
+  const std::string large(4 << 20, 'x');
+  std::thread remote([&] {
+    (*client)->Write(large).IgnoreError();
+    EXPECT_THAT(ReadAll(**client, 2 * large.size()), IsOkAndHolds(large));
+    (*client)->Close(kAtOnce).IgnoreError();
+  });
+  EXPECT_THAT(HangUp(**server, large, Patience()), IsOk());
+  remote.join();
+}
+
 }  // namespace
 }  // namespace flow

@@ -3,6 +3,7 @@
 
 #include "flow/server.h"
 
+#include <algorithm>
 #include <chrono>  // NOLINT(build/c++11)
 #include <cstddef>
 #include <cstdint>
@@ -46,6 +47,9 @@ using internal::TransportControl;
 // After a shortage, accepting is tried again this much later.
 constexpr absl::Duration kShortageWait = absl::Milliseconds(100);
 
+// While calls are under way, a wait for a request ends this rarely.
+constexpr absl::Duration kCallWait = absl::Milliseconds(10);
+
 absl::Status Stopped() { return absl::CancelledError("the server stops"); }
 
 std::string NameOf(int64_t number, const Flow& flow, const Listener& listener) {
@@ -74,8 +78,10 @@ bool ServerConnection::AwaitRequest(Channel& channel, absl::Duration idle,
   Clock::time_point since = Clock::now();  // when it became idle
   NoRequest reason = NoRequest::kEnd;
   while (true) {
-    channel.SetReadDeadline(absl::Now() + idle -
-                            absl::FromChrono(Clock::now() - since));
+    absl::Duration left = idle - absl::FromChrono(Clock::now() - since);
+    // However short `idle` is, a call costs no time while it is under way.
+    if (calls_ > 0) left = std::max(left, kCallWait);
+    channel.SetReadDeadline(absl::Now() + left);
     if (AwaitRequest(channel, &reason)) break;
     const Clock::time_point busy =
         calls_ > 0 ? Clock::now() : last_call_.load();
@@ -106,7 +112,7 @@ bool ServerConnection::AwaitRequest(Channel& channel, NoRequest* why) {
     reason = NoRequest::kBroken;
   }
   // A stop that came between two requests found it busy with the first.
-  if (reason == NoRequest::kStopping && calls_ == 0 &&
+  if (reason == NoRequest::kStopping && calls_ == 0 && !busy_at_stop_ &&
       !(was_stopping && had_request_)) {
     stopped_idle_ = true;
   }
@@ -189,6 +195,8 @@ class Server::Core {
   // Has `job` done by a thread, also for StartCall(). On failure, `job` is as
   // it was.
   absl::Status Assign(Job& job) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // Joins the threads that nobody has needed.
+  void JoinEnded() ABSL_LOCKS_EXCLUDED(mu_);
   // Ends with `listener`, because of `error` unless that is Ok.
   void Leave(Listener& listener, const absl::Status& error)
       ABSL_LOCKS_EXCLUDED(mu_);
@@ -292,6 +300,7 @@ void Server::Core::BeginStop() {
   stopping_ = true;
   for (Listener* listener : listeners_) listener->Close();
   for (const auto& [number, connection] : connections_) {
+    if (connection->calls_ > 0) connection->busy_at_stop_ = true;
     connection->control_->Interrupt();
   }
 }
@@ -326,7 +335,19 @@ bool Server::Core::AwaitRoom() {
   return !stopping_;
 }
 
+void Server::Core::JoinEnded() {
+  std::list<Worker> ended;
+  {
+    absl::MutexLock lock(&mu_);
+    ended.swap(ended_);
+  }
+  // Without the lock, as what a handler has left for the end of its thread may
+  // ask the server.
+  for (Worker& worker : ended) worker.thread.join();
+}
+
 void Server::Core::Admit(std::unique_ptr<Flow> flow, const Listener& listener) {
+  JoinEnded();
   auto control = std::make_shared<TransportControl>();
   Connection connection;
   Job job;
@@ -362,8 +383,6 @@ void Server::Core::Admit(std::unique_ptr<Flow> flow, const Listener& listener) {
 absl::Status Server::Core::Assign(Job& job) {
   Worker* worker = nullptr;
   if (free_.empty()) {
-    for (Worker& ended : ended_) ended.thread.join();
-    ended_.clear();
     worker = &workers_.emplace_back();
     // It needs the lock to begin.
     absl::StatusOr<std::thread> thread =
@@ -434,6 +453,7 @@ void Server::Core::End(const ServerConnection& connection) {
 absl::Status Server::Core::StartCall(ServerConnection& connection, int max,
                                      std::function<void()> call,
                                      MonotonicDeadline deadline) {
+  JoinEnded();
   Job job;
   job.connection = &connection;
   job.call = std::move(call);

@@ -143,6 +143,7 @@ class ServerConnection {
   bool had_request_ = false;               // only for AwaitRequest()
   std::atomic<bool> stopped_idle_{false};  // the stop has ended its wait
   std::atomic<int> calls_{0};              // under way
+  std::atomic<bool> busy_at_stop_{false};  // calls were
   // When the last call has ended.
   std::atomic<std::chrono::steady_clock::time_point> last_call_{
       std::chrono::steady_clock::time_point::min()};

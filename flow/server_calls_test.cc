@@ -231,5 +231,65 @@ TEST(AwaitRequestTest, TheIdleTimeIsOnlyForTheFirstByte) {
   runner.Stop(kNever);
 }
 
+// --- What the end of a thread may do
+
+struct AsksTheServer {
+  ~AsksTheServer() {
+    if (server == nullptr) return;
+    absl::SleepFor(absl::Milliseconds(5));  // until somebody joins the thread
+    server->serving();
+  }
+  const Server* server = nullptr;
+};
+thread_local AsksTheServer t_asks;
+
+// While the server joins the thread, a lock that it held would never be free.
+TEST(ServerThreadTest, TheEndOfAThreadMayAskTheServer) {
+  PipeListener listener;
+  ServerOptions options;
+  options.keep_threads = absl::ZeroDuration();
+  std::atomic<const Server*> self{nullptr};
+  std::atomic<int> served{0};
+  Server server(
+      [&](std::unique_ptr<Flow> client, ServerConnection&) {
+        t_asks.server = self;
+        client->Close(kAtOnce).IgnoreError();
+        ++served;
+      },
+      options);
+  self = &server;
+  ServerRunner runner(server, {&listener});
+  for (int i = 0; i < 20; ++i) {
+    const auto client = listener.Dial();
+    while (served <= i || server.serving() != 0) {
+      absl::SleepFor(absl::Milliseconds(1));
+    }
+  }
+  runner.Stop(kNever);
+}
+
+// A call that obeys the stop may be over before the handler notices that.
+TEST(ServerCallsTest, AConnectionThatHadACallAtTheStopIsNotIdle) {
+  PipeListener listener;
+  absl::Notification begun;
+  absl::Notification over;
+  Server server([&](std::unique_ptr<Flow> client, ServerConnection& me) {
+    auto channel = MakeChannel(std::move(client));
+    ServerCalls calls(me, 1);
+    EXPECT_THAT(calls.Start([&] {
+      begun.Notify();
+      while (!me.stopping()) absl::SleepFor(absl::Milliseconds(1));
+    }),
+                IsOk());
+    calls.Join();
+    EXPECT_FALSE(me.AwaitRequest(*channel));
+    channel->Close(kAtOnce).IgnoreError();
+  });
+  ServerRunner runner(server, {&listener});
+  const auto client = listener.Dial();
+  begun.WaitForNotification();
+  EXPECT_EQ(runner.Stop(kNever).in_time, 1);
+}
+
 }  // namespace
 }  // namespace flow

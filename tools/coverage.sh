@@ -13,14 +13,16 @@
 # FLOW_COVERAGE_LINES=FILE it also writes every file with the number of runs
 # before each line to FILE.
 #
-# clang, llvm-profdata and llvm-cov are PATH's, or the private Debian root's.
+# clang, llvm-profdata and llvm-cov are PATH's, or those of the private Debian
+# root if bazelw runs in it.
 
 set -euo pipefail
 cd "$(dirname "$(realpath "${BASH_SOURCE[0]}")")/.."
 
-# llvm NAME ARGUMENT...
+# llvm NAME ARGUMENT...: of the LLVM whose clang bazelw uses.
 llvm() {
-  if command -v "$1" >/dev/null; then
+  if [[ -n ${FLOW_BAZEL:-} ]] || command -v bazelisk >/dev/null ||
+    [[ $(bazel --version 2>/dev/null) =~ ^bazel\ ([789]|[1-9][0-9])\. ]]; then
     "$@"
   else
     tools/debian_root.sh exec "$@"
@@ -42,7 +44,9 @@ case ${1:-} in
   *) targets=$* ;;
 esac
 
-work=$(mktemp -d)
+# Not below /tmp, of which a test in Bazel's sandbox has one of its own.
+mkdir -p "${XDG_CACHE_HOME:-$HOME/.cache}"
+work=$(mktemp -d -p "${XDG_CACHE_HOME:-$HOME/.cache}" flow-coverage.XXXXXX)
 trap 'rm -rf "$work"' EXIT
 
 # One file of counts for each program, to which its processes add.
@@ -51,9 +55,13 @@ trap 'rm -rf "$work"' EXIT
   --sandbox_writable_path="$work" \
   --test_env=LLVM_PROFILE_FILE="$work/%m.profraw" $targets
 
+# What a fuzz test runs is its NAME_bin.
 # shellcheck disable=SC2086
-programs=$(./bazelw cquery --noshow_progress --config=coverage \
-  --output=files "set($(echo $targets))" | sort -u)
+fuzz_tests=$(query "attr(tags, 'fuzz-test', set($(echo $targets)))")
+# shellcheck disable=SC2086
+programs=$(./bazelw cquery --noshow_progress --config=coverage --output=files \
+  "set($(echo $targets $(sed 's/$/_bin/' <<<"$fuzz_tests"))) - set($(echo $fuzz_tests))" |
+  sort -u)
 objects=()
 for program in $programs; do objects+=(-object "$program"); done
 
@@ -68,14 +76,16 @@ fi
 # FILE, then LINES MISSED SHARE for lines, and for branches.
 llvm llvm-cov report "${kOptions[@]}" --show-region-summary=false \
   --show-branch-summary >"$work/report"
+# llvm-cov leaves out the folder that all files have in common.
 awk '
-  BEGIN { printf "%-45s %6s %7s %8s %7s\n", "", "lines", "not run", "branches", "not taken" }
-  $1 ~ /^(flow\/|\.\/flow\/|TOTAL)/ || $1 ~ /\.(cc|h)$/ {
+  BEGIN { printf "%-45s %6s %7s %8s %9s\n", "", "lines", "not run", "branches", "not taken" }
+  $1 == "TOTAL" || $1 ~ /\.(cc|h)$/ {
     lines = $(NF - 5); missed = $(NF - 4); branches = $(NF - 2); untaken = $(NF - 1)
     if ($1 == "TOTAL") {
       printf "%.1f %% of %d lines, %.1f %% of %d branches\n",
         100 * (lines - missed) / lines, lines, 100 * (branches - untaken) / branches, branches
     } else if (missed > 0 || untaken > 0) {
-      printf "%-45s %6d %7d %8d %7d\n", $1, lines, missed, branches, untaken
+      sub(/^(flow\/)?/, "flow/", $1)
+      printf "%-45s %6d %7d %8d %9d\n", $1, lines, missed, branches, untaken
     }
   }' "$work/report"
