@@ -3,7 +3,6 @@
 
 #include "flow/server.h"
 
-#include <algorithm>
 #include <chrono>  // NOLINT(build/c++11)
 #include <cstddef>
 #include <cstdint>
@@ -21,13 +20,10 @@
 #include "absl/log/absl_check.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "absl/strings/cord.h"
 #include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
-#include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "absl/types/span.h"
-#include "flow/channel.h"
 #include "flow/flow.h"
 #include "flow/internal/escaped.h"
 #include "flow/internal/monotonic_deadline.h"
@@ -47,9 +43,6 @@ using internal::TransportControl;
 // After a shortage, accepting is tried again this much later.
 constexpr absl::Duration kShortageWait = absl::Milliseconds(100);
 
-// While calls are under way, a wait for a request ends this rarely.
-constexpr absl::Duration kCallWait = absl::Milliseconds(10);
-
 absl::Status Stopped() { return absl::CancelledError("the server stops"); }
 
 std::string NameOf(int64_t number, const Flow& flow, const Listener& listener) {
@@ -60,85 +53,6 @@ std::string NameOf(int64_t number, const Flow& flow, const Listener& listener) {
 }
 
 }  // namespace
-
-// --- ServerConnection
-
-ServerConnection::ServerConnection(Server& server, int64_t number,
-                                   std::string name,
-                                   std::shared_ptr<TransportControl> control)
-    : server_(server),
-      number_(number),
-      name_(std::move(name)),
-      control_(std::move(control)) {}
-
-ServerConnection::~ServerConnection() = default;
-
-bool ServerConnection::AwaitRequest(Channel& channel, absl::Duration idle,
-                                    NoRequest* why) {
-  Clock::time_point since = Clock::now();  // when it became idle
-  NoRequest reason = NoRequest::kEnd;
-  while (true) {
-    absl::Duration left = idle - absl::FromChrono(Clock::now() - since);
-    // However short `idle` is, a call costs no time while it is under way.
-    if (calls_ > 0) left = std::max(left, kCallWait);
-    channel.SetReadDeadline(absl::Now() + left);
-    if (AwaitRequest(channel, &reason)) break;
-    const Clock::time_point busy =
-        calls_ > 0 ? Clock::now() : last_call_.load();
-    if (reason == NoRequest::kLate && busy > since) {
-      since = busy;
-      continue;
-    }
-    if (why != nullptr) *why = reason;
-    return false;
-  }
-  channel.SetReadDeadline(absl::InfiniteFuture());
-  return true;
-}
-
-bool ServerConnection::AwaitRequest(Channel& channel, NoRequest* why) {
-  const bool was_stopping = stopping();
-  control_->SetInterruptible(true);
-  const absl::StatusOr<absl::Cord> first_byte = channel.Peek(1);
-  control_->SetInterruptible(false);
-  if (first_byte.ok() && !first_byte->empty()) {
-    had_request_ = true;
-    return true;
-  }
-  NoRequest reason = NoRequest::kEnd;
-  if (absl::IsDeadlineExceeded(first_byte.status())) {
-    reason = stopping() ? NoRequest::kStopping : NoRequest::kLate;
-  } else if (!first_byte.ok()) {
-    reason = NoRequest::kBroken;
-  }
-  // A stop that came between two requests found it busy with the first.
-  if (reason == NoRequest::kStopping && calls_ == 0 && !busy_at_stop_ &&
-      !(was_stopping && had_request_)) {
-    stopped_idle_ = true;
-  }
-  if (why != nullptr) *why = reason;
-  return false;
-}
-
-bool ServerConnection::stopping() const { return control_->interrupted(); }
-
-void ServerConnection::Abort(const absl::Status& reason) {
-  control_->Abort(reason);
-  canceller_.Cancel(reason);
-}
-
-// --- ServerReport
-
-std::string ServerReport::ToString() const {
-  return absl::StrCat(
-      connections(),
-      connections() == 1 ? " connection: " : " connections: ", ended_before,
-      " ended before the stop, ", idle, " idle, ", in_time, " in time, ",
-      aborted, " aborted, ", refused, " refused",
-      status.ok() ? "" : "; a listener failed: ", status.message());
-}
-
-// --- Server
 
 // The connections, the threads that serve them, and those that accept.
 class Server::Core {

@@ -42,14 +42,13 @@
 #include "flow/outgoing.h"
 #include "flow/status.h"
 #include "flow/transport.h"
+#include "fuzz/copy_model.h"
 #include "fuzz/pattern.h"
 #include "fuzz/script.h"
 #include "fuzz/target.h"
 
 namespace flow::fuzz {
 namespace {
-
-using Side = CopyResult::Side;
 
 // No script has a source with more bytes than this, to keep runs short.
 constexpr size_t kMaxTotal = 10000;
@@ -94,17 +93,6 @@ Grammar Words() {
   return grammar;
 }
 
-// What a call comes to, and who says so.
-enum class Outcome { kOk, kLate, kClosed, kBroken, kOver, kLying, kOther };
-constexpr int kSource = 0;  // sinks have the numbers from 1
-
-struct Result {
-  Outcome outcome = Outcome::kOk;
-  int party = kSource;
-
-  bool ok() const { return outcome == Outcome::kOk; }
-};
-
 std::string Name(int party) {
   if (party == kSource) return "source";
   return std::string("sink ") + "abc"[party - 1];
@@ -141,45 +129,6 @@ absl::Status ToStatus(Outcome outcome) {
   if (outcome == Outcome::kClosed) return ClosedError("closed");
   return absl::DataLossError("broken");
 }
-
-// What a source or a sink does in one call.
-struct Step {
-  Outcome outcome = Outcome::kOk;
-  size_t size = 0;
-};
-using Plan = std::deque<Step>;
-
-std::optional<Step> Next(Plan& plan) {
-  if (plan.empty()) return std::nullopt;
-  const Step step = plan.front();
-  plan.pop_front();
-  return step;
-}
-
-// What Copy() calls, in order: the flows, and the functions of the options.
-struct Call {
-  enum What {
-    kRead,
-    kWrite,
-    kSetReadDeadline,
-    kSetWriteDeadline,
-    kOnWrite,
-    kOnDeadline,
-    kUnwanted,
-  };
-  What what;
-  int party = kSource;
-  size_t number = 0;  // of bytes, or of hours until the deadline
-
-  friend bool operator==(const Call& a, const Call& b) {
-    return a.what == b.what && a.party == b.party && a.number == b.number;
-  }
-};
-using Calls = std::vector<Call>;
-
-constexpr size_t kNoDeadline = 0;
-constexpr size_t kReadHours = 1;
-constexpr size_t kWriteHours = 2;
 
 size_t HoursUntil(absl::Time deadline) {
   if (deadline == absl::InfiniteFuture()) return kNoDeadline;
@@ -287,206 +236,6 @@ class PlannedTransport final : public Transport {
   Taken& taken_;
   size_t given_ = 0;
 };
-
-// --- The model
-
-struct Options {
-  size_t max_read = CopyOptions().max_read;
-  std::optional<size_t> max_bytes;
-  bool exactly = false;
-  bool outlives_sinks = false;
-  bool bounds_reads = false;
-  bool bounds_writes = false;
-  size_t go_on = 0;  // how often; 0: there is no function to ask
-};
-
-// CopyResult, as it should be.
-struct Expected {
-  Result result;
-  Side failed = Side::kNone;
-  std::string unwritten;
-  size_t bytes = 0;
-  size_t reads = 0;
-  size_t writes = 0;
-};
-
-class Model {
- public:
-  Plan& plan(int party) { return parties_[party].plan; }
-  const std::string& taken(int party) const { return parties_[party].taken; }
-  const std::string& copied() const { return copied_; }
-  // Returns the calls since the last time.
-  Calls TakeCalls() { return std::exchange(calls_, {}); }
-
-  // What a Flow makes of what its source does: end and errors stay.
-  Result Read(size_t max_bytes, std::string* data) {
-    Party& source = parties_[kSource];
-    data->clear();
-    if (source.over) return source.end;
-    calls_.push_back({Call::kRead, kSource, max_bytes});
-    const Step step = Next(source.plan).value_or(Step{Outcome::kOver});
-    if (step.outcome == Outcome::kOk) {
-      *data = std::string(Pattern(given_, std::min(step.size, max_bytes)));
-      given_ += data->size();
-      return {};
-    }
-    Result result;
-    if (step.outcome != Outcome::kOver) result.outcome = step.outcome;
-    source.over = step.outcome != Outcome::kLate;
-    source.end = result;
-    return result;
-  }
-
-  // Removes from `*rest` what is accepted.
-  Result Write(int party, std::string* rest) {
-    Party& sink = parties_[party];
-    if (sink.over) return sink.end;
-    if (rest->empty()) return {};
-    calls_.push_back({Call::kWrite, party, rest->size()});
-    const Step step = Next(sink.plan).value_or(Step());
-    size_t size = std::min(step.size, rest->size());
-    if (step.outcome == Outcome::kOk) size = rest->size();
-    if (step.outcome == Outcome::kLying) {
-      size = std::min(std::max(step.size, size_t{1}), rest->size() - 1);
-    }
-    sink.taken += rest->substr(0, size);
-    rest->erase(0, size);
-    const Result result = {step.outcome, party};
-    sink.over = !result.ok() && result.outcome != Outcome::kLate;
-    sink.end = result;
-    return result;
-  }
-
-  // `sinks` are parties. Returns the result of the whole.
-  Result Copy(const Options& options, const std::vector<int>& sinks,
-              std::vector<Expected>* results) {
-    results->assign(sinks.size(), {});
-    if (options.exactly && !options.max_bytes) {
-      return EndAll({Outcome::kOther}, Side::kNone, results);
-    }
-    if (options.max_bytes == size_t{0}) return {};
-    go_on_ = options.go_on;
-    const Result result = ReadAndWrite(options, sinks, results);
-    if (options.bounds_reads) {
-      calls_.push_back({Call::kSetReadDeadline, kSource, kNoDeadline});
-    }
-    if (options.bounds_writes) {
-      for (int sink : sinks) {
-        calls_.push_back({Call::kSetWriteDeadline, sink, kNoDeadline});
-      }
-    }
-    return result;
-  }
-
-  // Appends to `*all`. Over the limit is kOther, and not told by the source.
-  Result ReadAll(size_t limit, std::string* all) {
-    std::string data;
-    while (all->size() <= limit) {
-      const Result result =
-          Read(std::max(limit - all->size(), size_t{1}), &data);
-      if (data.empty()) return result;
-      *all += data;
-    }
-    return {Outcome::kOther};
-  }
-
- private:
-  struct Party {
-    Plan plan;
-    std::string taken;
-    bool over = false;
-    Result end;  // of all calls since
-  };
-
-  Result ReadAndWrite(const Options& options, const std::vector<int>& sinks,
-                      std::vector<Expected>* results) {
-    const size_t max_read = std::max(options.max_read, size_t{1});
-    Result first_error;
-    for (size_t copied = 0; copied < options.max_bytes.value_or(kNoLimit);) {
-      std::string data;
-      if (options.bounds_reads) {
-        calls_.push_back({Call::kSetReadDeadline, kSource, kReadHours});
-      }
-      const Result read = Read(
-          std::min(max_read, options.max_bytes.value_or(kNoLimit) - copied),
-          &data);
-      if (GoesOn(read, options)) continue;
-      if (!read.ok()) return EndAll(read, Side::kSource, results);
-      if (data.empty() && options.exactly) {
-        return EndAll({Outcome::kOver}, Side::kSource, results);
-      }
-      if (data.empty()) return first_error;
-      copied += data.size();
-      copied_ += data;
-
-      bool any_left = false;
-      bool stopped = false;
-      for (size_t i = 0; i < sinks.size(); ++i) {
-        Expected& expected = (*results)[i];
-        if (!expected.result.ok()) continue;
-        ++expected.reads;
-        expected.unwritten = data;
-        if (stopped) continue;
-        const Result written = WriteAll(options, sinks[i], expected);
-        if (written.ok()) {
-          any_left = true;
-          continue;
-        }
-        expected.result = written;
-        expected.failed = Side::kSink;
-        if (first_error.ok()) first_error = written;
-        stopped = !options.outlives_sinks;
-      }
-      if (stopped || !any_left) {
-        return EndAll(first_error, Side::kNone, results);
-      }
-    }
-    return first_error;
-  }
-
-  // Writes `expected.unwritten`, for as long as it may be late.
-  Result WriteAll(const Options& options, int sink, Expected& expected) {
-    while (true) {
-      if (options.bounds_writes) {
-        calls_.push_back({Call::kSetWriteDeadline, sink, kWriteHours});
-      }
-      const size_t before = expected.unwritten.size();
-      const Result result = Write(sink, &expected.unwritten);
-      const size_t accepted = before - expected.unwritten.size();
-      ++expected.writes;
-      expected.bytes += accepted;
-      if (accepted != 0) calls_.push_back({Call::kOnWrite, kSource, accepted});
-      if (!GoesOn(result, options)) return result;
-    }
-  }
-
-  bool GoesOn(const Result& result, const Options& options) {
-    if (result.outcome != Outcome::kLate || options.go_on == 0) return false;
-    calls_.push_back({Call::kOnDeadline, result.party});
-    if (go_on_ == 0) return false;
-    --go_on_;
-    return true;
-  }
-
-  // Those that have not failed by themselves.
-  static Result EndAll(Result result, Side failed,
-                       std::vector<Expected>* results) {
-    for (Expected& expected : *results) {
-      if (!expected.result.ok()) continue;
-      expected.result = result;
-      expected.failed = failed;
-    }
-    return result;
-  }
-
-  std::array<Party, 4> parties_;
-  size_t given_ = 0;
-  std::string copied_;
-  size_t go_on_ = 0;
-  Calls calls_;
-};
-
-// --- The run
 
 class Run {
  public:

@@ -33,19 +33,13 @@ esac
 
 have_spin() { command -v spin && { command -v gcc || command -v cc; }; } >/dev/null
 
-# Whether bazelw does without the private Debian root here.
-have_bazel() {
-  [[ -n ${FLOW_BAZEL:-} ]] || command -v bazelisk >/dev/null ||
-    [[ $(bazel --version 2>/dev/null) =~ ^bazel\ ([789]|[1-9][0-9])\. ]]
-}
-
 apt_install() {
   export DEBIAN_FRONTEND=noninteractive
   apt-get install -qq --no-install-recommends "$@" >/dev/null ||
     { apt-get update -qq && apt-get install -qq --no-install-recommends "$@" >/dev/null; }
 }
 
-if ! have_spin && have_bazel && ((EUID == 0)) && command -v apt-get >/dev/null; then
+if ! have_spin && tools/find_bazel.sh >/dev/null && ((EUID == 0)) && command -v apt-get >/dev/null; then
   echo "check_model: installing the packages spin and gcc" >&2
   apt_install spin gcc libc6-dev || true
 fi

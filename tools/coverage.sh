@@ -21,8 +21,7 @@ cd "$(dirname "$(realpath "${BASH_SOURCE[0]}")")/.."
 
 # llvm NAME ARGUMENT...: of the LLVM whose clang bazelw uses.
 llvm() {
-  if [[ -n ${FLOW_BAZEL:-} ]] || command -v bazelisk >/dev/null ||
-    [[ $(bazel --version 2>/dev/null) =~ ^bazel\ ([789]|[1-9][0-9])\. ]]; then
+  if tools/find_bazel.sh >/dev/null; then
     "$@"
   else
     tools/debian_root.sh exec "$@"

@@ -36,10 +36,10 @@ files() {
 
 if [[ -n ${CLANG_FORMAT:-} ]]; then
   clang_format=("$CLANG_FORMAT")
-elif [[ -z ${FLOW_BAZEL:-} ]] && ! command -v bazelisk >/dev/null; then
-  clang_format=(tools/debian_root.sh exec clang-format)
-else
+elif tools/find_bazel.sh >/dev/null; then
   clang_format=(clang-format)
+else
+  clang_format=(tools/debian_root.sh exec clang-format)
 fi
 options=(-i)
 if $check; then options=(--dry-run --Werror); fi

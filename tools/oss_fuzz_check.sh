@@ -314,12 +314,6 @@ check_planted() {
   ((missed == 0))
 }
 
-# Whether bazelw does without the private Debian root here.
-have_bazel() {
-  [[ -n ${FLOW_BAZEL:-} ]] || command -v bazelisk >/dev/null ||
-    [[ $(bazel --version 2>/dev/null) =~ ^bazel\ ([789]|[1-9][0-9])\. ]]
-}
-
 case ${1:-address} in
   __bazel_build_fuzz_tests)
     bazel_build_fuzz_tests
@@ -338,7 +332,7 @@ case ${1:-address} in
 esac
 
 root=()
-have_bazel || root=(tools/debian_root.sh with libc++-dev)
+tools/find_bazel.sh >/dev/null || root=(tools/debian_root.sh with libc++-dev)
 # In a folder that the private root shares.
 work=$(mktemp -d -p /tmp)
 trap 'chmod -R u+w "$work" && rm -rf "$work"' EXIT
