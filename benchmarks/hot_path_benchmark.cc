@@ -10,6 +10,7 @@
 //
 //   ./bazelw run -c opt //benchmarks:hot_path_benchmark
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
@@ -27,6 +28,7 @@
 #include "absl/types/span.h"
 #include "benchmark/benchmark.h"
 #include "flow/copy.h"
+#include "flow/cord_flow.h"
 #include "flow/flow.h"
 #include "flow/function_flow.h"
 #include "flow/testing/allocation_counter.h"
@@ -83,6 +85,18 @@ class Memory {
         });
   }
 
+  Output AsOutputOfLists() {
+    return Output::Lists([this](absl::Span<const absl::string_view> list)
+                             -> absl::StatusOr<size_t> {
+      size_t size = 0;
+      for (absl::string_view piece : list) {
+        Append(piece.data(), piece.size());
+        size += piece.size();
+      }
+      return size;
+    });
+  }
+
  private:
   std::vector<char> bytes_;
   size_t used_ = 0;
@@ -110,25 +124,35 @@ BENCHMARK(BM_OneByte);
 
 // --- Read by the byte: a copying read, as from a system call
 
+void ReadSizes(benchmark::internal::Benchmark* benchmark) {
+  benchmark->Arg(64)->Arg(1 << 10)->Arg(4 << 10)->Arg(64 << 10);
+}
+
 void BM_ReadByTheByte(benchmark::State& state) {
-  const std::string source(state.range(0), 'x');
+  const std::string source(static_cast<size_t>(state.range(0)), 'x');
   auto flow = MakeInputFlow(
       Input::Bytes([&](absl::Span<char> buffer) -> absl::StatusOr<size_t> {
-        std::memcpy(buffer.data(), source.data(), source.size());
-        return source.size();
+        const size_t size = std::min(source.size(), buffer.size());
+        std::memcpy(buffer.data(), source.data(), size);
+        return size;
       }));
+  // Until blocks have the size that fits.
+  for (int i = 0; i < 1000; ++i) ABSL_CHECK_OK(flow->Read());
+  int64_t bytes = 0;
   CountAllocations count(state);
   for (auto _ : state) {
     absl::StatusOr<absl::Cord> data = flow->Read();
     benchmark::DoNotOptimize(data);
+    bytes += static_cast<int64_t>(data->size());
   }
+  ABSL_CHECK_EQ(bytes, state.iterations() * state.range(0));
   SetCopied(state, source.size());
   SetBytes(state, source.size());
 }
-BENCHMARK(BM_ReadByTheByte)->Arg(16)->Arg(256)->Arg(1024)->Arg(4000);
+BENCHMARK(BM_ReadByTheByte)->Apply(ReadSizes);
 
 void BM_ReadByTheByte_Limit_MallocMemcpyFree(benchmark::State& state) {
-  const std::string source(state.range(0), 'x');
+  const std::string source(static_cast<size_t>(state.range(0)), 'x');
   for (auto _ : state) {
     void* block = std::malloc(source.size());
     std::memcpy(block, source.data(), source.size());
@@ -139,11 +163,19 @@ void BM_ReadByTheByte_Limit_MallocMemcpyFree(benchmark::State& state) {
   SetCopied(state, source.size());
   SetBytes(state, source.size());
 }
-BENCHMARK(BM_ReadByTheByte_Limit_MallocMemcpyFree)
-    ->Arg(16)
-    ->Arg(256)
-    ->Arg(1024)
-    ->Arg(4000);
+BENCHMARK(BM_ReadByTheByte_Limit_MallocMemcpyFree)->Apply(ReadSizes);
+
+// What a Cord that owns its bytes costs, however they come.
+void BM_ReadByTheByte_Limit_CordOfACopy(benchmark::State& state) {
+  const std::string source(static_cast<size_t>(state.range(0)), 'x');
+  for (auto _ : state) {
+    absl::Cord cord(source);
+    benchmark::DoNotOptimize(cord);
+  }
+  SetCopied(state, source.size());
+  SetBytes(state, source.size());
+}
+BENCHMARK(BM_ReadByTheByte_Limit_CordOfACopy)->Apply(ReadSizes);
 
 // --- Read by the buffer: a chunk is handed over
 
@@ -169,6 +201,66 @@ void BM_ReadByTheBuffer_Limit_ShareACord(benchmark::State& state) {
   }
 }
 BENCHMARK(BM_ReadByTheBuffer_Limit_ShareACord)->Arg(4 << 10)->Arg(1 << 20);
+
+// Buffers from a list, which is made again when it is used up.
+void BM_ReadFromAList(benchmark::State& state) {
+  const std::vector<absl::Cord> list(1000, absl::Cord(std::string(4096, 'x')));
+  size_t left = 0;
+  std::unique_ptr<Flow> flow;
+  for (auto _ : state) {
+    if (left == 0) {
+      state.PauseTiming();
+      flow = MakeInputFlow(InputCords(list));
+      left = list.size();
+      state.ResumeTiming();
+    }
+    --left;
+    absl::StatusOr<absl::Cord> data = flow->Read();
+    benchmark::DoNotOptimize(data);
+  }
+}
+BENCHMARK(BM_ReadFromAList);
+
+// Parts of 1 KiB of a buffer of 1 MiB: one block, or a tree of blocks.
+absl::Cord OneBlock() { return absl::Cord(std::string(1 << 20, 'x')); }
+absl::Cord ManyBlocks() {
+  absl::Cord cord;
+  const std::string block(4000, 'x');
+  while (cord.size() < 1 << 20) cord.Append(absl::Cord(block));
+  return cord;
+}
+
+void BM_ReadParts(benchmark::State& state, absl::Cord (*make)()) {
+  const absl::Cord source = make();
+  auto flow = MakeInputFlow(
+      Input::Buffers([&]() -> absl::StatusOr<absl::Cord> { return source; }));
+  CountAllocations count(state);
+  for (auto _ : state) {
+    absl::StatusOr<absl::Cord> data = flow->Read(1024);
+    benchmark::DoNotOptimize(data);
+  }
+}
+BENCHMARK_CAPTURE(BM_ReadParts, one_block, OneBlock);
+BENCHMARK_CAPTURE(BM_ReadParts, many_blocks, ManyBlocks);
+
+void BM_ReadParts_Limit_Iterator(benchmark::State& state,
+                                 absl::Cord (*make)()) {
+  const absl::Cord source = make();
+  absl::Cord::CharIterator at = source.char_begin();
+  size_t left = source.size();
+  CountAllocations count(state);
+  for (auto _ : state) {
+    if (left < 1024) {
+      at = source.char_begin();
+      left = source.size();
+    }
+    absl::Cord data = absl::Cord::AdvanceAndRead(&at, 1024);
+    left -= 1024;
+    benchmark::DoNotOptimize(data);
+  }
+}
+BENCHMARK_CAPTURE(BM_ReadParts_Limit_Iterator, one_block, OneBlock);
+BENCHMARK_CAPTURE(BM_ReadParts_Limit_Iterator, many_blocks, ManyBlocks);
 
 // --- Write
 
@@ -220,9 +312,46 @@ void BM_WriteByTheBuffer_Limit_MoveACord(benchmark::State& state) {
 }
 BENCHMARK(BM_WriteByTheBuffer_Limit_MoveACord)->Arg(4 << 10)->Arg(1 << 20);
 
+// A Cord that is moved into a Cord that collects, both of which are destroyed.
+void BM_MoveToACord(benchmark::State& state) {
+  const absl::Cord data(std::string(4096, 'x'));
+  absl::Cord sink;
+  auto flow = MakeOutputFlow(OutputCord(&sink));
+  for (auto _ : state) {
+    absl::Cord moved = data;
+    benchmark::DoNotOptimize(flow->Write(std::move(moved)));
+    sink.Clear();
+  }
+}
+BENCHMARK(BM_MoveToACord);
+
+void BM_MoveToACord_Limit_Append(benchmark::State& state) {
+  const absl::Cord data(std::string(4096, 'x'));
+  absl::Cord sink;
+  for (auto _ : state) {
+    absl::Cord moved = data;
+    sink.Append(std::move(moved));
+    benchmark::DoNotOptimize(sink);
+    sink.Clear();
+  }
+}
+BENCHMARK(BM_MoveToACord_Limit_Append);
+
 // --- Writev
 
 void BM_Writev(benchmark::State& state) {
+  const std::string piece(state.range(0), 'x');
+  const std::vector<absl::string_view> list(kPieces, piece);
+  Memory memory(kPieces * piece.size());
+  auto flow = MakeOutputFlow(memory.AsOutputOfLists());
+  CountAllocations count(state);
+  for (auto _ : state) benchmark::DoNotOptimize(flow->Writev(list));
+  SetCopied(state, kPieces * piece.size());
+  SetBytes(state, kPieces * piece.size());
+}
+BENCHMARK(BM_Writev)->Arg(64)->Arg(1 << 10)->Arg(64 << 10);
+
+void BM_WritevByTheByte(benchmark::State& state) {
   const std::string piece(state.range(0), 'x');
   const std::vector<absl::string_view> list(kPieces, piece);
   Memory memory(kPieces * piece.size());
@@ -232,7 +361,7 @@ void BM_Writev(benchmark::State& state) {
   SetCopied(state, kPieces * piece.size());
   SetBytes(state, kPieces * piece.size());
 }
-BENCHMARK(BM_Writev)->Arg(64)->Arg(1 << 10)->Arg(64 << 10);
+BENCHMARK(BM_WritevByTheByte)->Arg(64)->Arg(1 << 10)->Arg(64 << 10);
 
 void BM_Writev_Limit_GatherLoop(benchmark::State& state) {
   const std::string piece(state.range(0), 'x');

@@ -18,6 +18,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/strings/cord.h"
+#include "absl/strings/string_view.h"
 #include "absl/types/span.h"
 #include "flow/function_flow.h"
 
@@ -50,19 +51,26 @@ Input InputList(std::vector<Buffer> buffers, ToCord to_cord) {
 // `to_span(Memory&)`, after the other, and takes no more when all are full.
 template <typename Memory, typename ToSpan>
 Output OutputList(std::vector<Memory> memories, ToSpan to_span) {
-  return Output::Bytes(
+  return Output::Lists(
       [memories = std::move(memories), current = size_t{0}, used = size_t{0},
-       to_span](
-          absl::Span<const char> bytes) mutable -> absl::StatusOr<size_t> {
-        for (; current < memories.size(); ++current, used = 0) {
-          const absl::Span<char> space = to_span(memories[current]);
-          const size_t n = std::min(bytes.size(), space.size() - used);
-          if (n == 0) continue;
-          std::memcpy(space.data() + used, bytes.data(), n);
-          used += n;
-          return n;
+       to_span](absl::Span<const absl::string_view> list) mutable
+          -> absl::StatusOr<size_t> {
+        size_t taken = 0;
+        for (absl::string_view piece : list) {
+          while (!piece.empty()) {
+            if (current == memories.size()) return taken;
+            const absl::Span<char> space = to_span(memories[current]);
+            const size_t n = std::min(piece.size(), space.size() - used);
+            if (n != 0) std::memcpy(space.data() + used, piece.data(), n);
+            used += n;
+            taken += n;
+            piece.remove_prefix(n);
+            if (used < space.size()) break;
+            ++current;
+            used = 0;
+          }
         }
-        return size_t{0};
+        return taken;
       });
 }
 

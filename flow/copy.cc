@@ -17,16 +17,17 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/string_view.h"
-#include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "absl/types/span.h"
 #include "flow/flow.h"
 #include "flow/internal/byte_queue.h"
+#include "flow/internal/monotonic_deadline.h"
 #include "flow/status.h"
 
 namespace flow {
 namespace {
 
+using ::flow::internal::MonotonicDeadline;
 using Side = CopyResult::Side;
 
 std::string FormatRate(double bytes_per_second) {
@@ -53,20 +54,20 @@ void AbortSink(Flow& sink, const absl::Status& error) {
 void EndSinks(absl::Span<Flow* const> sinks, const CopyOptions& options,
               absl::Span<CopyResult> results) {
   if (!options.close_timeout.has_value()) return;
-  const absl::Time deadline = absl::Now() + *options.close_timeout;
+  const auto deadline = MonotonicDeadline::In(*options.close_timeout);
   for (size_t i = 0; i < sinks.size(); ++i) {
     if (!results[i].status.ok()) AbortSink(*sinks[i], results[i].status);
   }
   // Every remote hears of its end before the wait for one begins.
   for (size_t i = 0; i < sinks.size() && sinks.size() > 1; ++i) {
     if (!results[i].status.ok()) continue;
-    sinks[i]->SetWriteDeadline(deadline);
+    sinks[i]->SetWriteDeadline(deadline.ToTime());
     sinks[i]->Shutdown(ShutdownMode::kWrite).IgnoreError();
   }
   for (size_t i = 0; i < sinks.size(); ++i) {
     CopyResult& result = results[i];
     if (!result.status.ok()) continue;
-    result.status = sinks[i]->Close(deadline);
+    result.status = sinks[i]->Close(deadline.ToTime());
     if (!result.status.ok()) result.failed = Side::kSink;
   }
 }
@@ -113,7 +114,8 @@ class CopyRun {
     while (copied < options_.max_bytes) {
       const auto remaining = static_cast<uint64_t>(options_.max_bytes - copied);
       if (BoundsReads()) {
-        source_.SetReadDeadline(absl::Now() + options_.read_timeout);
+        source_.SetReadDeadline(
+            MonotonicDeadline::In(options_.read_timeout).ToTime());
       }
       absl::StatusOr<absl::Cord> data =
           source_.Read(std::min<uint64_t>(max_read, remaining));
@@ -166,7 +168,8 @@ class CopyRun {
     while (true) {
       const size_t size = data->size();
       if (BoundsWrites()) {
-        sink.SetWriteDeadline(absl::Now() + options_.write_timeout);
+        sink.SetWriteDeadline(
+            MonotonicDeadline::In(options_.write_timeout).ToTime());
       }
       absl::Status status = sink.WriteFrom(data);
       ++result.statistics.writes;

@@ -118,8 +118,9 @@ TEST(CopyFreeTest, AFillByTheByteReadOnceAndHandedOver) {
   for (int i = 0; i < 8; ++i) {
     AllocationCounter counter;
     absl::StatusOr<absl::Cord> read = flow->Read();
-    // The buffer that is handed over, and the node that hands it over.
-    EXPECT_EQ(counter.blocks(), 2);
+    // The buffer that is handed over, and the node that hands it over. A buffer
+    // that nobody has any more is filled again, if it is not too small.
+    EXPECT_EQ(counter.blocks(), i > 4 ? 1 : 2) << i;
     EXPECT_LT(counter.bytes(), filled.size() + 100);
     ASSERT_THAT(read, IsOk());
     EXPECT_EQ(

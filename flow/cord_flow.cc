@@ -69,9 +69,11 @@ Input InputRepeated(absl::Cord pattern, int64_t n) {
 }
 
 Output OutputDiscarded() {
-  return Output::Bytes(
-      [](absl::Span<const char> bytes) -> absl::StatusOr<size_t> {
-        return bytes.size();
+  return Output::Lists(
+      [](absl::Span<const absl::string_view> list) -> absl::StatusOr<size_t> {
+        size_t size = 0;
+        for (absl::string_view piece : list) size += piece.size();
+        return size;
       });
 }
 

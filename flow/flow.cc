@@ -183,15 +183,39 @@ inline bool EndRead(FlowCore& core, size_t size, size_t max_bytes) {
   return true;
 }
 
-ABSL_ATTRIBUTE_NOINLINE absl::StatusOr<absl::Cord> FinishReadOfCord(
-    FlowCore& core, absl::StatusOr<absl::Cord> data, size_t max_bytes,
-    bool passes) {
+ABSL_ATTRIBUTE_NOINLINE void FinishReadOfCord(FlowCore& core,
+                                              absl::StatusOr<absl::Cord>& data,
+                                              size_t max_bytes, bool passes) {
   const absl::StatusOr<size_t> size = FinishRead(
       core, data.ok() ? absl::StatusOr<size_t>(data->size()) : data.status(),
       max_bytes, passes);
-  if (!size.ok()) return size.status();
-  if (!data.ok() || *size != data->size()) return absl::Cord();
+  if (!size.ok()) {
+    data = size.status();
+  } else if (!data.ok() || *size != data->size()) {
+    data = absl::Cord();
+  }
+}
+
+// Reads by `read(bool* passes)`, between its two ends. There is one variable to
+// return, so it is made where the caller wants it: to move a Cord that has just
+// been made, the processor waits until it is in memory.
+template <typename Read>
+absl::StatusOr<absl::Cord> ReadCord(FlowCore& core, size_t max_bytes,
+                                    Read read) {
+  bool passes = false;
+  absl::StatusOr<absl::Cord> data = read(&passes);
+  if (ABSL_PREDICT_FALSE(passes || !data.ok() ||
+                         !EndRead(core, data->size(), max_bytes))) {
+    FinishReadOfCord(core, data, max_bytes, passes);
+  }
   return data;
+}
+
+ABSL_ATTRIBUTE_NOINLINE absl::StatusOr<absl::Cord> ReadOfCordRefused(
+    FlowCore& core) {
+  const absl::StatusOr<size_t> end = ReadRefused(core);
+  if (!end.ok()) return end.status();
+  return absl::Cord();
 }
 
 // Of a transport that has accepted a part, as write(2) does, and says Ok.
@@ -217,15 +241,11 @@ inline bool EndWrite(FlowCore& core, size_t size) {
 absl::StatusOr<absl::Cord> Flow::Read(size_t max_bytes) {
   if (ABSL_PREDICT_FALSE(max_bytes == 0)) return ReadOfNothing(core_);
   if (ABSL_PREDICT_FALSE(!core_.read_gate().Take(internal::ThisThread()))) {
-    const absl::StatusOr<size_t> end = ReadRefused(core_);
-    if (!end.ok()) return end.status();
-    return absl::Cord();
+    return ReadOfCordRefused(core_);
   }
-  absl::StatusOr<absl::Cord> data = core_.transport().Read(max_bytes);
-  if (ABSL_PREDICT_TRUE(data.ok() && EndRead(core_, data->size(), max_bytes))) {
-    return data;
-  }
-  return FinishReadOfCord(core_, std::move(data), max_bytes, /*passes=*/false);
+  return ReadCord(core_, max_bytes, [this, max_bytes](bool*) {
+    return core_.transport().Read(max_bytes);
+  });
 }
 
 absl::StatusOr<size_t> Flow::ReadInto(absl::Span<char> space) {
@@ -245,16 +265,9 @@ absl::StatusOr<absl::Cord> Flow::ReadWith(
     absl::FunctionRef<absl::StatusOr<absl::Cord>(bool* passes)> function) {
   if (max_bytes == 0) return ReadOfNothing(core_);
   if (ABSL_PREDICT_FALSE(!core_.read_gate().Take(internal::ThisThread()))) {
-    const absl::StatusOr<size_t> end = ReadRefused(core_);
-    if (!end.ok()) return end.status();
-    return absl::Cord();
+    return ReadOfCordRefused(core_);
   }
-  bool passes = false;
-  absl::StatusOr<absl::Cord> data = function(&passes);
-  if (!passes && data.ok() && EndRead(core_, data->size(), max_bytes)) {
-    return data;
-  }
-  return FinishReadOfCord(core_, std::move(data), max_bytes, passes);
+  return ReadCord(core_, max_bytes, function);
 }
 
 // --- Writing

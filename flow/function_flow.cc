@@ -3,6 +3,7 @@
 
 #include "flow/function_flow.h"
 
+#include <algorithm>
 #include <atomic>
 #include <cstddef>
 #include <cstring>
@@ -49,6 +50,19 @@ absl::Status Missing(absl::string_view which) {
 
 using ConsumeFunction =
     absl::AnyInvocable<absl::StatusOr<size_t>(absl::Span<const char>)>;
+using ConsumeListFunction = absl::AnyInvocable<absl::StatusOr<size_t>(
+    absl::Span<const absl::string_view>)>;
+
+// Returns the error of an output that was shown `shown` bytes, and returned
+// `taken`.
+absl::Status ErrorOf(const absl::StatusOr<size_t>& taken, size_t shown) {
+  if (!taken.ok()) return taken.status();
+  if (*taken == 0) return ClosedError("the output takes no more");
+  if (*taken <= shown) return absl::OkStatus();
+  return absl::InternalError(
+      absl::StrCat("the output function was shown ", shown,
+                   " bytes and claims to have taken ", *taken));
+}
 
 // Shows `bytes` to an output by the byte until all of them are taken, and
 // accepts in `data` what is taken. Stops when `aborted`.
@@ -56,12 +70,8 @@ ABSL_ATTRIBUTE_NOINLINE absl::Status ConsumeByParts(
     ConsumeFunction& consume, const std::atomic<bool>& aborted,
     absl::string_view bytes, Outgoing& data, absl::StatusOr<size_t> taken) {
   while (true) {
-    if (!taken.ok()) return std::move(taken).status();
-    if (*taken == 0) return ClosedError("the output takes no more");
-    if (*taken > bytes.size()) {
-      return absl::InternalError(
-          absl::StrCat("the output function was shown ", bytes.size(),
-                       " bytes and claims to have taken ", *taken));
+    if (absl::Status status = ErrorOf(taken, bytes.size()); !status.ok()) {
+      return status;
     }
     data.Accept(*taken);
     bytes.remove_prefix(*taken);
@@ -136,6 +146,89 @@ class Consumer {
   char gathered_[4096];
 };
 
+// Shows pieces to an output by the list, as many at a time as fit.
+class ListConsumer {
+ public:
+  ListConsumer(ConsumeListFunction& consume, const std::atomic<bool>& aborted,
+               Outgoing& data)
+      : consume_(consume), aborted_(aborted), data_(data) {}
+
+  // The longest list that is shown: Linux refuses a longer one (IOV_MAX).
+  static constexpr size_t kMaxShown = 1024;
+
+  absl::Status ConsumeAll() {
+    size_t taken = 0;
+    absl::Span<const absl::string_view> list = data_.views();
+    absl::string_view one;
+    if (data_.is_one() && data_.is_borrowed()) {
+      one = data_.bytes();
+      list = absl::MakeConstSpan(&one, 1);
+    }
+    if (!list.empty() && list.size() <= kMaxShown) {
+      if (ABSL_PREDICT_FALSE(aborted_.load(std::memory_order_relaxed))) {
+        return absl::AbortedError("aborted");
+      }
+      const absl::StatusOr<size_t> result = Call(consume_, list);
+      if (ABSL_PREDICT_TRUE(result.ok() && *result == data_.size())) {
+        return absl::OkStatus();
+      }
+      absl::Status status = ErrorOf(result, data_.size());
+      if (!status.ok()) return status;
+      taken = *result;
+      data_.Accept(taken);
+    }
+    return ConsumeBehind(taken);
+  }
+
+ private:
+  // Without an array of pieces on the stack of ConsumeAll().
+  ABSL_ATTRIBUTE_NOINLINE absl::Status ConsumeBehind(size_t skipped) {
+    absl::string_view list[kMaxGathered];
+    size_t count = 0;
+    absl::Status status;
+    const bool all = data_.ForEachPieceWhile([&](absl::string_view piece) {
+      const size_t n = std::min(skipped, piece.size());
+      skipped -= n;
+      piece.remove_prefix(n);
+      if (piece.empty()) return true;
+      list[count++] = piece;
+      if (count < kMaxGathered) return true;
+      status = Consume(absl::MakeSpan(list, std::exchange(count, 0)));
+      return status.ok();
+    });
+    return all ? Consume(absl::MakeSpan(list, count)) : status;
+  }
+
+  absl::Status Consume(absl::Span<absl::string_view> list) {
+    size_t size = 0;
+    for (absl::string_view piece : list) size += piece.size();
+    while (size > 0) {
+      if (ABSL_PREDICT_FALSE(aborted_.load(std::memory_order_relaxed))) {
+        return absl::AbortedError("aborted");
+      }
+      const absl::StatusOr<size_t> taken = Call(consume_, list);
+      if (absl::Status status = ErrorOf(taken, size); !status.ok()) {
+        return status;
+      }
+      data_.Accept(*taken);
+      size -= *taken;
+      size_t left = *taken;
+      while (left > 0 && left >= list.front().size()) {
+        left -= list.front().size();
+        list.remove_prefix(1);
+      }
+      if (left > 0) list.front().remove_prefix(left);
+    }
+    return absl::OkStatus();
+  }
+
+  static constexpr size_t kMaxGathered = 64;
+
+  ConsumeListFunction& consume_;
+  const std::atomic<bool>& aborted_;
+  Outgoing& data_;
+};
+
 }  // namespace
 
 // The Flow calls the functions such that nothing here needs a lock.
@@ -159,7 +252,7 @@ class FunctionTransport final : public Transport {
       if (ABSL_PREDICT_TRUE(!buffer.ok() || buffer->size() <= max_bytes)) {
         return buffer;
       }
-      pending_ = *std::move(buffer);
+      SetPending(*std::move(buffer));
       return TakePending(max_bytes);
     }
     if (auto* fill = std::get_if<Input::BytesFunction>(&input_.function_)) {
@@ -183,7 +276,7 @@ class FunctionTransport final : public Transport {
     if (pending_.empty()) {
       absl::StatusOr<absl::Cord> buffer = Call(*next, space.size());
       if (!buffer.ok()) return buffer.status();
-      pending_ = *std::move(buffer);
+      SetPending(*std::move(buffer));
     }
     return CopyPending(space);
   }
@@ -195,6 +288,10 @@ class FunctionTransport final : public Transport {
         return TakeOne(*take, data.TakeCord(), data);
       }
       return TakeAll(*take, data);
+    }
+    if (auto* lists = std::get_if<Output::ListsFunction>(&output_.function_)) {
+      if (*lists == nullptr) return Missing("output");
+      return ListConsumer(*lists, aborted_, data).ConsumeAll();
     }
     auto* consume = std::get_if<Output::BytesFunction>(&output_.function_);
     if (consume == nullptr) return ClosedError("this flow has no output");
@@ -242,7 +339,7 @@ class FunctionTransport final : public Transport {
     output_ = Output();
     close_ = EndFunction();
     interrupt_ = nullptr;
-    pending_.Clear();
+    SetPending(absl::Cord());
     fill_buffer_.Drop();
     return status;
   }
@@ -259,29 +356,55 @@ class FunctionTransport final : public Transport {
     Call(interrupt_, Interruption{cause, deadline, reason});
   }
 
+  void SetPending(absl::Cord buffer) {
+    pending_ = std::move(buffer);
+    pending_left_ = pending_.size();
+    BeginPending();
+  }
+
+  void BeginPending() {
+    next_ = pending_.char_begin();
+    first_chunk_ = EndOfChunk();
+  }
+
+  // Tells the chunk that is read next from others.
+  const char* EndOfChunk() const {
+    if (pending_left_ == 0) return nullptr;
+    const absl::string_view rest = absl::Cord::ChunkRemaining(next_);
+    return rest.data() + rest.size();
+  }
+
   absl::Cord TakePending(size_t max_bytes) {
-    pending_.RemovePrefix(std::exchange(pending_used_, size_t{0}));
-    absl::Cord front = pending_.Subcord(0, max_bytes);
-    pending_.RemovePrefix(front.size());
+    const size_t size = std::min(max_bytes, pending_left_);
+    absl::Cord front = absl::Cord::AdvanceAndRead(&next_, size);
+    DropTaken(size);
     return internal::Compact(std::move(front));
   }
 
-  // Allocates nothing before a chunk is used up.
   size_t CopyPending(absl::Span<char> space) {
-    size_t copied = 0;
-    size_t used_up = 0;
-    for (absl::string_view chunk : pending_.Chunks()) {
+    const size_t size = std::min(space.size(), pending_left_);
+    for (size_t copied = 0; copied < size;) {
       const absl::string_view piece =
-          chunk.substr(pending_used_, space.size() - copied);
-      if (piece.empty()) break;
+          absl::Cord::ChunkRemaining(next_).substr(0, size - copied);
       std::memcpy(space.data() + copied, piece.data(), piece.size());
+      absl::Cord::Advance(&next_, piece.size());
       copied += piece.size();
-      pending_used_ += piece.size();
-      if (pending_used_ < chunk.size()) break;
-      used_up += std::exchange(pending_used_, size_t{0});
     }
-    pending_.RemovePrefix(used_up);
-    return copied;
+    DropTaken(size);
+    return size;
+  }
+
+  // `size` bytes more were taken. Gives up the chunks that are used up, many at
+  // a time, because it costs much to take from the front of a Cord.
+  void DropTaken(size_t size) {
+    pending_left_ -= size;
+    const size_t taken = pending_.size() - pending_left_;
+    if (pending_left_ > 0 &&
+        (taken < internal::kMaxBlock || EndOfChunk() == first_chunk_)) {
+      return;
+    }
+    pending_.RemovePrefix(taken);
+    BeginPending();
   }
 
   absl::StatusOr<absl::Cord> Fill(Input::BytesFunction& fill,
@@ -361,8 +484,11 @@ class FunctionTransport final : public Transport {
 
   // Reading.
   Input input_;
-  absl::Cord pending_;       // what is left of a buffer larger than asked for
-  size_t pending_used_ = 0;  // the first bytes of it, which were read
+  absl::Cord
+      pending_;  // a buffer larger than asked for, and what is left of it
+  absl::Cord::CharIterator next_;
+  size_t pending_left_ = 0;
+  const char* first_chunk_ = nullptr;  // EndOfChunk() at the front of pending_
   internal::FillBuffer fill_buffer_;
 
   // Writing.

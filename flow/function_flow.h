@@ -54,6 +54,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/cord.h"
+#include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "absl/types/span.h"
 #include "flow/flow.h"
@@ -206,7 +207,7 @@ class Input {
 
 // Output
 //
-// A function that consumes what is written to a flow, in one of two shapes.
+// A function that consumes what is written to a flow, in one of three shapes.
 // Move-only. A default Output takes nothing: Write is Closed.
 class Output {
  public:
@@ -242,6 +243,32 @@ class Output {
                   std::move(end));
   }
 
+  // Output::Lists()
+  //
+  // Writes by the list: `consume` takes a prefix of all the bytes of a list at
+  // once, as writev(2) does.
+  //
+  //   absl::StatusOr<size_t> consume(
+  //       absl::Span<const absl::string_view> list);
+  //
+  // The list has at least one byte and at most 1,024 pieces, of which some may
+  // be empty. A Writev() of up to 1,024 string_views is shown as it is. All the
+  // rest is as above.
+  template <typename Consume>
+  static Output Lists(Consume consume, EndFunction end = nullptr) {
+    static_assert(
+        std::is_same_v<
+            std::invoke_result_t<Consume&, absl::Span<const absl::string_view>>,
+            absl::StatusOr<size_t>>,
+        "Output::Lists() takes a function that is called with an "
+        "absl::Span<const absl::string_view> and returns exactly "
+        "absl::StatusOr<size_t>; give a lambda its return type: "
+        "[](absl::Span<const absl::string_view> list) -> "
+        "absl::StatusOr<size_t> { ... }");
+    return Output(internal::Erase<ListsFunction>(std::move(consume)),
+                  std::move(end));
+  }
+
   // Output::Buffers()
   //
   // Writes by the buffer: `take` is given the memory itself, and nothing is
@@ -266,14 +293,16 @@ class Output {
   friend class FunctionTransport;
   using BytesFunction =
       absl::AnyInvocable<absl::StatusOr<size_t>(absl::Span<const char>)>;
+  using ListsFunction = absl::AnyInvocable<absl::StatusOr<size_t>(
+      absl::Span<const absl::string_view>)>;
   using BuffersFunction = absl::AnyInvocable<absl::Status(absl::Cord)>;
 
-  Output(BytesFunction consume, EndFunction end)
-      : function_(std::move(consume)), end_(std::move(end)) {}
-  Output(BuffersFunction take, EndFunction end)
-      : function_(std::move(take)), end_(std::move(end)) {}
+  template <typename Function>
+  Output(Function function, EndFunction end)
+      : function_(std::move(function)), end_(std::move(end)) {}
 
-  std::variant<std::monostate, BytesFunction, BuffersFunction> function_;
+  std::variant<std::monostate, BytesFunction, ListsFunction, BuffersFunction>
+      function_;
   EndFunction end_;
 };
 

@@ -226,6 +226,16 @@ class Outgoing {
     return absl::string_view(static_cast<const char*>(object_), size_);
   }
 
+  // Outgoing::views()
+  //
+  // Returns the buffers if they were given as a list of string_views, otherwise
+  // nothing. Some may be empty.
+  absl::Span<const absl::string_view> views() const {
+    if (kind_ != Kind::kViews) return {};
+    return absl::MakeConstSpan(static_cast<const absl::string_view*>(object_),
+                               count_);
+  }
+
   // Outgoing::ForEachPiece()
   //
   // Calls `use(absl::string_view)` with each piece of memory, in order.
@@ -241,10 +251,8 @@ class Outgoing {
   template <typename Use>
   bool ForEachPieceWhile(Use use) const {
     if (kind_ == Kind::kViews) {
-      for (size_t i = 0; i < count_; ++i) {
-        if (!use(static_cast<const absl::string_view*>(object_)[i])) {
-          return false;
-        }
+      for (absl::string_view view : views()) {
+        if (!use(view)) return false;
       }
       return true;
     }

@@ -29,6 +29,8 @@
 namespace flow {
 namespace {
 
+using ::flow::internal::MonotonicDeadline;
+
 // Not the wall clock, which can be set while this runs.
 using Clock = std::chrono::steady_clock;
 
@@ -90,6 +92,8 @@ class Session {
   };
 
   struct Progress {
+    // Its thread runs. Until then, what its source has is no idleness.
+    bool begun = false;
     // Nothing is read any more; the end is carried over.
     bool copied = false;
     // That was carried over, too.
@@ -109,14 +113,17 @@ class Session {
 
   // A direction sets its own only, so that no thread waits for another one.
   static void SetDeadlines(const Way& way, absl::Duration left) {
-    const absl::Time deadline = left == absl::InfiniteDuration()
-                                    ? absl::InfiniteFuture()
-                                    : absl::Now() + left;
-    way.source.SetReadDeadline(deadline);
-    way.sink.SetWriteDeadline(deadline);
+    const auto deadline = MonotonicDeadline::In(left);
+    way.source.SetReadDeadline(deadline.ToTime());
+    way.sink.SetWriteDeadline(deadline.ToTime());
   }
 
   CopyResult Carry(const Way& way) {
+    {
+      absl::MutexLock lock(&mu_);
+      progress(way.direction).begun = true;
+    }
+    last_activity_ = Clock::now();
     CopyOptions copy;
     copy.max_read = options_.max_read;
     copy.on_write = [&](int64_t bytes) { OnWrite(way, bytes); };
@@ -213,7 +220,7 @@ class Session {
 
   // An abort would overtake what was written before it.
   static void AwaitArrival(const Flow& sink) {
-    const auto until = internal::MonotonicDeadline::In(kLastWordsArrive);
+    const auto until = MonotonicDeadline::In(kLastWordsArrive);
     while (sink.bytes_in_transit() > 0 && !until.has_passed()) {
       absl::SleepFor(absl::Milliseconds(1));
     }
@@ -221,7 +228,7 @@ class Session {
 
   static void SetLastDeadlines(const Way& way) {
     way.source.SetReadDeadline(absl::InfinitePast());
-    way.sink.SetWriteDeadline(absl::Now() + kLastWords);
+    way.sink.SetWriteDeadline(MonotonicDeadline::In(kLastWords).ToTime());
   }
 
   void OnWrite(const Way& way, int64_t bytes) {
@@ -265,6 +272,8 @@ class Session {
       const absl::Duration idle = absl::FromChrono(Clock::now() - last);
       if (idle < options_.idle_timeout) {
         left -= idle;
+      } else if (!other.begun) {
+        // Looks again soon.
       } else if (other.over || other.idle_since == last ||
                  own.idle_since == last) {
         left = -absl::InfiniteDuration();
@@ -348,9 +357,9 @@ ProxyResult Proxy(Flow& a, Flow& b, const ProxyOptions& options) {
   }
   ProxyResult result = Session(a, b, options).Run();
   if (options.close_timeout.has_value()) {
-    const absl::Time deadline = absl::Now() + *options.close_timeout;
+    const auto deadline = MonotonicDeadline::In(*options.close_timeout);
     for (Flow* flow : {&a, &b}) {
-      const absl::Status closed = flow->Close(deadline);
+      const absl::Status closed = flow->Close(deadline.ToTime());
       // The remote of either flow is free to refuse.
       if (!IsClosed(closed)) result.status.Update(closed);
     }

@@ -15,9 +15,9 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/cord.h"
 #include "absl/strings/str_cat.h"
-#include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "flow/channel.h"
+#include "flow/internal/monotonic_deadline.h"
 #include "flow/internal/transport_control.h"
 #include "flow/server.h"
 
@@ -49,7 +49,7 @@ bool ServerConnection::AwaitRequest(Channel& channel, absl::Duration idle,
     absl::Duration left = idle - absl::FromChrono(Clock::now() - since);
     // However short `idle` is, a call costs no time while it is under way.
     if (calls_ > 0) left = std::max(left, kCallWait);
-    channel.SetReadDeadline(absl::Now() + left);
+    channel.SetReadDeadline(internal::MonotonicDeadline::In(left).ToTime());
     if (AwaitRequest(channel, &reason)) break;
     const Clock::time_point busy =
         calls_ > 0 ? Clock::now() : last_call_.load();

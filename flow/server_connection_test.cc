@@ -137,6 +137,7 @@ TEST(AwaitRequestTest, LeavesTheReasonAloneIfARequestHasCome) {
 TEST(AwaitRequestTest, LeavesTheReadDeadlineAsItWas) {
   PipeListener listener;
   absl::Notification begun;
+  absl::Notification was_late;
   Server server([&](std::unique_ptr<Flow> client, ServerConnection& me) {
     auto channel = MakeChannel(std::move(client));
     channel->SetReadDeadline(Patience());
@@ -145,6 +146,7 @@ TEST(AwaitRequestTest, LeavesTheReadDeadlineAsItWas) {
     begun.Notify();
     EXPECT_THAT(channel->ReadExactly(4),
                 StatusIs(absl::StatusCode::kDeadlineExceeded));
+    was_late.Notify();
     channel->SetReadDeadline(kNever);
     EXPECT_THAT(channel->ReadExactly(4), IsOk());
   });
@@ -153,7 +155,7 @@ TEST(AwaitRequestTest, LeavesTheReadDeadlineAsItWas) {
   EXPECT_THAT(client->Write("wo"), IsOk());
   begun.WaitForNotification();
   server.Stop(kNever);
-  absl::SleepFor(absl::Milliseconds(10));  // longer than its deadline
+  was_late.WaitForNotification();
   EXPECT_THAT(client->Write("rd"), IsOk());
   runner.Join();
 }

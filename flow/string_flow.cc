@@ -55,11 +55,15 @@ Output OutputBytes(std::vector<absl::Span<char>> memory) {
 
 Output OutputString(std::string* sink) {
   ABSL_CHECK(sink != nullptr) << "OutputString(nullptr)";
-  return Output::Bytes(
-      [sink](absl::Span<const char> bytes) -> absl::StatusOr<size_t> {
-        sink->append(bytes.data(), bytes.size());
-        return bytes.size();
-      });
+  return Output::Lists([sink](absl::Span<const absl::string_view> list)
+                           -> absl::StatusOr<size_t> {
+    size_t size = 0;
+    for (absl::string_view piece : list) {
+      sink->append(piece);
+      size += piece.size();
+    }
+    return size;
+  });
 }
 
 std::unique_ptr<Flow> MakeStringFlow(std::string input,

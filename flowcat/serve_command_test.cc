@@ -279,6 +279,8 @@ int ConnectFrom(const std::string& path) {
 }
 
 TEST_F(FlowcatServeTest, AUnixClientIsCalledByItsWholeNameOnOneLine) {
+  // All sandboxes have the same abstract names.
+  const std::string number = absl::StrCat(absl::GetCurrentTimeNanos());
   const struct {
     std::string path;
     std::string shown;  // or as a regular expression
@@ -291,8 +293,9 @@ TEST_F(FlowcatServeTest, AUnixClientIsCalledByItsWholeNameOnOneLine) {
       {" [in: ", " [[]in: "},
       {"line\nbreak", "line[\\]nbreak"},
       {"\x1b[2Jclear", "[\\](033|x1b)[[]2Jclear"},
-      {std::string("\0abstract [1]\0\n", 15),
-       "@abstract [[]1[]][\\](000|x00)[\\]n"},
+      {absl::StrCat(absl::string_view("\0", 1), number, " [1]",
+                    absl::string_view("\0\n", 2)),
+       absl::StrCat("@", number, " [[]1[]][\\](000|x00)[\\]n")},
   };
   FlowcatProcess flowcat({"-k", "-t", "unix-listen:s", "unix:nobody"});
   flowcat.AwaitListening();

@@ -3,9 +3,8 @@
 //
 // flowcat where it cannot get every thread and process that it wants.
 
-#include <unistd.h>
-
 #include <csignal>
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <utility>
@@ -16,6 +15,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/cord.h"
 #include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "flow/flow.h"
 #include "flow/socket.h"
@@ -40,9 +40,11 @@ constexpr int kNotPossible = 77;
 class FlowcatThreadsTest : public FlowcatProcessFixture {
  protected:
   // What has `"$@"` run by a user with so many processes and threads. Each call
-  // is for another user, so that what one has left behind is not counted.
+  // is for another user, so that what one has left behind is not counted, nor
+  // what runs for another run of this test, in a sandbox with the same numbers
+  // of processes.
   std::string AsUserWith(int processes) {
-    static int user = 40000 + ::getpid() % 10000;
+    static int64_t user = 100000 + absl::GetCurrentTimeNanos() % 2000000000;
     const std::string& program = FlowcatPath();
     // With AddressSanitizer, the search for leaks wants one more thread.
     return absl::StrCat("export ASAN_OPTIONS=detect_leaks=0; exec '",

@@ -9,7 +9,9 @@
 #   tools/coverage.sh TARGET...  by these tests
 #
 # Prints a line for each file that is not covered whole: lines, those that did
-# not run, branches, those that were not taken; then the totals. With
+# not run, branches, those that were not taken; then the totals of the library,
+# of flow/testing, and of the conformance suite, in which each expectation has a
+# branch for its failure. With
 # FLOW_COVERAGE_LINES=FILE it also writes every file with the number of runs
 # before each line to FILE.
 #
@@ -52,14 +54,14 @@ trap 'rm -rf "$work"' EXIT
 # shellcheck disable=SC2086  # Labels have no spaces.
 ./bazelw test --config=coverage --nocache_test_results \
   --sandbox_writable_path="$work" \
-  --test_env=LLVM_PROFILE_FILE="$work/%m.profraw" $targets
+  --test_env=LLVM_PROFILE_FILE="$work/%c%m.profraw" $targets
 
 # What a fuzz test runs is its NAME_bin.
 # shellcheck disable=SC2086
 fuzz_tests=$(query "attr(tags, 'fuzz-test', set($(echo $targets)))")
 # shellcheck disable=SC2086
 programs=$(./bazelw cquery --noshow_progress --config=coverage --output=files \
-  "set($(echo $targets $(sed 's/$/_bin/' <<<"$fuzz_tests"))) - set($(echo $fuzz_tests))" |
+  "set($(echo $targets $(sed '/./s/$/_bin/' <<<"$fuzz_tests"))) - set($(echo $fuzz_tests))" |
   sort -u)
 objects=()
 for program in $programs; do objects+=(-object "$program"); done
@@ -77,14 +79,23 @@ llvm llvm-cov report "${kOptions[@]}" --show-region-summary=false \
   --show-branch-summary >"$work/report"
 # llvm-cov leaves out the folder that all files have in common.
 awk '
+  function share(what, l, m, b, u) {
+    if (l > 0)
+      printf "%s: %.1f %% of %d lines, %.1f %% of %d branches\n",
+        what, 100 * (l - m) / l, l, b > 0 ? 100 * (b - u) / b : 100, b
+  }
   BEGIN { printf "%-45s %6s %7s %8s %9s\n", "", "lines", "not run", "branches", "not taken" }
-  $1 == "TOTAL" || $1 ~ /\.(cc|h)$/ {
-    lines = $(NF - 5); missed = $(NF - 4); branches = $(NF - 2); untaken = $(NF - 1)
-    if ($1 == "TOTAL") {
-      printf "%.1f %% of %d lines, %.1f %% of %d branches\n",
-        100 * (lines - missed) / lines, lines, 100 * (branches - untaken) / branches, branches
-    } else if (missed > 0 || untaken > 0) {
-      sub(/^(flow\/)?/, "flow/", $1)
-      printf "%-45s %6d %7d %8d %9d\n", $1, lines, missed, branches, untaken
-    }
+  $1 ~ /\.(cc|h)$/ {
+    sub(/^(flow\/)?/, "flow/", $1)
+    part = $1 ~ /^flow\/testing\/conformance/ ? "suite" : $1 ~ /^flow\/testing\// ? "testing" : "library"
+    missed = $(NF - 4); untaken = $(NF - 1)
+    lines[part] += $(NF - 5); misses[part] += missed
+    branches[part] += $(NF - 2); untakens[part] += untaken
+    if (missed > 0 || untaken > 0)
+      printf "%-45s %6d %7d %8d %9d\n", $1, $(NF - 5), missed, $(NF - 2), untaken
+  }
+  END {
+    share("library", lines["library"], misses["library"], branches["library"], untakens["library"])
+    share("testing", lines["testing"], misses["testing"], branches["testing"], untakens["testing"])
+    share("conformance suite", lines["suite"], misses["suite"], branches["suite"], untakens["suite"])
   }' "$work/report"

@@ -11,6 +11,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <utility>
 
 namespace flow::internal {
 
@@ -26,7 +27,9 @@ inline constexpr size_t kMaxBlock = size_t{64} << 10;
 //
 // Chooses the size of the block for the next read by how full the last ones
 // were. So a bulk transfer soon reads 64 KiB at a time, and a reader of small
-// messages does not hold large blocks.
+// messages does not hold large blocks. Messages that just fill a block are no
+// bulk transfer: each time that a larger block was in vain, twice as many full
+// ones are wanted before the next.
 class BlockSize {
  public:
   size_t get() const { return size_; }
@@ -34,14 +37,26 @@ class BlockSize {
   // A read has put `filled` bytes into a buffer of `capacity`.
   void Update(size_t filled, size_t capacity) {
     if (filled == capacity && capacity >= size_ / 2) {
-      size_ = std::min(2 * size_, kMaxBlock);
-    } else if (filled < size_ / 2) {
+      if (std::exchange(has_grown_, false)) wanted_ = 1;
+      if (++full_ < wanted_ || size_ == kMaxBlock) return;
+      size_ *= 2;
+      has_grown_ = true;
+    } else if (filled <= size_ / 2) {
+      if (std::exchange(has_grown_, false)) {
+        wanted_ = std::min(2 * wanted_, kMaxWanted);
+      }
       size_ = std::max(size_ / 2, kMinBlock);
     }
+    full_ = 0;
   }
 
  private:
+  static constexpr int kMaxWanted = 64;
+
   size_t size_ = kMinBlock;
+  int full_ = 0;            // reads in a row
+  int wanted_ = 1;          // that many, to grow
+  bool has_grown_ = false;  // with the last read
 };
 
 }  // namespace flow::internal

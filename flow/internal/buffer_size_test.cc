@@ -32,13 +32,31 @@ TEST(BlockSizeTest, ShrinksOverShortFillsDownToTheMinimum) {
   EXPECT_EQ(size.get(), kMinBlock);
 }
 
-TEST(BlockSizeTest, KeepsItsSizeWhenBlocksAreFilledByHalf) {
+TEST(BlockSizeTest, KeepsItsSizeWhenBlocksAreMoreThanHalfFull) {
   BlockSize size;
   FillWhole(size, 2);
-  size.Update(size.get() / 2, size.get());
+  size.Update(size.get() / 2 + 1, size.get());
   EXPECT_EQ(size.get(), 4 * kMinBlock);
-  size.Update(size.get() / 2 - 1, size.get());
+  size.Update(size.get() / 2, size.get());
   EXPECT_EQ(size.get(), 2 * kMinBlock);
+}
+
+// Of many messages of a size, few are read into a block that is too large.
+TEST(BlockSizeTest, MessagesThatJustFillABlockDoNotMakeItGrowAgainAndAgain) {
+  BlockSize size;
+  int too_large = 0;
+  for (int i = 0; i < 1000; ++i) {
+    if (size.get() > kMinBlock) ++too_large;
+    size.Update(kMinBlock, size.get());
+  }
+  EXPECT_LT(too_large, 25);
+}
+
+TEST(BlockSizeTest, AfterSuchMessagesABulkTransferGetsLargeBlocksSoon) {
+  BlockSize size;
+  for (int i = 0; i < 1000; ++i) size.Update(kMinBlock, size.get());
+  FillWhole(size, 70);
+  EXPECT_EQ(size.get(), kMaxBlock);
 }
 
 TEST(BlockSizeTest, AReadWithASmallLimitDoesNotMakeItGrow) {

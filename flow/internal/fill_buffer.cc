@@ -4,8 +4,8 @@
 #include "flow/internal/fill_buffer.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cstddef>
-#include <memory>
 #include <new>
 #include <string>
 #include <utility>
@@ -21,26 +21,40 @@ absl::Status FillBuffer::NoMemory() {
   return absl::ResourceExhaustedError("no memory to read into");
 }
 
+void FillBuffer::Block::Release() {
+  if (owners.fetch_sub(1, std::memory_order_acq_rel) != 1) return;
+  this->~Block();
+  ::operator delete(this);
+}
+
 // Replaces the block by one for `wanted` bytes, if there is memory.
 bool FillBuffer::Allocate(size_t wanted) {
   Drop();
   const size_t capacity = std::max(wanted, kMinBlock);
-  block_.reset(new (std::nothrow) char[capacity]);
-  if (block_ == nullptr) return false;
-  capacity_ = capacity;
+  void* const memory = ::operator new(sizeof(Block) + capacity, std::nothrow);
+  if (memory == nullptr) return false;
+  block_ = new (memory) Block{{1}, capacity};
   return true;
 }
 
-// Returns the first `filled` bytes of the block, and keeps no block.
-absl::Cord FillBuffer::TakeWithBlock(size_t filled) {
-  const bool hand_over = IsWellUsed(filled);
-  const absl::string_view block(block_.get(), std::exchange(capacity_, 0));
-  std::unique_ptr<char[]> owned = std::move(block_);
-  if (!hand_over) return absl::Cord(std::string(block.substr(0, filled)));
-  const absl::Cord whole = absl::MakeCordFromExternal(
-      block, [owned = std::move(owned)](absl::string_view) {});
-  // A part of the whole, so that EstimatedMemoryUsage() counts that.
-  return whole.Subcord(0, filled);
+// Returns the first `filled` bytes of the block, which is shared.
+absl::Cord FillBuffer::Share(size_t filled) {
+  // Nobody else has it yet.
+  block_->owners.store(2, std::memory_order_relaxed);
+  // A small rest does not count in EstimatedMemoryUsage().
+  const bool is_nearly_full = filled >= block_->capacity / 8 * 7;
+  const absl::string_view bytes(block_->bytes(),
+                                is_nearly_full ? filled : block_->capacity);
+  absl::Cord cord = absl::MakeCordFromExternal(
+      bytes, [block = block_](absl::string_view) { block->Release(); });
+  return is_nearly_full ? cord : cord.Subcord(0, filled);
+}
+
+// Returns a copy of the first `filled` bytes of the block, and keeps no block.
+absl::Cord FillBuffer::CopyAndDrop(size_t filled) {
+  std::string copy(block_->bytes(), filled);
+  Drop();
+  return absl::Cord(std::move(copy));
 }
 
 }  // namespace flow::internal

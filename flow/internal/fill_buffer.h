@@ -12,12 +12,14 @@
 #define FLOW_INTERNAL_FILL_BUFFER_H_
 
 #include <algorithm>
+#include <atomic>
 #include <cstddef>
-#include <memory>
 #include <optional>
+#include <utility>
 
 #include "absl/base/optimization.h"
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "absl/strings/cord.h"
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
@@ -30,53 +32,76 @@ namespace flow::internal {
 // Holds one block at a time. Its size follows how full the last blocks were.
 // What is read pins at most twice its size: a block that is more than half full
 // is handed over as it is. From any other block the bytes are copied, and the
-// block, which nobody else has seen, serves the next fill.
+// block, which nobody else has seen, serves the next fill. So does a block that
+// was handed over, once the Cords that had it are gone.
 //
 // Blocks have round sizes, so that records of round sizes, as in an archive,
 // are not cut. An absl::CordBuffer cannot have a round size.
 class FillBuffer {
  public:
+  FillBuffer() = default;
+  FillBuffer(const FillBuffer&) = delete;
+  FillBuffer& operator=(const FillBuffer&) = delete;
+  ~FillBuffer() { Drop(); }
+
   // Returns the memory to fill next, of at most `max_bytes`. Returns nullopt if
   // there is none; the error for that is NoMemory().
   std::optional<absl::Span<char>> Space(size_t max_bytes) {
     const size_t wanted = std::min(block_size_.get(), max_bytes);
-    if (ABSL_PREDICT_FALSE(capacity_ < wanted) && !Allocate(wanted)) {
+    if (ABSL_PREDICT_FALSE(!CanHold(wanted)) && !Allocate(wanted)) {
       return std::nullopt;
     }
     offered_ = wanted;
-    return absl::MakeSpan(block_.get(), wanted);
+    return absl::MakeSpan(block_->bytes(), wanted);
   }
 
   static absl::Status NoMemory();
 
-  // Returns the first `filled` bytes of the last Space().
-  absl::Cord Take(size_t filled) {
+  // Returns the first `filled` bytes of the last Space(), in the form in which
+  // a transport does: the Cord is made where the caller wants it.
+  absl::StatusOr<absl::Cord> Take(size_t filled) {
     block_size_.Update(filled, offered_);
-    if (IsWellUsed(filled) || capacity_ > kMinBlock) {
-      return TakeWithBlock(filled);
+    if (IsWellUsed(filled)) return Share(filled);
+    if (ABSL_PREDICT_FALSE(block_->capacity > kMinBlock)) {
+      return CopyAndDrop(filled);
     }
-    return absl::Cord(absl::string_view(block_.get(), filled));
+    return absl::StatusOr<absl::Cord>(
+        std::in_place, absl::string_view(block_->bytes(), filled));
   }
 
   // Releases the memory. For a reader that has to wait.
   void Drop() {
-    block_.reset();
-    capacity_ = 0;
+    if (block_ != nullptr) std::exchange(block_, nullptr)->Release();
   }
 
  private:
+  // Memory with up to two owners: this, and what it was handed over to.
+  struct Block {
+    char* bytes() { return reinterpret_cast<char*>(this + 1); }
+    void Release();
+
+    std::atomic<int> owners{1};
+    const size_t capacity;
+  };
+
+  // Returns whether nobody else has the block, and it has `wanted` bytes.
+  bool CanHold(size_t wanted) const {
+    return block_ != nullptr && block_->capacity >= wanted &&
+           block_->owners.load(std::memory_order_acquire) == 1;
+  }
+
   // Returns whether the block may be handed over, with the nodes that this
   // needs.
   bool IsWellUsed(size_t filled) const {
-    return filled >= capacity_ / 2 + size_t{128};
+    return filled >= block_->capacity / 2 + size_t{128};
   }
 
   bool Allocate(size_t wanted);
-  absl::Cord TakeWithBlock(size_t filled);
+  absl::Cord Share(size_t filled);
+  absl::Cord CopyAndDrop(size_t filled);
 
-  std::unique_ptr<char[]> block_;
-  size_t capacity_ = 0;  // of `block_`
-  size_t offered_ = 0;   // of it, by the last Space()
+  Block* block_ = nullptr;
+  size_t offered_ = 0;  // of it, by the last Space()
   BlockSize block_size_;
 };
 

@@ -30,7 +30,7 @@ absl::Cord Fill(FillBuffer& buffer, size_t max_bytes, size_t n, char c) {
   const absl::Span<char> space = *buffer.Space(max_bytes);
   n = std::min(n, space.size());
   std::fill_n(space.begin(), n, c);
-  return buffer.Take(n);
+  return *buffer.Take(n);
 }
 
 TEST(FillBufferTest, GivesAtMostWhatIsAskedFor) {
@@ -95,7 +95,7 @@ TEST(FillBufferTest, AFullBlockIsHandedOverAndNotCopied) {
     const absl::Span<char> space = *buffer.Space(kNoLimit);
     std::fill(space.begin(), space.end(), 'x');
     const absl::string_view filled(space.data(), space.size());
-    EXPECT_EQ(CopiedBytes(filled, buffer.Take(space.size())), 0);
+    EXPECT_EQ(CopiedBytes(filled, *buffer.Take(space.size())), 0);
   }
 }
 

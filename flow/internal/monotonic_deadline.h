@@ -57,13 +57,16 @@ class MonotonicDeadline {
 
   // MonotonicDeadline::ToTime()
   //
-  // Returns the deadline as a time of the wall clock, as that is set now.
+  // Returns the deadline as a time of the wall clock, as that is set now. If
+  // this thread makes a MonotonicDeadline of that time next, it is this one,
+  // even if the wall clock is set in between.
   absl::Time ToTime() const {
     if (is_never()) return absl::InfiniteFuture();
     if (at_ == -absl::InfiniteDuration()) return absl::InfinitePast();
     // Reads the clocks in this order, so that the time is not too early either.
     const absl::Duration until = left();
-    return absl::Now() + until;
+    last_told_ = {absl::Now() + until, at_};
+    return last_told_.time;
   }
 
   friend bool operator==(const MonotonicDeadline& a,
@@ -79,10 +82,19 @@ class MonotonicDeadline {
   static absl::Duration Moment(absl::Time deadline) {
     if (deadline == absl::InfiniteFuture()) return absl::InfiniteDuration();
     if (deadline == absl::InfinitePast()) return -absl::InfiniteDuration();
+    if (deadline == last_told_.time) return last_told_.at;
     // Reads the clocks in this order, so that the deadline is not too early.
     const absl::Duration left = deadline - absl::Now();
     return MonotonicNow() + left;
   }
+
+  // What ToTime() has returned on this thread, and what it stands for.
+  struct Told {
+    absl::Time time;
+    absl::Duration at;
+  };
+  inline static thread_local Told last_told_{absl::InfiniteFuture(),
+                                             absl::InfiniteDuration()};
 
   absl::Duration at_ = absl::InfiniteDuration();  // since the clock's epoch
 };

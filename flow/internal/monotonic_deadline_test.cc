@@ -57,6 +57,17 @@ TEST_F(MonotonicDeadlineTest, IsNotMovedByAClockThatIsSet) {
   }
 }
 
+// On its way through a time of the wall clock, as from a flow to a transport.
+TEST_F(MonotonicDeadlineTest, OnOneThreadItSurvivesAClockThatIsSetMeanwhile) {
+  const MonotonicDeadline soon = MonotonicDeadline::In(kSlack);
+  for (const absl::Duration moved : {kMoved, -kMoved}) {
+    const absl::Time told = soon.ToTime();
+    SetWallClock(moved);
+    EXPECT_EQ(MonotonicDeadline(told), soon) << moved;
+    SetWallClock(absl::ZeroDuration());
+  }
+}
+
 TEST_F(MonotonicDeadlineTest, AreOrdered) {
   const MonotonicDeadline early = MonotonicDeadline::In(absl::Seconds(1));
   const MonotonicDeadline late = MonotonicDeadline::In(absl::Hours(1));
