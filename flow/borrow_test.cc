@@ -3,7 +3,10 @@
 
 #include "flow/borrow.h"
 
+#include <unistd.h>
+
 #include <cstddef>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -24,8 +27,10 @@
 #include "flow/limit.h"
 #include "flow/outgoing.h"
 #include "flow/pipe.h"
+#include "flow/socket.h"
 #include "flow/testing/copied_bytes.h"
 #include "flow/testing/internal/hook_flow.h"
+#include "flow/testing/internal/raw_sockets.h"
 #include "flow/testing/matchers.h"
 #include "flow/transport.h"
 #include "gmock/gmock.h"
@@ -38,10 +43,15 @@ using ::absl_testing::IsOk;
 using ::absl_testing::IsOkAndHolds;
 using ::absl_testing::StatusIs;
 using ::flow::testing::CopiedBytes;
+using ::flow::testing::FlowOf;
 using ::flow::testing::HoldsData;
 using ::flow::testing::HookFlow;
 using ::flow::testing::IsClosed;
 using ::flow::testing::IsEof;
+using ::flow::testing::RawPair;
+using ::flow::testing::RawUnix;
+using ::testing::AllOf;
+using ::testing::Contains;
 using ::testing::HasSubstr;
 using ::testing::Not;
 using ::testing::StartsWith;
@@ -131,35 +141,60 @@ TEST(BorrowFlowTest, AbortOfTheLenderWakesTheBorrower) {
   EXPECT_THAT(borrower->Close(), StatusIs(absl::StatusCode::kDataLoss));
 }
 
-TEST(BorrowFlowTest, AwaitRefusalWaitsForTheRemoteOfTheLender) {
-  Pipe pipe = MakePipe();
-  auto borrower = BorrowFlow(*pipe.left);
-  EXPECT_TRUE(borrower->can_be_refused());
-  EXPECT_THAT(borrower->AwaitRefusal(absl::Now() + absl::Milliseconds(30)),
-              StatusIs(absl::StatusCode::kDeadlineExceeded));
-  std::thread refuser(
-      [&] { EXPECT_THAT(pipe.right->Shutdown(ShutdownMode::kRead), IsOk()); });
-  EXPECT_THAT(borrower->AwaitRefusal(), IsClosed());
-  refuser.join();
-}
-
-TEST(BorrowFlowTest, AnAbortOfTheLenderEndsAwaitRefusal) {
-  Pipe pipe = MakePipe();
-  auto borrower = BorrowFlow(*pipe.left);
-  std::thread aborter([&] { pipe.left->Abort(absl::DataLossError("no")); });
-  EXPECT_THAT(borrower->AwaitRefusal(), StatusIs(absl::StatusCode::kDataLoss));
-  aborter.join();
-}
-
-TEST(BorrowFlowTest, AnEndOfTheBorrowerEndsAwaitRefusalAndTheLenderGoesOn) {
-  Pipe pipe = MakePipe();
-  auto borrower = BorrowFlow(*pipe.left);
-  std::thread waiter(
-      [&] { EXPECT_THAT(borrower->AwaitRefusal(), IsClosed()); });
+TEST(BorrowFlowTest, TheAddressesAndThePeerAreThoseOfTheLender) {
+  auto listener = Listen("tcp:localhost:0");
+  ASSERT_THAT(listener, IsOk());
+  auto tcp = Dial((*listener)->address());
+  ASSERT_THAT(tcp, IsOk());
+  auto borrower = BorrowFlow(**tcp);
+  EXPECT_EQ(borrower->local_address(), (*tcp)->local_address());
+  EXPECT_EQ(borrower->remote_address(), (*listener)->address());
+  // One name, as in all errors.
+  EXPECT_THAT(borrower->peer(),
+              StatusIs(absl::StatusCode::kUnimplemented,
+                       AllOf(StartsWith("borrowed tcp"),
+                             HasSubstr("peer(): only a Unix socket"))));
   EXPECT_THAT(borrower->Close(), IsOk());
-  waiter.join();
-  EXPECT_THAT(pipe.left->Write("on"), IsOk());
-  EXPECT_THAT(pipe.right->Read(), HoldsData("on"));
+
+  const RawPair raw = RawUnix();
+  const auto remote = FlowOf(raw.right);
+  const auto lender = FlowOf(raw.left);
+  const auto unix_borrower = BorrowFlow(*lender);
+  const absl::StatusOr<PeerCredentials> peer = unix_borrower->peer();
+  ASSERT_THAT(peer, IsOk());
+  EXPECT_EQ(peer->process_id, ::getpid());
+}
+
+// Does something when a read has come back, and before the Flow knows.
+class AfterReadTransport final : public ForwardingTransport {
+ public:
+  AfterReadTransport(std::unique_ptr<Transport> inner,
+                     std::function<void()> after)
+      : ForwardingTransport(std::move(inner)), after_(std::move(after)) {}
+  absl::StatusOr<absl::Cord> Read(size_t max_bytes) override {
+    absl::StatusOr<absl::Cord> data = ForwardingTransport::Read(max_bytes);
+    after_();
+    return data;
+  }
+
+ private:
+  const std::function<void()> after_;
+};
+
+// The lender has handed it over in good order, and would not know.
+TEST(BorrowFlowTest, WhatAReadTookWhenItWasAbortedIsLostToTheLender) {
+  HookFlow lender;
+  auto borrower = BorrowFlow(lender);
+  Flow& aborted = *borrower;
+  borrower =
+      DecorateFlow(std::move(borrower), [&](std::unique_ptr<Transport> inner) {
+        return std::make_unique<AfterReadTransport>(
+            std::move(inner),
+            [&aborted] { aborted.Abort(absl::DataLossError("no")); });
+      });
+  EXPECT_THAT(borrower->Read(), StatusIs(absl::StatusCode::kDataLoss));
+  EXPECT_THAT(lender.hooks.log(), Contains("lose read"));
+  EXPECT_THAT(borrower->Close(), StatusIs(absl::StatusCode::kDataLoss));
 }
 
 TEST(BorrowFlowTest, CloseReportsAnAbortOfTheLenderThatNoCallHasMet) {
@@ -251,37 +286,6 @@ TEST(BorrowFlowTest, ShutdownEndsTheBorrowerAlone) {
   EXPECT_THAT(pipe.left->Write("b"), IsOk());
   EXPECT_THAT(pipe.right->Read(), HoldsData("ab"));
   EXPECT_THAT(pipe.right->Write("more"), IsOk());
-}
-
-TEST(BorrowFlowTest, ARefusalWakesABlockedReadAndTheLenderGoesOn) {
-  Pipe pipe = MakePipe();
-  auto borrower = BorrowFlow(*pipe.left);
-  std::thread reader([&] { EXPECT_THAT(borrower->Read(), IsEof()); });
-  // The rule holds before that Read as well, but is easy then.
-  while (!absl::StrContains(pipe.left->DebugString(), "in Read()")) {
-    std::this_thread::yield();
-  }
-  EXPECT_THAT(borrower->Shutdown(ShutdownMode::kRead), IsOk());
-  reader.join();
-  // Would wake nobody: the refusal stays.
-  borrower->SetReadDeadline(absl::InfiniteFuture());
-  EXPECT_THAT(borrower->Close(), IsOk());
-  ASSERT_THAT(pipe.right->Write("next"), IsOk());
-  EXPECT_THAT(pipe.left->Read(), HoldsData("next"));
-}
-
-TEST(BorrowFlowTest, ARefusedReadThatTookBytesAbortsTheLender) {
-  HookFlow lender;
-  auto borrower = BorrowFlow(lender);
-  // Too late to be woken: it has the bytes.
-  lender.hooks.read = [&](size_t) -> absl::StatusOr<absl::Cord> {
-    EXPECT_THAT(borrower->Shutdown(ShutdownMode::kRead), IsOk());
-    return absl::Cord("data");
-  };
-  EXPECT_THAT(borrower->Read(), Not(HoldsData("data")));
-  EXPECT_THAT(lender.Write("x"),
-              StatusIs(absl::StatusCode::kAborted, HasSubstr("4 bytes")));
-  EXPECT_THAT(borrower->Close(), StatusIs(absl::StatusCode::kAborted));
 }
 
 // --- A message that was cut

@@ -4,6 +4,7 @@
 #include "flow/concat.h"
 
 #include <cstddef>
+#include <functional>
 #include <memory>
 #include <string>
 #include <thread>
@@ -27,6 +28,7 @@
 #include "flow/testing/copied_bytes.h"
 #include "flow/testing/internal/hook_flow.h"
 #include "flow/testing/matchers.h"
+#include "flow/transport.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
@@ -154,6 +156,24 @@ TEST(ConcatInputsTest, AnErrorOfClosingAnInputIsTheErrorOfTheWhole) {
               StatusIs(absl::StatusCode::kDataLoss, HasSubstr("close")));
 }
 
+TEST(ConcatInputsTest, ReadIntoMeetsTheSameErrors) {
+  char space[10];
+  const auto closing = [](absl::Status status) {
+    FunctionFlowOptions options;
+    options.close = [status] { return status; };
+    return MakeFunctionFlow(std::move(options));
+  };
+  std::vector<std::unique_ptr<Flow>> inputs;
+  inputs.push_back(closing(absl::DataLossError("close")));
+  auto flow = ConcatInputs(std::move(inputs));
+  EXPECT_THAT(flow->ReadInto(absl::MakeSpan(space)),
+              StatusIs(absl::StatusCode::kDataLoss, HasSubstr("close")));
+  Parts parts(1);
+  parts.remotes[0]->Abort(absl::DataLossError("torn"));
+  EXPECT_THAT(parts.flow->ReadInto(absl::MakeSpan(space)),
+              StatusIs(absl::StatusCode::kDataLoss, HasSubstr("torn")));
+}
+
 // --- What reaches the inputs
 
 TEST(ConcatInputsTest, ADeadlineReachesTheCurrentInputAndLaterOnes) {
@@ -197,20 +217,64 @@ TEST(ConcatInputsTest, ARefusalWakesAReadAndReachesTheCurrentAndLaterOnes) {
 }
 
 TEST(ConcatInputsTest, ARefusedReadLeavesItToCloseToCloseTheInput) {
-  auto input = std::make_unique<HookFlow>();
-  HookTransport& hooks = input->hooks;
+  for (const bool into : {false, true}) {
+    auto input = std::make_unique<HookFlow>();
+    HookTransport& hooks = input->hooks;
+    std::vector<std::unique_ptr<Flow>> inputs;
+    inputs.push_back(std::move(input));
+    auto flow = ConcatInputs(std::move(inputs));
+    // The refusal comes during the read, and wakes it.
+    hooks.read = [&](size_t) -> absl::StatusOr<absl::Cord> {
+      EXPECT_THAT(flow->Shutdown(ShutdownMode::kRead), IsOk());
+      return absl::Cord();
+    };
+    if (into) {
+      char space[10];
+      EXPECT_THAT(flow->ReadInto(absl::MakeSpan(space)), IsOkAndHolds(0));
+    } else {
+      EXPECT_THAT(flow->Read(), IsEof());
+    }
+    // A Read has no deadline for that.
+    EXPECT_THAT(hooks.log(), Not(Contains("free")));
+    EXPECT_THAT(flow->Close(), IsOk());
+  }
+}
+
+// Does something when a read has come back, and before the Flow knows.
+class AfterReadTransport final : public ForwardingTransport {
+ public:
+  AfterReadTransport(std::unique_ptr<Transport> inner,
+                     std::function<void()> after)
+      : ForwardingTransport(std::move(inner)), after_(std::move(after)) {}
+  absl::StatusOr<absl::Cord> Read(size_t max_bytes) override {
+    absl::StatusOr<absl::Cord> data = ForwardingTransport::Read(max_bytes);
+    after_();
+    return data;
+  }
+
+ private:
+  const std::function<void()> after_;
+};
+
+// The input has handed it over in good order, and would not know.
+TEST(ConcatInputsTest, WhatAReadTookWhenItWasAbortedIsLostToItsInput) {
+  auto first = std::make_unique<HookFlow>();
+  auto second = std::make_unique<HookFlow>();
+  first->hooks.read = [](size_t) { return absl::Cord(); };
+  std::vector<std::string> log;
+  second->hooks.also_log = [&log](std::string what) { log.push_back(what); };
   std::vector<std::unique_ptr<Flow>> inputs;
-  inputs.push_back(std::move(input));
+  inputs.push_back(std::move(first));
+  inputs.push_back(std::move(second));
   auto flow = ConcatInputs(std::move(inputs));
-  // The refusal comes during the read, and wakes it.
-  hooks.read = [&](size_t) -> absl::StatusOr<absl::Cord> {
-    EXPECT_THAT(flow->Shutdown(ShutdownMode::kRead), IsOk());
-    return absl::Cord();
-  };
-  EXPECT_THAT(flow->Read(), IsEof());
-  // A Read has no deadline for that.
-  EXPECT_THAT(hooks.log(), Not(Contains("free")));
-  EXPECT_THAT(flow->Close(), IsOk());
+  Flow& aborted = *flow;
+  flow = DecorateFlow(std::move(flow), [&](std::unique_ptr<Transport> inner) {
+    return std::make_unique<AfterReadTransport>(std::move(inner), [&aborted] {
+      aborted.Abort(absl::DataLossError("no"));
+    });
+  });
+  EXPECT_THAT(flow->Read(), StatusIs(absl::StatusCode::kDataLoss));
+  EXPECT_THAT(log, Contains("lose read"));
 }
 
 TEST(ConcatInputsTest, CloseBeforeTheEndRefusesAndClosesTheRest) {

@@ -447,6 +447,11 @@ TEST(CopyStatisticsTest, PrintsOneLine) {
   statistics.duration = absl::Milliseconds(1500);
   EXPECT_EQ(statistics.ToString(),
             "3145728 bytes in 1.5s (2.0 MiB/s), 12 reads, 13 writes");
+  // The largest unit is that of TiB.
+  statistics.bytes = int64_t{5} << 40;
+  statistics.duration = absl::Milliseconds(1);
+  EXPECT_EQ(statistics.ToString(),
+            "5497558138880 bytes in 1ms (5000.0 TiB/s), 12 reads, 13 writes");
 }
 
 }  // namespace

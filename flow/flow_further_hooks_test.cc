@@ -33,6 +33,7 @@ using ::flow::testing::IsClosed;
 using ::flow::testing::IsEof;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using ::testing::IsEmpty;
 
 using Data = absl::StatusOr<absl::Cord>;
 
@@ -235,6 +236,20 @@ TEST(EndDeadlineTest, IsThatOfTheCloseUnderWay) {
   // Of another clock, so it is not the same to the nanosecond.
   EXPECT_GT(seen[1], deadline - absl::Minutes(1));
   EXPECT_LT(seen[1], deadline + absl::Minutes(1));
+}
+
+TEST(WriteWithTest, AWriteThatAShutdownOvertakesIsWholeAndSendsTheEnd) {
+  HookFlow flow;
+  EXPECT_THAT(flow.WriteWith(3,
+                             [&](size_t*) {
+                               EXPECT_THAT(flow.Shutdown(ShutdownMode::kWrite),
+                                           IsOk());
+                               EXPECT_THAT(flow.hooks.log(), IsEmpty());
+                               return absl::OkStatus();
+                             }),
+              IsOk());
+  EXPECT_EQ(flow.bytes_written(), 3);
+  EXPECT_THAT(flow.hooks.log(), ElementsAre("end"));
 }
 
 TEST(EndDeadlineTest, APatientCloseAsksAgainAsLongAsBytesArrive) {

@@ -28,6 +28,7 @@
 #include "flow/frame_writer.h"
 #include "flow/function_flow.h"
 #include "flow/iostream.h"
+#include "flow/join.h"
 #include "flow/pipe.h"
 #include "flow/tee.h"
 #include "flow/testing/internal/deadlines.h"
@@ -137,6 +138,34 @@ TEST(ForkTest, AChildThatDestroysATeeWaitsForNothing) {
   ExpectWorks(*local, *remote);
   EXPECT_THAT(copy->Read(), IsOkAndHolds("there"));
   EXPECT_THAT(copy->Read(), IsEof());
+}
+
+TEST(ForkTest, AChildThatDestroysJoinedFlowsSendsNothing) {
+  const RawPair in = RawUnix();
+  const RawPair out = RawUnix();
+  auto joined = JoinFlow(FlowOf(in.left), FlowOf(out.left));
+  auto remote = JoinFlow(FlowOf(out.right), FlowOf(in.right));
+  InChild([&] {
+    joined.reset();
+    for (const int fd : {in.left, out.left}) {
+      if (::fcntl(fd, F_GETFD) >= 0) ::_exit(1);  // it is closed
+    }
+  });
+  ExpectWorks(*joined, *remote);
+}
+
+TEST(ForkTest, AChildThatDestroysTheHalvesOfASocketSendsNothing) {
+  const RawPair raw = RawUnix();
+  SplitHalves halves = SplitFlow(FlowOf(raw.left));
+  auto remote = FlowOf(raw.right);
+  InChild([&] {
+    halves.reader.reset();
+    if (::fcntl(raw.left, F_GETFD) < 0) ::_exit(1);  // the other half has it
+    halves.writer.reset();
+    if (::fcntl(raw.left, F_GETFD) >= 0) ::_exit(2);  // it is closed
+  });
+  ExpectWorks(*JoinFlow(std::move(halves.reader), std::move(halves.writer)),
+              *remote);
 }
 
 TEST(ForkTest, AChildThatDestroysPipesEndsNothing) {

@@ -12,6 +12,7 @@
 #include "absl/status/status.h"
 #include "absl/status/status_matchers.h"
 #include "absl/strings/cord.h"
+#include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "flow/channel.h"
 #include "flow/flow.h"
@@ -232,6 +233,21 @@ TEST(FrameWriterQueueTest, AFrameThatWasSentBeforeAnErrorIsOk) {
   EXPECT_THAT(
       queue.Finish(),
       ElementsAre(IsOk(), IsOk(), StatusIs(absl::StatusCode::kUnavailable)));
+}
+
+// It has no byte that could have been accepted before the error.
+TEST(FrameWriterQueueTest, AFlushBehindAFrameThatWasSentBeforeAnErrorFails) {
+  ScriptedWrites scripted({{1, {2, absl::UnavailableError("torn")}}});
+  FrameWriter writer(scripted.flow);
+  Queue queue(scripted, writer);
+  for (const char* frame : {"first", "bb"}) queue.Add(frame);
+  std::thread flusher([&] {
+    EXPECT_THAT(writer.Flush(), StatusIs(absl::StatusCode::kUnavailable));
+  });
+  // The rule holds if it comes later as well, but is easy then.
+  absl::SleepFor(absl::Milliseconds(10));
+  EXPECT_THAT(queue.Finish(), ElementsAre(IsOk(), IsOk()));
+  flusher.join();
 }
 
 TEST(FrameWriterQueueTest, AnAbortOfTheFlowWakesEveryFrame) {

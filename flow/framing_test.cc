@@ -140,6 +140,25 @@ TEST(IntegerTest, ThatTheTypeCannotHoldIsInvalidAndNotWritten) {
   EXPECT_THAT(WriteBigEndian<uint8_t>(*ends.channel, size_t{255}), IsOk());
 }
 
+// What is sent would be right by its bits, and wrong as a number.
+TEST(IntegerTest, OfTheOtherSignednessFitsIfItIsTheSameNumber) {
+  Ends ends;
+  const auto invalid = StatusIs(absl::StatusCode::kInvalidArgument);
+  std::string bytes;
+  constexpr uint64_t kMost = std::numeric_limits<uint64_t>::max();
+  EXPECT_THAT(WriteBigEndian<int32_t>(*ends.channel, kMost), invalid);
+  EXPECT_THAT(WriteBigEndian<int32_t>(*ends.channel, kMost / 2), invalid);
+  EXPECT_THAT(WriteBigEndian<int32_t>(*ends.channel, uint64_t{1}), IsOk());
+  EXPECT_THAT(WriteBigEndian<uint16_t>(*ends.channel, int16_t{-1}), invalid);
+  EXPECT_THAT(WriteBigEndian<uint16_t>(*ends.channel, int16_t{2}), IsOk());
+  EXPECT_THAT(AppendBigEndian<int32_t>(&bytes, kMost), invalid);
+  EXPECT_THAT(AppendBigEndian<int32_t>(&bytes, kMost / 2), invalid);
+  EXPECT_THAT(AppendBigEndian<int32_t>(&bytes, uint64_t{3}), IsOk());
+  ASSERT_THAT(ends.channel->Flush(), IsOk());
+  EXPECT_THAT(ends.remote->Read(), HoldsData(Bytes({0, 0, 0, 1, 0, 2})));
+  EXPECT_EQ(bytes, Bytes({0, 0, 0, 3}));
+}
+
 TEST(IntegerTest, InMemoryIsAppendedByTheSameRules) {
   std::string bytes = "+";
   EXPECT_THAT(AppendBigEndian<uint32_t>(&bytes, 0x01020384u), IsOk());
@@ -214,6 +233,9 @@ TEST(BlockTest, WhereTheStreamMayNotEndItsEndIsOutOfRange) {
   EXPECT_THAT(NotAtEnd(ReadBlock(*ends.channel, kLimit)), IsOkAndHolds("a"));
   EXPECT_THAT(NotAtEnd(ReadBlock(*ends.channel, kLimit)),
               StatusIs(absl::StatusCode::kOutOfRange));
+  ends.channel->Abort(absl::DataLossError("no"));
+  EXPECT_THAT(NotAtEnd(ReadBlock(*ends.channel, kLimit)),
+              StatusIs(absl::StatusCode::kDataLoss));
 }
 
 TEST(BlockTest, ThatIsCutIsOutOfRangeAndLosesNothing) {

@@ -119,13 +119,12 @@ class Consumer {
     used_ += piece.size();
   }
 
-  // Consumes `piece` after all that was kept before, or keeps it.
+  // Consumes what was kept, and then `piece`, which does not fit. A small one
+  // is kept.
   absl::Status Add(absl::string_view piece) {
-    if (!Fits(piece.size())) {
-      if (absl::Status status = Flush(); !status.ok()) return status;
-      if (piece.size() > internal::kMaxCopied) {
-        return Consume(consume_, aborted_, piece, data_);
-      }
+    if (absl::Status status = Flush(); !status.ok()) return status;
+    if (piece.size() > internal::kMaxCopied) {
+      return Consume(consume_, aborted_, piece, data_);
     }
     Keep(piece);
     return absl::OkStatus();

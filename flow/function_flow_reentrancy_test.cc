@@ -87,6 +87,23 @@ TEST(ReentrancyTest, CloseInsideAFunctionAbortsAndTheFunctionsReturnRunsClose) {
   EXPECT_THAT(flow->Close(), StatusIs(absl::StatusCode::kInvalidArgument));
 }
 
+TEST(ReentrancyTest, SoDoesCloseInsideAnOutput) {
+  Flow* self = nullptr;
+  int closes = 0;
+  FunctionFlowOptions options;
+  options.output = Output::Buffers([&](absl::Cord) -> absl::Status {
+    EXPECT_THAT(self->Close(), StatusIs(absl::StatusCode::kInvalidArgument));
+    EXPECT_EQ(closes, 0);
+    return absl::OkStatus();
+  });
+  options.close = [&] { ++closes; };
+  auto flow = MakeFunctionFlow(std::move(options));
+  self = flow.get();
+  EXPECT_THAT(flow->Write("abc"), StatusIs(absl::StatusCode::kInvalidArgument));
+  EXPECT_EQ(flow->bytes_written(), 3);
+  EXPECT_EQ(closes, 1);
+}
+
 TEST(ReentrancyTest, ShutdownInsideTheOutputEndsAfterThatWrite) {
   Flow* self = nullptr;
   std::vector<std::string> log;

@@ -96,8 +96,26 @@ TEST(FunctionFlowTest, AnEmptyFunctionIsInvalidArgumentAndNoCrash) {
   options.output =
       Output::Buffers(static_cast<absl::Status (*)(absl::Cord)>(nullptr));
   auto flow = MakeFunctionFlow(std::move(options));
-  EXPECT_THAT(flow->Read(), StatusIs(absl::StatusCode::kInvalidArgument));
-  EXPECT_THAT(flow->Write("x"), StatusIs(absl::StatusCode::kInvalidArgument));
+  char space[4];
+  const auto invalid = StatusIs(absl::StatusCode::kInvalidArgument);
+  EXPECT_THAT(flow->Read(), invalid);
+  EXPECT_THAT(flow->Write("x"), invalid);
+
+  using Next = std::function<absl::StatusOr<absl::Cord>()>;
+  flow = MakeInputFlow(Input::Buffers(Next()));
+  EXPECT_THAT(flow->ReadInto(absl::MakeSpan(space)), invalid);
+  flow = MakeInputFlow(Input::Buffers(Next([] { return absl::Cord("none"); })));
+  EXPECT_THAT(flow->ReadInto(absl::MakeSpan(space)), IsOkAndHolds(4));
+
+  using Fill = std::function<absl::StatusOr<size_t>(absl::Span<char>)>;
+  flow = MakeInputFlow(Input::Bytes(Fill()));
+  EXPECT_THAT(flow->Read(), invalid);
+  flow = MakeInputFlow(Input::Bytes(Fill()));
+  EXPECT_THAT(flow->ReadInto(absl::MakeSpan(space)), invalid);
+
+  using Consume = std::function<absl::StatusOr<size_t>(absl::Span<const char>)>;
+  flow = MakeOutputFlow(Output::Bytes(Consume()));
+  EXPECT_THAT(flow->Write("x"), invalid);
 }
 
 TEST(FunctionFlowTest, ANullEndOrCloseFunctionIsAsNone) {

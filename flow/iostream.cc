@@ -53,6 +53,10 @@ absl::Status FlowStreambuf::status() const {
   return read_status_.ok() ? write_status_ : read_status_;
 }
 
+// The class is final, so the functions below are called only as the public
+// functions of std::streambuf call them: underflow() at the end of the get
+// area, and overflow() with a character at that of the put area.
+
 // --- Reading
 
 void FlowStreambuf::SetChunk(absl::string_view chunk) {
@@ -63,7 +67,6 @@ void FlowStreambuf::SetChunk(absl::string_view chunk) {
 }
 
 FlowStreambuf::int_type FlowStreambuf::underflow() {
-  if (gptr() < egptr()) return traits_type::to_int_type(*gptr());
   if (put_back_) {
     put_back_ = false;
     SetChunk(chunk_);
@@ -95,11 +98,7 @@ FlowStreambuf::int_type FlowStreambuf::underflow() {
 
 FlowStreambuf::int_type FlowStreambuf::pbackfail(int_type c) {
   const bool any = traits_type::eq_int_type(c, traits_type::eof());
-  if (gptr() > eback()) {
-    if (!any) return traits_type::eof();  // it is another one
-    gbump(-1);
-    return traits_type::to_int_type(*gptr());
-  }
+  if (gptr() > eback()) return traits_type::eof();  // `c` is another one
   if (put_back_ || !has_last_) return traits_type::eof();
   if (!any && traits_type::to_char_type(c) != last_) return traits_type::eof();
   put_back_ = true;
@@ -141,12 +140,8 @@ int FlowStreambuf::sync() {
 }
 
 FlowStreambuf::int_type FlowStreambuf::overflow(int_type c) {
-  if (pptr() == epptr() && sync() != 0) return traits_type::eof();
-  if (!traits_type::eq_int_type(c, traits_type::eof())) {
-    *pptr() = traits_type::to_char_type(c);
-    pbump(1);
-  }
-  return traits_type::not_eof(c);
+  if (sync() != 0) return traits_type::eof();
+  return sputc(traits_type::to_char_type(c));
 }
 
 std::streamsize FlowStreambuf::xsputn(const char* data, std::streamsize size) {

@@ -101,11 +101,73 @@ TEST(ExactInputTest, AnEndThatComesTooEarlyIsAnErrorThatStays) {
   EXPECT_THAT(flow->Close(), StatusIs(absl::StatusCode::kOutOfRange));
 }
 
+// By a Read and by a ReadInto(), which differ underneath.
+TEST(ExactInputTest, AnEndThatComesTooEarlyIsAnErrorOfReadInto) {
+  for (const bool lent : {false, true}) {
+    Pipe pipe = Holding("");
+    auto flow =
+        ExactInput(lent ? BorrowFlow(*pipe.left) : std::move(pipe.left), 4);
+    char space[10];
+    EXPECT_THAT(flow->ReadInto(absl::MakeSpan(space)),
+                StatusIs(absl::StatusCode::kOutOfRange,
+                         HasSubstr("after 0 of 4 bytes")));
+  }
+}
+
+TEST(LimitInputTest, AReadThatClaimsMoreThanTheLimitIsInternal) {
+  for (const bool into : {false, true}) {
+    auto liar = std::make_unique<HookFlow>();
+    liar->hooks.read = [](size_t) {
+      absl::Cord data = absl::MakeCordFromExternal("more", [] {});
+      data.Append(absl::MakeCordFromExternal(" than two", [] {}));
+      return data;
+    };
+    auto flow = LimitInput(std::move(liar), 2);
+    // More than the limit, and less than what the Flow knows of.
+    char space[100];
+    EXPECT_THAT(into ? flow->ReadInto(absl::MakeSpan(space)).status()
+                     : flow->Read().status(),
+                StatusIs(absl::StatusCode::kInternal, HasSubstr("at most 2")));
+    EXPECT_EQ(flow->bytes_read(), 0);
+  }
+}
+
 TEST(ExactInputTest, AnEndThatWasReadBeforeIsTooEarly) {
   Pipe pipe = Holding("");
   ASSERT_THAT(pipe.left->Read(), IsEof());
   auto flow = ExactInput(std::move(pipe.left), 1);
   EXPECT_THAT(flow->Read(), StatusIs(absl::StatusCode::kOutOfRange));
+  Pipe other = Holding("");
+  ASSERT_THAT(other.left->Read(), IsEof());
+  flow = ExactInput(std::move(other.left), 1);
+  char space[10];
+  EXPECT_THAT(flow->ReadInto(absl::MakeSpan(space)),
+              StatusIs(absl::StatusCode::kOutOfRange));
+}
+
+// What the flow underneath had come to is not told again.
+TEST(LimitInputTest, AnEndOrErrorThatWasReadBeforeStays) {
+  char space[10];
+  Pipe ended = Holding("");
+  ASSERT_THAT(ended.left->Read(), IsEof());
+  auto flow = LimitInput(std::move(ended.left), 1);
+  EXPECT_THAT(flow->ReadInto(absl::MakeSpan(space)), IsOkAndHolds(0));
+  EXPECT_THAT(flow->Close(), IsOk());
+  for (const bool into : {false, true}) {
+    Pipe broken = MakePipe();
+    broken.right->Abort(absl::DataLossError("torn"));
+    ASSERT_THAT(broken.left->Read(), StatusIs(absl::StatusCode::kDataLoss));
+    flow = LimitInput(std::move(broken.left), 1);
+    EXPECT_THAT(into ? flow->ReadInto(absl::MakeSpan(space)).status()
+                     : flow->Read().status(),
+                StatusIs(absl::StatusCode::kDataLoss, HasSubstr("torn")));
+    EXPECT_THAT(flow->Close(), StatusIs(absl::StatusCode::kDataLoss));
+  }
+  Pipe unread = Holding("");
+  ASSERT_THAT(unread.left->Read(), IsEof());
+  flow = LimitInput(std::move(unread.left), 1);
+  EXPECT_THAT(flow->Shutdown(ShutdownMode::kRead), IsOk());
+  EXPECT_THAT(flow->Close(), IsOk());
 }
 
 TEST(LimitInputTest, ReadsIntoMemoryOfTheCallerUpToTheLimit) {
@@ -330,6 +392,19 @@ TEST(ExactInputTest, CloseTakesTheDeadlineOfSomebodyElseForNoneOfItsOwn) {
   EXPECT_THAT(
       part->Close(absl::Now() + absl::Hours(1)),
       StatusIs(absl::StatusCode::kAborted, HasSubstr("that of somebody else")));
+}
+
+TEST(ExactInputTest, ACloseThatSkipsSaysWhatItWaitsFor) {
+  Pipe pipe = MakePipe();
+  auto part = ExactInput(BorrowFlow(*pipe.left), 4);
+  std::thread closer([&] { EXPECT_THAT(part->Close(), IsOk()); });
+  while (!absl::StrContains(
+      part->DebugString(),
+      "in Close() waiting for the rest of what it was lent")) {
+    std::this_thread::yield();
+  }
+  ASSERT_THAT(pipe.right->Write("part"), IsOk());
+  closer.join();
 }
 
 TEST(ExactInputTest, PatientCloseGoesOnWithTheRest) {

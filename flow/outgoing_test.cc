@@ -7,6 +7,7 @@
 #include "flow/outgoing.h"
 
 #include <cstddef>
+#include <functional>
 #include <limits>
 #include <string>
 #include <utility>
@@ -122,6 +123,45 @@ TEST(OutgoingTest, AnEmptyListHasNothing) {
   EXPECT_TRUE(data.TakeCord().empty());
 }
 
+// Uses pieces of `data` until `most` were used, and stops then.
+template <typename Data>
+std::vector<std::string> FirstPieces(const Data& data, size_t most) {
+  std::vector<std::string> pieces;
+  const std::function<bool(absl::string_view)> use =
+      [&](absl::string_view piece) {
+        pieces.emplace_back(piece);
+        return pieces.size() < most;
+      };
+  const bool used_all = data.ForEachPieceWhile(use);
+  EXPECT_EQ(used_all, pieces.size() < most);
+  return pieces;
+}
+
+TEST(OutgoingTest, TheWayThroughThePiecesOfEachKindStopsWhereItIsTold) {
+  const std::vector<std::string> one = {"ab"};
+  const std::vector<std::string> all = {"ab", "frag", "mented"};
+  const absl::Cord cord = Fragmented();
+  EXPECT_EQ(FirstPieces(Buffer("ab"), 1), one);
+  EXPECT_EQ(FirstPieces(Buffer(std::string("ab")), 1), one);
+  EXPECT_EQ(FirstPieces(Buffer(std::string("ab")), 2), one);
+  EXPECT_EQ(FirstPieces(Buffer(cord), 1), std::vector<std::string>{"frag"});
+  EXPECT_EQ(FirstPieces(Buffer(cord), 3),
+            (std::vector<std::string>{"frag", "mented"}));
+
+  std::string moved = "ab";
+  const Buffer buffers[] = {std::move(moved), cord};
+  const absl::Cord cords[] = {absl::Cord("ab"), cord};
+  const absl::string_view views[] = {"ab", "frag", "mented"};
+  const Outgoing lists[] = {
+      Outgoing{absl::Span<const Buffer>(buffers)},
+      Outgoing{absl::Span<const absl::Cord>(cords)},
+      Outgoing{absl::Span<const absl::string_view>(views)}};
+  for (const Outgoing& list : lists) {
+    EXPECT_EQ(FirstPieces(list, 1), one);
+    EXPECT_EQ(FirstPieces(list, 4), all);
+  }
+}
+
 TEST(OutgoingTest, CountsWhatIsAcceptedWhateverItsSize) {
   Outgoing data{Buffer("abc")};
   data.Accept(1);
@@ -137,6 +177,8 @@ TEST(OutgoingTest, ASizeThatCannotBeCountedIsTheLargest) {
   const absl::string_view halves[] = {half, half, "x"};
   EXPECT_EQ(Outgoing{absl::Span<const absl::string_view>(halves)}.size(),
             kMost);
+  const Buffer buffers[] = {half, half, "x"};
+  EXPECT_EQ(Outgoing{absl::Span<const Buffer>(buffers)}.size(), kMost);
 }
 
 }  // namespace

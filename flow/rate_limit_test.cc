@@ -33,6 +33,7 @@
 #include "flow/testing/copied_bytes.h"
 #include "flow/testing/fault_points.h"
 #include "flow/testing/internal/deadlines.h"
+#include "flow/testing/internal/hook_flow.h"
 #include "flow/testing/matchers.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -49,11 +50,13 @@ using ::flow::testing::FaultPlan;
 using ::flow::testing::FlowConformanceTest;
 using ::flow::testing::FlowPair;
 using ::flow::testing::HoldsData;
+using ::flow::testing::HookFlow;
 using ::flow::testing::IsClosed;
 using ::flow::testing::IsEof;
 using ::flow::testing::Patience;
 using ::flow::testing::Pattern;
 using ::flow::testing::Soon;
+using ::testing::HasSubstr;
 
 // Bursts are taken in halves, so that calls wait in the middle of a write.
 std::shared_ptr<RateLimiter> Fast() {
@@ -167,6 +170,60 @@ TEST(RateLimiterTest, TheLargestBurstIsNoLimit) {
   EXPECT_THAT(flow->Read(), HoldsData("abc"));
   EXPECT_THAT(flow->Write("xyz"), IsOk());
   EXPECT_THAT(pipe.right->Read(), HoldsData("xyz"));
+}
+
+TEST(RateLimiterTest, ADirectionWithoutALimiterIsNotLimited) {
+  for (const bool reads : {false, true}) {
+    const auto limiter = std::make_shared<RateLimiter>(0, /*burst=*/4);
+    EXPECT_EQ(limiter->burst(), 4);
+    Pipe pipe = MakePipe();
+    auto flow = LimitRate(std::move(pipe.left), {reads ? limiter : nullptr,
+                                                 reads ? nullptr : limiter});
+    flow->SetReadDeadline(absl::InfinitePast());
+    flow->SetWriteDeadline(absl::InfinitePast());
+    ASSERT_THAT(pipe.right->Write("0123456789"), IsOk());
+    char space[3];
+    EXPECT_THAT(flow->ReadInto(absl::MakeSpan(space)),
+                IsOkAndHolds(reads ? 2 : 3));
+    EXPECT_THAT(flow->Read(), HoldsData(reads ? "23" : "3456789"));
+    EXPECT_EQ(flow->Write("more than a burst").ok(), reads);
+    EXPECT_EQ(flow->bytes_written(), reads ? 17 : 4);
+    flow->Abort(absl::DataLossError("no"));
+    EXPECT_THAT(flow->Close(), StatusIs(absl::StatusCode::kDataLoss));
+  }
+}
+
+TEST_F(RateLimitTest, AnEndOfFileCostsNothing) {
+  ASSERT_THAT(far_->Write("0123456789"), IsOk());
+  ASSERT_THAT(far_->Shutdown(ShutdownMode::kWrite), IsOk());
+  EXPECT_THAT(flow_->Read(), HoldsData("01234"));
+  EXPECT_THAT(flow_->Read(4), HoldsData("5678"));
+  char space[10];
+  EXPECT_THAT(flow_->ReadInto(absl::MakeSpan(space)), IsOkAndHolds(1));
+  reads_->Grant(1);
+  EXPECT_THAT(flow_->ReadInto(absl::MakeSpan(space)), IsOkAndHolds(0));
+  // The token is there for somebody else.
+  Pipe other = MakePipe();
+  auto other_flow = LimitRate(std::move(other.left), {reads_, nullptr});
+  other_flow->SetReadDeadline(absl::InfinitePast());
+  ASSERT_THAT(other.right->Write("x"), IsOk());
+  EXPECT_THAT(other_flow->Read(), HoldsData("x"));
+}
+
+TEST(RateLimiterTest, AReadThatClaimsMoreThanItWasAskedForIsInternal) {
+  const auto limiter = std::make_shared<RateLimiter>(0, /*burst=*/4);
+  auto liar = std::make_unique<HookFlow>();
+  liar->hooks.read = [](size_t) {
+    absl::Cord data = absl::MakeCordFromExternal("more", [] {});
+    data.Append(absl::MakeCordFromExternal(" than two", [] {}));
+    return data;
+  };
+  auto flow = LimitRate(std::move(liar), {limiter, nullptr});
+  // More than half a burst and less than what the Flow knows of.
+  char space[100];
+  EXPECT_THAT(flow->ReadInto(absl::MakeSpan(space)),
+              StatusIs(absl::StatusCode::kInternal, HasSubstr("at most 2")));
+  EXPECT_EQ(flow->bytes_read(), 0);
 }
 
 TEST_F(RateLimitTest, AWriteCountsThePartsThatItWasGranted) {

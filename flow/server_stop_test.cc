@@ -45,8 +45,10 @@ using ::flow::testing::Patience;
 using ::flow::testing::PipeListener;
 using ::flow::testing::ReadSize;
 using ::flow::testing::ServerRunner;
+using ::testing::EndsWith;
 using ::testing::HasSubstr;
 using ::testing::Not;
+using ::testing::StartsWith;
 
 constexpr absl::Time kNever = absl::InfiniteFuture();
 constexpr absl::Time kAtOnce = absl::InfinitePast();
@@ -382,6 +384,27 @@ TEST(ServerStopTest, TheReportHasEachConnectionOnce) {
   EXPECT_EQ(report.ToString(),
             "4 connections: 1 ended before the stop, 1 idle, 1 in time, "
             "1 aborted, 0 refused");
+}
+
+TEST(ServerReportTest, SaysHowManyOfEach) {
+  ServerReport report;
+  report.ended_before = 1;
+  report.idle = 2;
+  report.in_time = 3;
+  report.aborted = 4;
+  report.refused = 5;
+  EXPECT_EQ(report.ToString(),
+            "15 connections: 1 ended before the stop, 2 idle, 3 in time, "
+            "4 aborted, 5 refused");
+  EXPECT_EQ(ServerReport().ToString(),
+            "0 connections: 0 ended before the stop, 0 idle, 0 in time, "
+            "0 aborted, 0 refused");
+  ServerReport one;
+  one.refused = 1;
+  EXPECT_THAT(one.ToString(), StartsWith("1 connection: "));
+  report.status = absl::InternalError("broken");
+  EXPECT_THAT(report.ToString(),
+              EndsWith("5 refused; a listener failed: broken"));
 }
 
 }  // namespace

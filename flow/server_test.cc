@@ -53,7 +53,6 @@ using ::flow::testing::PipeListener;
 using ::flow::testing::ReadSize;
 using ::flow::testing::ServerRunner;
 using ::testing::ElementsAre;
-using ::testing::EndsWith;
 using ::testing::Not;
 using ::testing::SizeIs;
 
@@ -509,21 +508,6 @@ TEST(ServerTest, TheIdleTimeIsTheReadDeadline) {
   Finish(*client);
   const ServerReport report = runner.Stop(absl::InfiniteFuture());
   EXPECT_EQ(report.ended_before + report.in_time, 1);
-}
-
-TEST(ServerReportTest, SaysHowManyOfEach) {
-  ServerReport report;
-  report.ended_before = 1;
-  report.idle = 2;
-  report.in_time = 3;
-  report.aborted = 4;
-  report.refused = 5;
-  EXPECT_EQ(report.ToString(),
-            "15 connections: 1 ended before the stop, 2 idle, 3 in time, "
-            "4 aborted, 5 refused");
-  report.status = absl::InternalError("broken");
-  EXPECT_THAT(report.ToString(),
-              EndsWith("5 refused; a listener failed: broken"));
 }
 
 }  // namespace

@@ -8,11 +8,13 @@
 #include <string>
 #include <thread>
 #include <utility>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/status_matchers.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/cord.h"
+#include "absl/strings/match.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
@@ -42,7 +44,9 @@ using ::flow::testing::IsEof;
 using ::flow::testing::NoThreads;
 using ::flow::testing::Patience;
 using ::flow::testing::Soon;
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
+using ::testing::IsEmpty;
 using ::testing::Not;
 using SlowSide = TeeOptions::SlowSide;
 
@@ -190,6 +194,21 @@ TEST(TeeWritesTest, AWriteThatIsRefusedBreaksTheSide) {
   EXPECT_THAT(teed.copy->Read(), Not(IsOk()));
 }
 
+TEST(TeeWritesTest, AnEndThatIsLateAndThenSentIsThatOfTheSide) {
+  Pipe side = MakePipe();
+  int tries = 0;
+  auto hook = std::make_unique<HookFlow>();
+  hook->hooks.in_transit = [&] { return 3 - tries; };
+  hook->hooks.end_write = [&](absl::Time) -> absl::Status {
+    if (++tries < 3) return absl::DeadlineExceededError("flushing");
+    return absl::OkStatus();
+  };
+  auto flow = TeeWrites(std::move(hook), std::move(side.left));
+  EXPECT_THAT(flow->Write("hello"), IsOk());
+  EXPECT_THAT(flow->PatientClose(absl::Hours(1)), IsOk());
+  EXPECT_THAT(ReadAll(*side.right, 10), HoldsData("hello"));
+}
+
 TEST(TeeTest, DeadlinesOfTheFlowBreakNothing) {
   Teed teed = Teed::Reads();
   teed.flow->SetReadDeadline(absl::InfinitePast());
@@ -257,6 +276,24 @@ TEST(TeeTest, AnErrorOfARequiredSideBreaksTheNextRead) {
   // The remote learns why nobody reads.
   EXPECT_THAT(teed.far->Write("more"),
               StatusIs(absl::StatusCode::kUnavailable, HasSubstr("disk full")));
+}
+
+// A transport is aborted at most once.
+TEST(TeeTest, AnAbortAfterAnErrorOfARequiredSideIsTheOnlyOne) {
+  Pipe side = MakePipe();
+  side.right->Abort(absl::UnavailableError("disk full"));
+  std::vector<std::string> log;
+  auto hook = std::make_unique<HookFlow>();
+  hook->hooks.also_log = [&log](std::string what) {
+    if (absl::StartsWith(what, "abort")) log.push_back(what);
+  };
+  auto flow = TeeReads(std::move(hook), std::move(side.left), Required());
+  while (flow->Read().ok()) {
+  }
+  EXPECT_THAT(log, IsEmpty());
+  flow->Abort(absl::DataLossError("no"));
+  flow = nullptr;
+  EXPECT_THAT(log, ElementsAre("abort DATA_LOSS"));
 }
 
 TEST(TeeTest, AnErrorOfARequiredSideBreaksTheNextWrite) {

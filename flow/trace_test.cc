@@ -139,6 +139,23 @@ TEST(TracedAbortTest, IsToldBeforeWhatItEnds) {
   EXPECT_THAT(order, ElementsAre("abort", "aborted"));
 }
 
+TEST(TracedEndTest, IsToldOnceWhenItWasSent) {
+  std::vector<std::string> events;
+  auto traced = std::make_unique<HookFlow>();
+  int tries = 0;
+  traced->hooks.in_transit = [&] { return 3 - tries; };
+  traced->hooks.end_write = [&](absl::Time) -> absl::Status {
+    if (++tries < 3) return absl::DeadlineExceededError("flushing");
+    return absl::OkStatus();
+  };
+  const auto flow = TraceFlow(std::move(traced), [&](const TraceEvent& event) {
+    events.push_back(event.What());
+  });
+  EXPECT_THAT(flow->Shutdown(ShutdownMode::kRead), IsOk());
+  EXPECT_THAT(flow->PatientClose(absl::Hours(1)), IsOk());
+  EXPECT_THAT(events, ElementsAre("shutdown read", "shutdown write", "close"));
+}
+
 TEST(TracedAbortTest, AReadThatItEndsIsNoEndOfFile) {
   std::unique_ptr<Flow> flow;
   std::vector<TraceEvent> events;
@@ -164,6 +181,8 @@ TEST(TraceEventTest, ALineIsPrintable) {
   event.data = "a\nb\x1b";
   event.duration = absl::Nanoseconds(1500999);
   EXPECT_EQ(event.ToString(), R"(read 5 bytes "a\nb\x1b"..., 1.5ms)");
+  event.data = "abcde";
+  EXPECT_EQ(event.ToString(), R"(read 5 bytes "abcde", 1.5ms)") << "it is all";
   event = TraceEvent();
   event.operation = Operation::kClose;
   event.status = absl::UnavailableError("gone\n");

@@ -403,7 +403,6 @@ absl::Status FlowCore::CloseAfterRead(MonotonicDeadline until) {
     waits = !state_.closing() && !IsInside();
     if (waits) {
       ++closers_;
-      ++reader_awaiters_;
       if (!state_.end_requested()) close_limit_.deadline = until;  // of a flush
       state_.RequestEnd();
       task = TakeTask();
@@ -420,7 +419,6 @@ absl::Status FlowCore::CloseAfterRead(MonotonicDeadline until) {
     if (!AwaitUntil(mu_, absl::Condition(&was_read), until)) {
       GiveUpClose("another thread to read to the end");
     }
-    --reader_awaiters_;
     --closers_;
     task = TakeTask();
   }

@@ -185,9 +185,8 @@ class FlowCore {
   // Everything that is rare happens under this lock. A call that neither waits
   // nor ends anything never takes it.
   mutable absl::Mutex mu_;
-  int closers_ ABSL_GUARDED_BY(mu_) = 0;          // threads that are in Close()
-  int reader_awaiters_ ABSL_GUARDED_BY(mu_) = 0;  // ... for a reader
-  CloseLimit close_limit_ ABSL_GUARDED_BY(mu_);   // of the first Close()
+  int closers_ ABSL_GUARDED_BY(mu_) = 0;         // threads that are in Close()
+  CloseLimit close_limit_ ABSL_GUARDED_BY(mu_);  // of the first Close()
   bool awaits_refusal_ ABSL_GUARDED_BY(mu_) = false;
   std::optional<MonotonicDeadline> read_deadline_ ABSL_GUARDED_BY(mu_);
   std::optional<MonotonicDeadline> write_deadline_ ABSL_GUARDED_BY(mu_);

@@ -56,9 +56,8 @@ absl::Status WithoutContext(absl::string_view name,
 }
 
 absl::string_view FlowCore::CloseWaitsFor() const {
-  if (!state_.closing() && reader_awaiters_ != 0) {
-    return "another thread to read to the end";
-  }
+  // CloseAfterRead() has not come to Close() yet.
+  if (!state_.closing()) return "another thread to read to the end";
   switch (state_.close_phase()) {
     case ClosePhase::kNothing:
     case ClosePhase::kSignal:

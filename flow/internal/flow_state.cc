@@ -135,7 +135,8 @@ void FlowState::RequestEnd() {
 }
 
 void FlowState::Abort(const absl::Status& reason) {
-  if (aborted() || freed_ || closed_.has_value()) return;
+  // The result of Close() is known only then.
+  if (aborted() || freed_) return;
   AbortBoth(reason, reason);
 }
 
@@ -156,8 +157,6 @@ void FlowState::AbortBoth(const absl::Status& local,
 }
 
 void FlowState::ReopenRead() {
-  if (aborted() || closed_.has_value()) return;
-  if (in_ != Direction::kEnded && in_ != Direction::kBroken) return;
   in_ = Direction::kOpen;
   in_error_ = absl::OkStatus();
   read_.Reopen();

@@ -207,9 +207,9 @@ class FlowState {
   void BeginClose(bool patient, bool ends_early = false);
   // Everything in transit has arrived.
   void Arrive();
-  // Opens an inbound direction that had come to its end or to an error, since a
-  // transport was put on top that has something to read before that.
-  // Precondition: idle(), and not closing().
+  // Opens the inbound direction, since a transport was put on top that has
+  // something to read before its end. Precondition: idle(), neither closing()
+  // nor aborted(), and the direction has ended or is broken.
   void ReopenRead();
   // The deadline of a Close() has passed. Its result is `result`, and this end
   // is aborted with `local`, the remote with `remote`. Does nothing if the

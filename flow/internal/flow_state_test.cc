@@ -8,6 +8,8 @@
 
 #include <cstddef>
 #include <optional>
+#include <set>
+#include <string>
 
 #include "absl/status/status.h"
 #include "absl/status/status_matchers.h"
@@ -18,7 +20,10 @@ namespace flow::internal {
 namespace {
 
 using ::absl_testing::IsOk;
+using ::testing::AllOf;
+using ::testing::HasSubstr;
 using ::testing::Optional;
+using ::testing::StartsWith;
 using Answer = FlowState::Answer;
 using ClosePhase = FlowState::ClosePhase;
 using Hook = FlowState::Hook;
@@ -245,6 +250,78 @@ TEST_F(FlowStateTest, FreeWaitsForOtherFunctions) {
   ExpectNothingDue();
   state_.EndOther();
   Run(Hook::kFree);
+}
+
+// flow_state_exhaustive_test takes states with one text for one state.
+TEST_F(FlowStateTest, TextsOfStatesThatDifferDiffer) {
+  std::set<std::string> texts;
+  const auto expect_new = [&] {
+    EXPECT_TRUE(texts.insert(state_.DebugString()).second)
+        << state_.DebugString();
+  };
+  expect_new();
+  BeginRead();
+  expect_new();
+  BeginWrite();
+  expect_new();
+  state_.RefuseRead();
+  expect_new();
+  state_.RequestEnd();
+  expect_new();
+  Run(Hook::kRefuseRead);
+  expect_new();
+  EXPECT_NE(EndRead(0, absl::OkStatus()), std::nullopt);
+  expect_new();
+  EXPECT_EQ(EndWrite(3, absl::OkStatus()).kind, Answer::kOk);
+  expect_new();
+  state_.BeginClose(/*patient=*/true);
+  EXPECT_THAT(state_.DebugString(), HasSubstr("patient"));
+  expect_new();
+  Run(Hook::kEndWrite);
+  expect_new();
+  EXPECT_EQ(state_.TakeDue(/*closer=*/true).hook, Hook::kAwaitRemoteEnd);
+  expect_new();
+  state_.Finish(Hook::kAwaitRemoteEnd, Lost());
+  expect_new();
+  state_.Arrive();
+  expect_new();
+  EXPECT_EQ(state_.TakeDue(/*closer=*/true).hook, Hook::kFree);
+  expect_new();
+  state_.Finish(Hook::kFree, absl::OkStatus());
+  expect_new();
+}
+
+TEST_F(FlowStateTest, TheTextSaysWhatHasGoneWrongAndWhatIsDue) {
+  BeginRead();
+  EXPECT_EQ(EndRead(0, Lost()), std::nullopt);
+  EXPECT_THAT(state_.DebugString(), StartsWith("[in: broken, lost, shut; out: "
+                                               "open, running 0]"));
+  BeginWrite();
+  EXPECT_EQ(EndWrite(0, Lost()).error, Lost());
+  EXPECT_THAT(state_.DebugString(), AllOf(HasSubstr("out: broken, lost, shut"),
+                                          HasSubstr("end due")));
+}
+
+TEST_F(FlowStateTest, TheTextSaysThatACloseWasGivenUp) {
+  state_.BeginClose(/*patient=*/false);
+  Run(Hook::kEndWrite);
+  EXPECT_EQ(state_.TakeDue(/*closer=*/true).hook, Hook::kAwaitRemoteEnd);
+  state_.GiveUpClose(absl::DeadlineExceededError("late"),
+                     absl::AbortedError("local"), absl::AbortedError("remote"));
+  EXPECT_THAT(state_.DebugString(),
+              AllOf(HasSubstr("aborted: local, for the remote: remote"),
+                    HasSubstr("closing"), HasSubstr("closed: late"),
+                    HasSubstr("free when idle"), HasSubstr("abort due")));
+  Run(Hook::kAbort);
+  state_.Finish(Hook::kAwaitRemoteEnd, absl::OkStatus());
+  EXPECT_THAT(state_.DebugString(),
+              AllOf(HasSubstr("freed"), HasSubstr("free due")));
+}
+
+TEST_F(FlowStateTest, CloseFromInsideAfterAnAbortReturnsItsReason) {
+  BeginRead();
+  state_.Abort(Lost());
+  EXPECT_EQ(state_.CloseInside(absl::InvalidArgumentError("inside")), Lost());
 }
 
 TEST_F(FlowStateTest, DestructionAbortsAndFrees) {

@@ -91,5 +91,15 @@ TEST(GatheringTransportTest, NoListIsLongerThanTheKernelTakes) {
   EXPECT_THAT(transport.pieces, Each(Le(IOV_MAX)));
 }
 
+TEST(GatheringTransportTest, AfterAnErrorNoFurtherListIsSent) {
+  const std::vector<absl::string_view> views(3 * IOV_MAX, "x");
+  SendingTransport transport(10 * IOV_MAX, IOV_MAX + 5);
+  Outgoing data{absl::MakeConstSpan(views)};
+  EXPECT_THAT(transport.Write(data), StatusIs(absl::StatusCode::kDataLoss));
+  EXPECT_EQ(data.accepted(), IOV_MAX + 5);
+  // The second one was sent in part, and its rest met the error.
+  EXPECT_EQ(transport.pieces.size(), 3);
+}
+
 }  // namespace
 }  // namespace flow::internal

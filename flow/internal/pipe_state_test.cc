@@ -7,6 +7,8 @@
 #include "flow/internal/pipe_state.h"
 
 #include <optional>
+#include <set>
+#include <string>
 
 #include "absl/status/status.h"
 #include "absl/status/status_matchers.h"
@@ -22,6 +24,8 @@ namespace {
 using ::absl_testing::IsOk;
 using ::absl_testing::IsOkAndHolds;
 using ::absl_testing::StatusIs;
+using ::testing::AllOf;
+using ::testing::HasSubstr;
 using ::testing::Optional;
 
 constexpr PipeState::Side kLeft = PipeState::kLeft;
@@ -101,6 +105,40 @@ TEST_F(PipeStateTest, DataThatDidNotReachTheUserOfAnAbortedEndIsLost) {
     state.Leave(kRight, saw_all, &discarded_, &wakes_).IgnoreError();
     EXPECT_EQ(state.Leave(kLeft, true, &discarded_, &wakes_).ok(), saw_all);
   }
+}
+
+// pipe_state_exhaustive_test takes states with one text for one state.
+TEST_F(PipeStateTest, TextsOfStatesThatDifferDiffer) {
+  std::set<std::string> texts;
+  PipeState state(1);
+  const auto expect_new = [&] {
+    EXPECT_TRUE(texts.insert(state.DebugString()).second)
+        << state.DebugString();
+  };
+  expect_new();
+  EXPECT_EQ(state.Read(kLeft, 8, &discarded_, &wakes_), std::nullopt);
+  expect_new();
+  EXPECT_EQ(state.AwaitEnd(kLeft), std::nullopt);
+  expect_new();
+  EXPECT_EQ(state.AwaitRefusal(kLeft), std::nullopt);
+  expect_new();
+  PipeState::Offer bytes("abc");
+  EXPECT_EQ(state.Write(kLeft, &bytes, &wakes_), std::nullopt);
+  expect_new();
+  state.Stop(PipeState::Writer(kLeft));
+  expect_new();
+  PipeState::Offer buffer(absl::Cord("ab"), /*copied=*/false);
+  EXPECT_EQ(state.Write(kLeft, &buffer, &wakes_), std::nullopt);
+  expect_new();
+  state.Refuse(kRight, &discarded_, &wakes_);
+  expect_new();
+  EXPECT_THAT(state.EndWrite(kRight, absl::OkStatus(), &wakes_), IsOk());
+  expect_new();
+  state.Abort(kLeft, absl::DataLossError("lost"), &discarded_, &wakes_);
+  expect_new();
+  EXPECT_THAT(state.DebugString(),
+              AllOf(HasSubstr("[ended , queued 0] lost"),
+                    HasSubstr("[refused , queued 0, unwanted] ")));
 }
 
 // A Read that a Shutdown(kRead) overtook loses its data; that is on purpose.

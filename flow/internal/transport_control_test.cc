@@ -8,6 +8,7 @@
 #include <thread>
 #include <utility>
 
+#include "absl/algorithm/container.h"
 #include "absl/status/status.h"
 #include "absl/status/status_matchers.h"
 #include "absl/status/statusor.h"
@@ -35,7 +36,6 @@ using ::flow::testing::HoldsData;
 using ::flow::testing::HookFlow;
 using ::flow::testing::HookTransport;
 using ::flow::testing::Patience;
-using ::testing::Contains;
 using ::testing::HasSubstr;
 
 std::unique_ptr<Flow> Controlled(std::unique_ptr<Flow> flow,
@@ -106,6 +106,14 @@ TEST_F(TransportControlTest, AnInterruptionWakesAndTheDeadlineStays) {
   EXPECT_THAT(flow_->Read(), StatusIs(absl::StatusCode::kDeadlineExceeded));
 }
 
+TEST_F(TransportControlTest, WithoutAnInterruptionTheDeadlineCounts) {
+  control_->SetInterruptible(true);
+  flow_->SetReadDeadline(Patience());
+  std::thread writer([&] { EXPECT_THAT(remote_->Write("a"), IsOk()); });
+  EXPECT_THAT(flow_->Read(), HoldsData("a"));
+  writer.join();
+}
+
 TEST_F(TransportControlTest, EachCallAfterAnAbortGetsTheReason) {
   EXPECT_THAT(remote_->Write("unread"), IsOk());
   EXPECT_FALSE(control_->aborted());
@@ -123,17 +131,42 @@ TEST_F(TransportControlTest, EachCallAfterAnAbortGetsTheReason) {
   EXPECT_THAT(remote_->Read(), is_over);
 }
 
-TEST(TransportControlReadTest, WhatAReadTookWhenItIsAbortedIsLost) {
+// Of a flow whose own calls have not failed yet.
+TEST(TransportControlReadTest, AReadIntoAfterAnAbortTakesNothing) {
   const auto control = std::make_shared<TransportControl>();
   auto hook = std::make_unique<HookFlow>();
-  HookTransport& hooks = hook->hooks;
-  const auto flow = Controlled(std::move(hook), control);
-  hooks.read = [&](size_t) -> absl::StatusOr<absl::Cord> {
-    control->Abort(absl::UnavailableError("over"));
-    return absl::Cord("data");
+  hook->hooks.read = [](size_t) -> absl::StatusOr<absl::Cord> {
+    ADD_FAILURE() << "it reads";
+    return absl::Cord();
   };
-  EXPECT_THAT(flow->Read(), StatusIs(absl::StatusCode::kUnavailable));
-  EXPECT_THAT(hooks.log(), Contains("lose read"));
+  const auto flow = Controlled(std::move(hook), control);
+  control->Abort(absl::UnavailableError("over"));
+  char space[10];
+  EXPECT_THAT(flow->ReadInto(absl::MakeSpan(space)),
+              StatusIs(absl::StatusCode::kUnavailable, HasSubstr("over")));
+}
+
+TEST(TransportControlReadTest, WhatAReadTookWhenItIsAbortedIsLost) {
+  const absl::StatusOr<absl::Cord> kOutcomes[] = {
+      absl::Cord("data"), absl::Cord(), absl::DataLossError("no data")};
+  for (const bool into : {false, true}) {
+    for (const absl::StatusOr<absl::Cord>& outcome : kOutcomes) {
+      const auto control = std::make_shared<TransportControl>();
+      auto hook = std::make_unique<HookFlow>();
+      HookTransport& hooks = hook->hooks;
+      const auto flow = Controlled(std::move(hook), control);
+      hooks.read = [&](size_t) {
+        control->Abort(absl::UnavailableError("over"));
+        return outcome;
+      };
+      char space[10];
+      EXPECT_THAT(into ? flow->ReadInto(absl::MakeSpan(space)).status()
+                       : flow->Read().status(),
+                  StatusIs(absl::StatusCode::kUnavailable));
+      const bool took = outcome.ok() && !outcome->empty();
+      EXPECT_EQ(absl::c_linear_search(hooks.log(), "lose read"), took);
+    }
+  }
 }
 
 TEST_F(TransportControlTest, AWaitForARefusalGetsTheReason) {

@@ -38,8 +38,6 @@ using ::testing::Not;
 
 constexpr absl::Duration kWatchdog = absl::Seconds(20);
 constexpr absl::Duration kShort = absl::Milliseconds(20);
-// A wait that only an interruption ends, in a test that passes.
-constexpr absl::Duration kForever = absl::Hours(1);
 
 const absl::Status& Reset() {
   static const auto* const kReset =
@@ -439,97 +437,6 @@ TEST(FaultFlowTest, TheFirstAbortIsHandedOnAndNoOther) {
   EXPECT_THAT(log, ElementsAre("abort CANCELLED", "free"));
 }
 
-// --- Delays
-
-TEST(FaultFlowTest, ADelayIsOverInTime) {
-  Faulty f({Fault::Delay(ReadOperation(0), kShort),
-            Fault::Delay(WriteByte(1), kShort)});
-  const absl::Time start = absl::Now();
-  EXPECT_THAT(f.remote->Write("x"), IsOk());
-  EXPECT_THAT(f.flow->Read(), HoldsData("x"));
-  EXPECT_GE(absl::Now() - start, kShort);
-  EXPECT_THAT(f.flow->Write("ab"), IsOk());
-  EXPECT_GE(absl::Now() - start, 2 * kShort);
-  EXPECT_THAT(f.remote->Read(), HoldsData("ab"));
-}
-
-TEST(FaultFlowTest, ADeadlineCutsADelayShortAlsoOneThatIsSetMeanwhile) {
-  Faulty f({Fault::Delay(ReadOperation(0), kForever),
-            Fault::Delay(WriteOperation(0), kForever)});
-  f.flow->SetReadDeadline(absl::InfinitePast());
-  EXPECT_THAT(f.flow->Read(), StatusIs(absl::StatusCode::kDeadlineExceeded));
-  std::thread writer([&] {
-    EXPECT_THAT(f.flow->Write("x"),
-                StatusIs(absl::StatusCode::kDeadlineExceeded));
-  });
-  absl::SleepFor(kShort);
-  f.flow->SetWriteDeadline(absl::InfinitePast());
-  writer.join();
-  EXPECT_THAT(f.flow->Write("x"), IsOk()) << "it delays once";
-}
-
-TEST(FaultFlowTest, AbortAndShutdownReadCutADelayShort) {
-  Faulty f({Fault::Delay(ReadOperation(0), kForever),
-            Fault::Delay(WriteOperation(0), kForever)});
-  std::thread reader([&] { EXPECT_THAT(f.flow->Read(), IsEof()); });
-  std::thread writer([&] {
-    EXPECT_THAT(f.flow->Write("x"), StatusIs(absl::StatusCode::kCancelled));
-  });
-  absl::SleepFor(kShort);
-  EXPECT_THAT(f.flow->Shutdown(ShutdownMode::kRead), IsOk());
-  reader.join();
-  f.flow->Abort(absl::CancelledError("stop"));
-  writer.join();
-  EXPECT_EQ(f.flow->bytes_written(), 0);
-}
-
-TEST(FaultFlowTest, TheDeadlineOfCloseCutsTheDelayOfTheEndShort) {
-  Faulty f({Fault::Delay(WriteOperation(0), kForever)});
-  EXPECT_THAT(f.flow->Close(absl::Now() + kShort),
-              StatusIs(absl::StatusCode::kDeadlineExceeded));
-  EXPECT_THAT(f.remote->Read(), StatusIs(absl::StatusCode::kAborted));
-}
-
-// PatientClose() asks again and again whether the end was sent.
-TEST(FaultFlowTest, TheDelayOfTheEndGoesOnFromOneTryToTheNext) {
-  auto inner = std::make_unique<HookFlow>();
-  // Some arrive until the end is sent; then all have.
-  std::atomic<int64_t> in_transit = 1000000;
-  inner->hooks.in_transit = [&] {
-    return in_transit == 0 ? 0 : in_transit -= 1;
-  };
-  std::vector<absl::Time> ends;
-  inner->hooks.end_write = [&](absl::Time) {
-    in_transit = 0;
-    ends.push_back(absl::Now());
-    return absl::OkStatus();
-  };
-  const absl::Time start = absl::Now();
-  auto flow = MakeFaultFlow(std::move(inner),
-                            {Fault::Delay(WriteOperation(0), 10 * kShort)});
-  EXPECT_THAT(flow->PatientClose(kShort), IsOk());
-  ASSERT_EQ(ends.size(), 1);
-  EXPECT_GE(ends[0] - start, 10 * kShort);
-}
-
-TEST(FaultFlowTest, TheEndIsSentIfTheWriteDeadlineCutsItsDelayShort) {
-  Faulty f({Fault::Delay(WriteOperation(0), kForever)});
-  f.flow->SetWriteDeadline(absl::InfinitePast());
-  EXPECT_THAT(f.flow->Shutdown(ShutdownMode::kWrite), IsOk());
-  EXPECT_THAT(f.remote->Read(), IsEof());
-}
-
-TEST(FaultFlowTest, AnAbortByAReadBreaksTheEndThatIsDelayed) {
-  Faulty f({Fault::Delay(WriteOperation(0), kForever),
-            Fault::Abort(ReadOperation(0), absl::CancelledError("stop"))});
-  std::thread ender(
-      [&] { EXPECT_THAT(f.flow->Shutdown(ShutdownMode::kWrite), IsStop()); });
-  absl::SleepFor(kShort);
-  EXPECT_THAT(f.flow->Read(), IsStop());
-  ender.join();
-  EXPECT_THAT(f.remote->Read(), IsStop());
-}
-
 // --- Observers and names
 
 TEST(FaultFlowTest, AnObserverSeesEachOperation) {
@@ -555,6 +462,15 @@ TEST(FaultFlowTest, AnObserverSeesEachOperation) {
   EXPECT_THAT(flow->Shutdown(ShutdownMode::kWrite), IsOk());
   EXPECT_THAT(seen, ElementsAre("read 0: 3", "write 0: 2", "read 1: 0 failed",
                                 "end 1: 0"));
+}
+
+// A fault flow tells what the flow underneath tells.
+TEST(FaultFlowTest, AWaitForARefusalThatNobodyTellsEndsWithTheWrites) {
+  auto flow = MakeFaultFlow(std::make_unique<HookFlow>());
+  EXPECT_THAT(flow->AwaitRefusal(absl::InfinitePast()),
+              StatusIs(absl::StatusCode::kDeadlineExceeded));
+  EXPECT_THAT(flow->Shutdown(ShutdownMode::kWrite), IsOk());
+  EXPECT_THAT(flow->AwaitRefusal(), IsClosed());
 }
 
 TEST(FaultPlaceTest, IsPrinted) {

@@ -3,17 +3,27 @@
 
 #include "flow/testing/fault_points.h"
 
+#include <unistd.h>
+
 #include <cstddef>
+#include <iostream>
 #include <memory>
 #include <string>
 #include <thread>
 #include <utility>
 #include <vector>
 
+#include "absl/base/log_severity.h"
+#include "absl/functional/function_ref.h"
+#include "absl/log/scoped_mock_log.h"
 #include "absl/status/status.h"
 #include "absl/status/status_matchers.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/cord.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/synchronization/notification.h"
+#include "absl/time/time.h"
 #include "flow/flow.h"
 #include "flow/pipe.h"
 #include "flow/testing/fault_flow.h"
@@ -27,6 +37,8 @@ namespace {
 
 using ::absl_testing::IsOk;
 using ::absl_testing::StatusIs;
+using ::testing::_;
+using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 
@@ -242,6 +254,100 @@ TEST(ForEachFaultPointTest, TooManyPointsAreAFailure) {
   EXPECT_EQ(visit(1), 4);
   EXPECT_NONFATAL_FAILURE(EXPECT_EQ(visit(2), 4),
                           "more than 4 fault points: 8");
+}
+
+// Runs in a child, where failures of the body are real ones. Says on the
+// standard error which failures there were that are no body's, and how many
+// runs.
+void ReportFailuresOf(absl::FunctionRef<void(FaultPlan&)> body) {
+  int runs = 0;
+  ForEachFaultPoint([&](FaultPlan& plan) {
+    ++runs;
+    body(plan);
+  });
+  std::string report = absl::StrCat(runs, " runs");
+  const ::testing::TestResult& result =
+      *::testing::UnitTest::GetInstance()->current_test_info()->result();
+  for (int i = 0; i < result.total_part_count(); ++i) {
+    const ::testing::TestPartResult& part = result.GetTestPartResult(i);
+    if (absl::StrContains(part.message(), "of the body")) continue;
+    absl::StrAppend(&report, "; ", part.message());
+  }
+  std::cerr << report << std::endl;
+  ::_exit(0);
+}
+
+TEST(ForEachFaultPointDeathTest, FailuresAtTenPointsAreEnough) {
+  const auto fails_often = [](FaultPlan& plan) {
+    Pipe pipe = MakePipe();
+    auto flow = plan.Wrap(std::move(pipe.left));
+    for (int i = 0; i < 5; ++i) flow->Write("ab").IgnoreError();
+    EXPECT_FALSE(plan.fired()) << "a failure of the body";
+  };
+  EXPECT_EXIT(ReportFailuresOf(fails_often), ::testing::ExitedWithCode(0),
+              "^11 runs; Failed\nfailures at 10 of the first 10 fault points; "
+              "the other 10 are not visited\n");
+}
+
+TEST(ForEachFaultPointDeathTest, NoFaultComesAfterARunWithoutOneThatFails) {
+  const auto fails = [](FaultPlan& plan) {
+    Pipe pipe = MakePipe();
+    plan.Wrap(std::move(pipe.left))->Write("ab").IgnoreError();
+    EXPECT_TRUE(plan.fired()) << "a failure of the body";
+  };
+  EXPECT_EXIT(ReportFailuresOf(fails), ::testing::ExitedWithCode(0),
+              "^1 runs\n$");
+}
+
+TEST(ForEachFaultPointDeathTest, AFatalFailureEndsIt) {
+  const auto fails = [](FaultPlan& plan) {
+    Pipe pipe = MakePipe();
+    plan.Wrap(std::move(pipe.left))->Write("ab").IgnoreError();
+    ASSERT_FALSE(plan.fired()) << "a failure of the body";
+  };
+  EXPECT_EXIT(ReportFailuresOf(fails), ::testing::ExitedWithCode(0),
+              "^2 runs\n$");
+}
+
+TEST(ForEachFaultPointDeathTest, TheRunWithoutAFaultHasNoneToAskFor) {
+  EXPECT_DEATH(
+      ForEachFaultPoint([](FaultPlan& plan) { plan.error().IgnoreError(); }),
+      "look at fired\\(\\) first");
+}
+
+TEST(ForEachFaultPointTest, ARunThatHangsIsNamed) {
+  absl::Notification named;
+  absl::ScopedMockLog log(absl::MockLogDefault::kIgnoreUnexpected);
+  EXPECT_CALL(log, Log(absl::LogSeverity::kError, _,
+                       AllOf(HasSubstr("a run has not ended: no fault"),
+                             HasSubstr("Does it wait for a thread"))))
+      .WillOnce([&] { named.Notify(); });
+  log.StartCapturingLogs();
+  FaultPointOptions options;
+  options.modes = {FaultMode::kError};
+  options.hang_timeout = absl::Milliseconds(1);
+  ForEachFaultPoint(
+      [&](FaultPlan& plan) {
+        Pipe pipe = MakePipe();
+        plan.Wrap(std::move(pipe.left))->Write("x").IgnoreError();
+        named.WaitForNotification();
+      },
+      options);
+}
+
+// Threads may wrap flows that are then not used.
+TEST(ForEachFaultPointTest, AFlowThatIsNotUsedHasNoPoints) {
+  FaultPointOptions options;
+  options.modes = {FaultMode::kError};
+  EXPECT_EQ(ForEachFaultPoint(
+                [](FaultPlan& plan) {
+                  Pipe pipe = MakePipe();
+                  const auto unused = plan.Wrap(std::move(pipe.left));
+                  auto used = plan.Wrap(std::move(pipe.right));
+                  used->Write("x").IgnoreError();
+                },
+                options),
+            1);
 }
 
 TEST(ForEachFaultPointTest, ABodyThatWrapsNothingIsAFailure) {

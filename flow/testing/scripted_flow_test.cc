@@ -3,6 +3,7 @@
 
 #include "flow/testing/scripted_flow.h"
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <utility>
@@ -166,6 +167,44 @@ TEST(ScriptedFlowTest, AfterAFailureEverythingFailsWithoutFurtherOnes) {
   EXPECT_THAT(flow->Shutdown(ShutdownMode::kRead),
               StatusIs(absl::StatusCode::kInternal));
   EXPECT_THAT(flow->Close(), StatusIs(absl::StatusCode::kInternal));
+}
+
+// A script that was left is not taken up again.
+TEST(ScriptedFlowTest, AfterAFailureEvenWhatTheScriptSaysFails) {
+  const struct {
+    Expect entry;
+    std::function<absl::Status(Flow&)> operation;
+  } kKinds[] = {
+      {Expect::Read("x"), [](Flow& f) { return f.Read().status(); }},
+      {Expect::Write("x"), [](Flow& f) { return f.Write("x"); }},
+      {Expect::ShutdownWrite(),
+       [](Flow& f) { return f.Shutdown(ShutdownMode::kWrite); }},
+      {Expect::Close(), [](Flow& f) { return f.Close(); }},
+  };
+  for (const auto& kind : kKinds) {
+    auto flow = MakeScriptedFlow({kind.entry, Expect::Read("never")});
+    EXPECT_NONFATAL_FAILURE(flow->SetReadDeadline(absl::InfinitePast()),
+                            "Actual: SetReadDeadline(infinite-past)");
+    EXPECT_THAT(kind.operation(*flow), StatusIs(absl::StatusCode::kInternal));
+  }
+  // These return nothing that could fail.
+  const struct {
+    Expect entry;
+    std::function<void(Flow&)> operation;
+  } kQuiet[] = {
+      {Expect::ShutdownRead(),
+       [](Flow& f) { f.Shutdown(ShutdownMode::kRead).IgnoreError(); }},
+      {Expect::Abort(), [](Flow& f) { f.Abort(absl::AbortedError("")); }},
+      {Expect::SetWriteDeadline(),
+       [](Flow& f) { f.SetWriteDeadline(absl::InfinitePast()); }},
+  };
+  for (const auto& kind : kQuiet) {
+    auto flow = MakeScriptedFlow({kind.entry, Expect::Read("never")});
+    EXPECT_NONFATAL_FAILURE(flow->SetReadDeadline(absl::InfinitePast()),
+                            "Actual: SetReadDeadline(infinite-past)");
+    kind.operation(*flow);
+    EXPECT_THAT(flow->Close(), Not(IsOk()));
+  }
 }
 
 TEST(ScriptedFlowTest, OtherBytesAreShownWithTheFirstThatDiffers) {

@@ -28,6 +28,7 @@
 #include "absl/synchronization/mutex.h"
 #include "absl/synchronization/notification.h"
 #include "absl/time/time.h"
+#include "absl/types/span.h"
 #include "flow/flow.h"
 #include "flow/outgoing.h"
 #include "flow/transport.h"
@@ -140,6 +141,52 @@ class HookFlow final : public Flow {
   HookFlow(HookTransport& unowned, std::unique_ptr<HookTransport>&& transport)
       : Flow({std::move(transport)}), hooks(unowned) {}
 };
+
+// BeforeCalls()
+//
+// Returns `flow`, with a transport on top that calls `before` in each read and
+// write, and `before_end` in EndWrite(), before it hands the call on. What they
+// do happens after the Flow has let the call begin, and before the transport
+// underneath sees it.
+inline std::unique_ptr<Flow> BeforeCalls(
+    std::unique_ptr<Flow> flow, std::function<void()> before,
+    std::function<void()> before_end = [] {}) {
+  class BeforeTransport final : public ForwardingTransport {
+   public:
+    BeforeTransport(std::unique_ptr<Transport> inner,
+                    std::function<void()> before,
+                    std::function<void()> before_end)
+        : ForwardingTransport(std::move(inner)),
+          before_(std::move(before)),
+          before_end_(std::move(before_end)) {}
+
+    absl::StatusOr<absl::Cord> Read(size_t max_bytes) override {
+      before_();
+      return ForwardingTransport::Read(max_bytes);
+    }
+    absl::StatusOr<size_t> ReadInto(absl::Span<char> space) override {
+      before_();
+      return inner().ReadInto(space);
+    }
+    absl::Status Write(Outgoing& data) override {
+      before_();
+      return ForwardingTransport::Write(data);
+    }
+    absl::Status EndWrite(const absl::Status& outcome,
+                          absl::Time deadline) override {
+      before_end_();
+      return ForwardingTransport::EndWrite(outcome, deadline);
+    }
+
+   private:
+    const std::function<void()> before_;
+    const std::function<void()> before_end_;
+  };
+  return DecorateFlow(std::move(flow), [&](std::unique_ptr<Transport> inner) {
+    return std::make_unique<BeforeTransport>(
+        std::move(inner), std::move(before), std::move(before_end));
+  });
+}
 
 // Blocker
 //
