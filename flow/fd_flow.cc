@@ -22,6 +22,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "flow/flow.h"
+#include "flow/internal/call_error.h"
 #include "flow/internal/close_fd.h"
 #include "flow/internal/descriptor_transport.h"
 #include "flow/internal/fd_error.h"
@@ -29,6 +30,7 @@
 #include "flow/internal/packet_pipe.h"
 #include "flow/internal/socket_transport.h"
 #include "flow/status.h"
+#include "flow/transport.h"
 
 namespace flow {
 namespace {
@@ -44,6 +46,11 @@ struct Kind {
 absl::Status NotAStream(int fd, absl::string_view what) {
   return absl::InvalidArgumentError(
       absl::StrCat("descriptor ", fd, " is ", what));
+}
+
+// What errno says of a system call on `fd`.
+absl::Status Failed(int fd, absl::string_view call) {
+  return internal::FdError(errno, absl::StrCat("descriptor ", fd, ": ", call));
 }
 
 // An int that a socket tells of itself; -1 if it does not.
@@ -62,14 +69,13 @@ bool IsMessageQueue(int fd) {
 absl::StatusOr<Kind> KindOf(int fd) {
   struct stat info;
   if (::fstat(fd, &info) != 0) {
-    const int error = errno;
-    return WithErrno(
-        absl::InvalidArgumentError(absl::StrCat(
-            "descriptor ", fd,
-            error == EBADF ? " is not open" : " cannot be examined by fstat")),
-        error);
+    if (errno != EBADF) return Failed(fd, "fstat");
+    return WithErrno(absl::InvalidArgumentError(
+                         absl::StrCat("descriptor ", fd, " is not open")),
+                     EBADF);
   }
   const int flags = ::fcntl(fd, F_GETFL);
+  if (flags < 0) return Failed(fd, "fcntl");
   if ((flags & O_PATH) != 0) {
     return NotAStream(fd, "open as a path only (O_PATH)");
   }
@@ -100,8 +106,9 @@ absl::StatusOr<Kind> KindOf(int fd) {
     default:  // epoll, eventfd, timerfd and their kin
       return NotAStream(fd, "not a file, pipe, terminal or socket");
   }
-  if (SocketOption(fd, SO_TYPE) != SOCK_STREAM ||
-      SocketOption(fd, SO_PROTOCOL) == IPPROTO_SCTP) {
+  const int type = SocketOption(fd, SO_TYPE);
+  if (type < 0) return Failed(fd, "getsockopt");
+  if (type != SOCK_STREAM || SocketOption(fd, SO_PROTOCOL) == IPPROTO_SCTP) {
     return NotAStream(fd, "a socket that is not a stream (SOCK_STREAM)");
   }
   if (SocketOption(fd, SO_ACCEPTCONN) == 1) {
@@ -123,7 +130,9 @@ absl::StatusOr<Kind> KindOf(int fd) {
 
 // `mode` is O_RDONLY or O_WRONLY.
 absl::Status CheckMode(int fd, int mode) {
-  const int is = ::fcntl(fd, F_GETFL) & O_ACCMODE;
+  const int flags = ::fcntl(fd, F_GETFL);
+  if (flags < 0) return Failed(fd, "fcntl");
+  const int is = flags & O_ACCMODE;
   if (is == mode || is == O_RDWR) return absl::OkStatus();
   return NotAStream(
       fd, mode == O_RDONLY ? "not open for reading" : "not open for writing");
@@ -178,16 +187,18 @@ absl::StatusOr<std::unique_ptr<Flow>> MakeFlowOf(int read_fd, int write_fd,
                                   write_kind->noun, " (fd ", write_fd, ")");
     }
   }
+  absl::StatusOr<std::unique_ptr<Transport>> transport =
+      internal::MakeDescriptorTransport(read_fd, write_fd,
+                                        std::move(options.name));
+  if (!transport.ok()) return transport.status();
   std::move(close_both).Cancel();
-  return MakeFlow(internal::MakeDescriptorTransport(read_fd, write_fd,
-                                                    std::move(options.name)));
+  return MakeFlow(*std::move(transport));
 }
 
 absl::StatusOr<std::unique_ptr<Flow>> InContext(
     absl::string_view function, absl::StatusOr<std::unique_ptr<Flow>> flow) {
   if (flow.ok()) return flow;
-  return absl::Status(flow.status().code(),
-                      absl::StrCat(function, ": ", flow.status().message()));
+  return internal::CallError(function, flow.status());
 }
 
 }  // namespace

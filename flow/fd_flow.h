@@ -46,6 +46,7 @@ struct FdFlowOptions {
 //
 //  * kInvalidArgument: a descriptor is not open, or is not a stream of bytes.
 //  * kUnavailable: the connection was reset before.
+//  * The code of an errno (ErrnoOf() in status.h): a system call failed.
 //
 //   taken                      refused
 //   sockets of SOCK_STREAM     those that listen or are not connected; of other

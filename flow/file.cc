@@ -103,8 +103,10 @@ class SyncedTransport final : public ForwardingTransport {
 
   absl::Status EndWrite(const absl::Status& outcome,
                         absl::Time deadline) override {
-    // EINVAL: what has no disk, such as a FIFO, holds nothing back.
-    if (outcome.ok() && ::fsync(fd_) != 0 && errno != EINVAL) {
+    while (outcome.ok() && ::fsync(fd_) != 0) {
+      if (errno == EINTR) continue;
+      // What has no disk, such as a FIFO, holds nothing back.
+      if (errno == EINVAL) break;
       return internal::FdError(errno, "fsync");
     }
     return ForwardingTransport::EndWrite(outcome, deadline);

@@ -132,6 +132,12 @@ TEST(TakeOverTest, AUsersFileWhereTheLockWouldBeIsKept) {
   EXPECT_THAT(Listen(absl::StrCat("unix:", path)),
               StatusIs(absl::StatusCode::kAlreadyExists, HasSubstr(users)));
   EXPECT_TRUE(Exists(users));
+  // Nor does it wait for what it opens.
+  ::unlink(users.c_str());
+  ABSL_PCHECK(::mkfifo(users.c_str(), 0600) == 0);
+  EXPECT_THAT(Listen(absl::StrCat("unix:", path)),
+              StatusIs(absl::StatusCode::kAlreadyExists, HasSubstr(users)));
+  EXPECT_TRUE(Exists(users));
 }
 
 TEST(TakeOverTest, OfManyThreadsOneSucceeds) {
@@ -260,17 +266,26 @@ TEST(TakeOverTest, WhatCannotBeRemovedIsSaidWithItsCode) {
 }
 
 TEST(TakeOverTest, ASocketThatDoesNotListenYetIsSomebodys) {
-  const std::string path = absl::StrCat(NewFolder(), "/socket");
-  struct sockaddr_un address = {};
-  address.sun_family = AF_UNIX;
-  path.copy(address.sun_path, path.size());
-  const int fd = ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  ABSL_PCHECK(::bind(fd, reinterpret_cast<struct sockaddr*>(&address),
-                     sizeof(address)) == 0);
-  EXPECT_THAT(Listen(absl::StrCat("unix:", path)),
-              StatusIs(absl::StatusCode::kAlreadyExists));
-  ::close(fd);
-  EXPECT_THAT(Listen(absl::StrCat("unix:", path)), IsOk());
+  // One for datagrams will never listen.
+  for (const int type : {SOCK_STREAM, SOCK_DGRAM}) {
+    const std::string path = absl::StrCat(NewFolder(), "/socket");
+    struct sockaddr_un address = {};
+    address.sun_family = AF_UNIX;
+    path.copy(address.sun_path, path.size());
+    const int fd = ::socket(AF_UNIX, type | SOCK_CLOEXEC, 0);
+    ABSL_PCHECK(::bind(fd, reinterpret_cast<struct sockaddr*>(&address),
+                       sizeof(address)) == 0);
+    EXPECT_THAT(Listen(absl::StrCat("unix:", path)),
+                StatusIs(absl::StatusCode::kAlreadyExists));
+    ::close(fd);
+    EXPECT_THAT(Listen(absl::StrCat("unix:", path)), IsOk());
+  }
+}
+
+TEST(TakeOverTest, AnAbstractNameIsOneListeners) {
+  const std::string address = absl::StrCat("unix:@", NewFolder());
+  const auto listener = ListenOn(address);
+  EXPECT_THAT(Listen(address), StatusIs(absl::StatusCode::kAlreadyExists));
 }
 
 // --- What is left behind

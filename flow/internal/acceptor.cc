@@ -95,7 +95,7 @@ Kind KindOf(int error) {
 bool IsGone(int fd) {
   KernelAddress peer;
   char byte;
-  return ::getpeername(fd, peer.get(), &peer.size) != 0 &&
+  return ::getpeername(fd, peer.get(), &peer.size) != 0 && errno == ENOTCONN &&
          ::recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) <= 0;
 }
 
@@ -138,7 +138,8 @@ void Acceptor::Close() {
     is_closed_ = true;
     // Readable from here on, because nobody reads it.
     const uint64_t one = 1;
-    [[maybe_unused]] const auto n = ::write(closed_.get(), &one, sizeof(one));
+    while (::write(closed_.get(), &one, sizeof(one)) < 0 && errno == EINTR) {
+    }
   }
   const auto nobody_accepts = [this] {
     mu_.AssertReaderHeld();

@@ -16,18 +16,22 @@
 
 namespace flow::internal {
 
-// Returns the error `cause` with the message `function(argument): CAUSE`. It
-// has the payloads of `cause`, such as those of status.h.
-inline absl::Status CallError(absl::string_view function,
-                              absl::string_view argument,
+// Returns the error `cause` with the message `call: CAUSE`. It has the payloads
+// of `cause`, such as those of status.h.
+inline absl::Status CallError(absl::string_view call,
                               const absl::Status& cause) {
-  absl::Status error(
-      cause.code(),
-      absl::StrCat(function, "(", Escaped(argument), "): ", cause.message()));
+  absl::Status error(cause.code(), absl::StrCat(call, ": ", cause.message()));
   cause.ForEachPayload([&](absl::string_view url, const absl::Cord& payload) {
     error.SetPayload(url, payload);
   });
   return error;
+}
+
+// The same with the message `function(argument): CAUSE`.
+inline absl::Status CallError(absl::string_view function,
+                              absl::string_view argument,
+                              const absl::Status& cause) {
+  return CallError(absl::StrCat(function, "(", Escaped(argument), ")"), cause);
 }
 
 }  // namespace flow::internal

@@ -27,6 +27,7 @@
 #include "absl/types/span.h"
 #include "flow/internal/blocked_signal.h"
 #include "flow/internal/close_fd.h"
+#include "flow/internal/fd_error.h"
 #include "flow/internal/packet_pipe.h"
 
 namespace flow::internal {
@@ -54,6 +55,15 @@ ssize_t WouldWait() {
   return -1;
 }
 
+// poll(2) of one descriptor. A signal interrupts it even if it need not wait.
+int PollAtOnce(struct pollfd& polled) {
+  int ready;
+  do {
+    ready = ::poll(&polled, 1, 0);
+  } while (ready < 0 && errno == EINTR);
+  return ready;
+}
+
 // Returns the terminal that `fd` refers to; 0 if it does not say. (/dev/tty and
 // its like are not the same one for everybody.)
 unsigned int TerminalOf(int fd) {
@@ -63,9 +73,7 @@ unsigned int TerminalOf(int fd) {
 
 }  // namespace
 
-Descriptor::Kind Descriptor::KindOf(int fd) {
-  struct stat info = {};
-  if (::fstat(fd, &info) != 0) return Kind::kOther;
+Descriptor::Kind Descriptor::KindOf(int fd, const struct stat& info) {
   switch (info.st_mode & S_IFMT) {
     case S_IFREG:
     case S_IFBLK: {
@@ -73,7 +81,7 @@ Descriptor::Kind Descriptor::KindOf(int fd) {
       // wait for the disk. Some files in /proc and /sys wait as devices do.
       constexpr short kEverything = POLLIN | POLLOUT | POLLRDNORM | POLLWRNORM;
       struct pollfd polled = {fd, kEverything, 0};
-      const bool knows = ::poll(&polled, 1, 0) >= 0;
+      const bool knows = PollAtOnce(polled) >= 0;
       return knows && (polled.revents & kEverything) != kEverything
                  ? Kind::kOther
                  : Kind::kFile;
@@ -90,15 +98,23 @@ Descriptor::Kind Descriptor::KindOf(int fd) {
   }
 }
 
-Descriptor::Descriptor(int fd, int how)
-    : fd_(fd),
-      how_(how),
-      kind_(KindOf(fd)),
-      nowait_(kind_ != Kind::kFile),
-      is_stream_(kind_ != Kind::kPipe) {
+Descriptor::Descriptor(int fd, int how) : fd_(fd), how_(how) {
+  if (fd < 0) return;
   const int flags = ::fcntl(fd, F_GETFL);
-  readable_ = flags >= 0 && (flags & O_ACCMODE) != O_WRONLY;
-  writable_ = flags >= 0 && (flags & O_ACCMODE) != O_RDONLY;
+  if (flags < 0) {
+    status_ = FdError(errno, "fcntl");
+    return;
+  }
+  struct stat info;
+  if (::fstat(fd, &info) != 0) {
+    status_ = FdError(errno, "fstat");
+    return;
+  }
+  kind_ = KindOf(fd, info);
+  readable_ = (flags & O_ACCMODE) != O_WRONLY;
+  writable_ = (flags & O_ACCMODE) != O_RDONLY;
+  nowait_ = kind_ != Kind::kFile;
+  is_stream_ = kind_ != Kind::kPipe;
   if (kind_ == Kind::kSocket) {
     // Urgent data are data. Out of band they would be lost.
     const int on = 1;
@@ -136,18 +152,26 @@ ssize_t Descriptor::Read(absl::Span<char> space, bool ready) {
   if (waits && !ready && Poll(POLLIN) == 0) return WouldWait();
   const ssize_t n =
       ::read(again_ >= 0 ? again_ : fd_, space.data(), space.size());
-  // The other side has closed it.
-  if (n < 0 && errno == EIO && kind_ == Kind::kMaster) return 0;
+  if (n < 0 && errno == EIO && kind_ == Kind::kMaster) {
+    struct pollfd polled = {fd_, 0, 0};
+    // The wait that follows says why poll(2) has failed, if it still does.
+    if (PollAtOnce(polled) < 0) return WouldWait();
+    // The other side has closed it.
+    if ((polled.revents & POLLHUP) != 0) return 0;
+    errno = EIO;
+  }
   return n == 0 && !IsAtEnd() ? WouldWait() : n;
 }
 
 // Returns whether a read of 0 bytes means the end.
 bool Descriptor::IsAtEnd() const {
   if (kind_ == Kind::kPipe) {
-    // Otherwise no writer has come yet since it was first opened. (If poll(2)
-    // fails for lack of descriptors, we cannot tell.)
+    // Otherwise no writer has come yet since it was first opened. If poll(2)
+    // fails for lack of descriptors, it always will, and we cannot tell. After
+    // any other error the wait that follows can.
     struct pollfd polled = {fd_, 0, 0};
-    return ::poll(&polled, 1, 0) < 0 || (polled.revents & POLLHUP) != 0;
+    return PollAtOnce(polled) < 0 ? errno == EINVAL
+                                  : (polled.revents & POLLHUP) != 0;
   }
   struct termios terminal;
   if (kind_ != Kind::kTerminal || ::tcgetattr(fd_, &terminal) != 0) return true;
@@ -253,7 +277,7 @@ void Descriptor::OpenAgain(int access) {
 // follows, which reports it.
 short Descriptor::Poll(short events) const {
   struct pollfd polled = {fd_, events, 0};
-  return ::poll(&polled, 1, 0) > 0 ? polled.revents : short{0};
+  return PollAtOnce(polled) > 0 ? polled.revents : short{0};
 }
 
 int Descriptor::BytesInTransit() const {

@@ -11,6 +11,7 @@
 #ifndef FLOW_INTERNAL_DESCRIPTOR_H_
 #define FLOW_INTERNAL_DESCRIPTOR_H_
 
+#include <sys/stat.h>
 #include <sys/types.h>
 #include <sys/uio.h>
 
@@ -40,6 +41,8 @@ class Descriptor {
   Descriptor(const Descriptor&) = delete;
   Descriptor& operator=(const Descriptor&) = delete;
 
+  // Ok if the kernel has said what it is. Otherwise it is not to be used.
+  const absl::Status& status() const { return status_; }
   // What to wait for with poll(2).
   int fd() const { return fd_; }
   // What it is open for.
@@ -88,7 +91,7 @@ class Descriptor {
 
  private:
   enum class Kind { kFile, kPipe, kTerminal, kMaster, kSocket, kOther };
-  static Kind KindOf(int fd);
+  static Kind KindOf(int fd, const struct stat& info);
 
   ssize_t WriteToPipe(absl::Span<const struct iovec> list, bool ready);
   ssize_t WriteUnlessItWaits(absl::Span<const struct iovec> list, bool ready);
@@ -99,12 +102,13 @@ class Descriptor {
   int fd_;
   int again_ = -1;  // the same file, opened once more, non-blocking
   const int how_;
-  const Kind kind_;
-  bool readable_;
-  bool writable_;
-  bool nowait_;  // whether RWF_NOWAIT is known
+  absl::Status status_;
+  Kind kind_ = Kind::kOther;
+  bool readable_ = false;
+  bool writable_ = false;
+  bool nowait_ = true;  // whether RWF_NOWAIT is known
   bool nosignal_ = true;
-  bool is_stream_;  // as far as is known
+  bool is_stream_ = true;  // as far as is known
 };
 
 }  // namespace flow::internal

@@ -23,6 +23,7 @@
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
 #include "flow/testing/byte_pattern.h"
+#include "flow/testing/internal/failing_system_calls.h"
 #include "flow/testing/internal/raw_sockets.h"
 #include "gtest/gtest.h"
 
@@ -38,6 +39,8 @@ using ::flow::testing::RawReadToEnd;
 using ::flow::testing::RawTerminal;
 using ::flow::testing::RawUnix;
 using ::flow::testing::RawWrite;
+using ::flow::testing::SystemCallFault;
+using ::flow::testing::SystemCallScope;
 
 // Returns what a Read() of at most `max` bytes has brought, or its errno.
 std::string Read(Descriptor& descriptor, bool ready, size_t max = 1000) {
@@ -149,6 +152,20 @@ TEST(DescriptorTest, AFifoHasNotEndedBeforeItsFirstWriterHasCome) {
   ::close(writer);
   EXPECT_EQ(Read(in, /*ready=*/true), "data");
   EXPECT_EQ(Read(in, /*ready=*/true), "");
+  EXPECT_TRUE(in.Close().ok());
+  ::close(other.left);
+}
+
+TEST(DescriptorTest, AFifoHasNotEndedBecausePollHasFailed) {
+  const RawPair other = RawFifo();
+  const std::string path = absl::StrCat("/proc/self/fd/", other.left);
+  ::close(other.right);
+  Descriptor in(::open(path.c_str(), O_RDONLY | O_NONBLOCK), SHUT_RD);
+  for (const int error : {EINTR, ENOMEM}) {
+    const SystemCallScope scope(SystemCallFault{"poll", 0, error});
+    EXPECT_EQ(Read(in, /*ready=*/true), kWouldWait);
+    EXPECT_TRUE(scope.fired());
+  }
   EXPECT_TRUE(in.Close().ok());
   ::close(other.left);
 }

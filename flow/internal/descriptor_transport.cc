@@ -42,6 +42,11 @@ class DescriptorTransport final : public GatheringTransport {
         in_(read_fd, SHUT_RD),
         out_(write_fd, SHUT_WR) {}
 
+  // If it is not Ok, the transport is not to be used.
+  absl::Status status() const {
+    return in_.status().ok() ? out_.status() : in_.status();
+  }
+
   absl::StatusOr<absl::Cord> Read(size_t max_bytes) override {
     if (!BeginRead()) return absl::Cord();
     absl::StatusOr<absl::Cord> data = ReadBlock(max_bytes);
@@ -273,16 +278,20 @@ class DescriptorTransport final : public GatheringTransport {
 
 }  // namespace
 
-std::unique_ptr<Transport> MakeDescriptorTransport(int read_fd, int write_fd,
-                                                   std::string name) {
+absl::StatusOr<std::unique_ptr<Transport>> MakeDescriptorTransport(
+    int read_fd, int write_fd, std::string name) {
   if (read_fd == write_fd) {
     // What is open one way only has one direction, and closing is its end.
-    const int mode = ::fcntl(read_fd, F_GETFL) & O_ACCMODE;
+    const int flags = ::fcntl(read_fd, F_GETFL);
+    if (flags < 0) return FdError(errno, "fcntl");
+    const int mode = flags & O_ACCMODE;
     if (mode == O_RDONLY) write_fd = -1;
     if (mode == O_WRONLY) read_fd = -1;
   }
-  return std::make_unique<DescriptorTransport>(read_fd, write_fd,
-                                               std::move(name));
+  auto transport =
+      std::make_unique<DescriptorTransport>(read_fd, write_fd, std::move(name));
+  if (absl::Status s = transport->status(); !s.ok()) return s;
+  return transport;
 }
 
 }  // namespace flow::internal

@@ -13,6 +13,7 @@
 #include <memory>
 #include <string>
 
+#include "absl/status/statusor.h"
 #include "flow/transport.h"
 
 namespace flow::internal {
@@ -20,9 +21,10 @@ namespace flow::internal {
 // MakeDescriptorTransport()
 //
 // Returns a transport that owns both descriptors, which are open and may be the
-// same.
-std::unique_ptr<Transport> MakeDescriptorTransport(int read_fd, int write_fd,
-                                                   std::string name);
+// same. They stay the caller's if the kernel does not say what they are, which
+// is an error.
+absl::StatusOr<std::unique_ptr<Transport>> MakeDescriptorTransport(
+    int read_fd, int write_fd, std::string name);
 
 }  // namespace flow::internal
 

@@ -128,7 +128,8 @@ void FdWaiter::Wake() {
   if (wake_fd_ < 0 || woken_) return;
   woken_ = true;
   const uint64_t one = 1;
-  [[maybe_unused]] const auto n = ::write(wake_fd_, &one, sizeof(one));
+  while (::write(wake_fd_, &one, sizeof(one)) < 0 && errno == EINTR) {
+  }
 }
 
 }  // namespace flow::internal

@@ -93,7 +93,11 @@ absl::StatusOr<ListeningSocket> ListenOn(const KernelAddress& address,
     }
     SetTcpOptions(fd, options.accepted);
     if (::bind(fd, address.get(), address.size) != 0) return BindError(errno);
-    ::getsockname(fd, socket.address.get(), &socket.address.size);
+    // The port, if that was left to the kernel.
+    socket.address.size = sizeof(socket.address.storage);
+    if (::getsockname(fd, socket.address.get(), &socket.address.size) != 0) {
+      return FdError(errno, "getsockname");
+    }
   }
   if (::listen(fd, options.backlog) != 0) return BindError(errno, "listen");
   return socket;
@@ -128,16 +132,21 @@ int Get(int fd, int option) {
 
 absl::Status CheckListens(int fd) {
   const int domain = Get(fd, SO_DOMAIN);
-  if (domain < 0) {
+  if (domain < 0 && errno == ENOTSOCK) {
     return absl::InvalidArgumentError("the descriptor is not a socket");
   }
+  const int type = Get(fd, SO_TYPE);
+  const int listens = Get(fd, SO_ACCEPTCONN);
+  if (domain < 0 || type < 0 || listens < 0) {
+    return FdError(errno, "getsockopt");
+  }
   const bool is_ip = domain == AF_INET || domain == AF_INET6;
-  if ((!is_ip && domain != AF_UNIX) || Get(fd, SO_TYPE) != SOCK_STREAM ||
+  if ((!is_ip && domain != AF_UNIX) || type != SOCK_STREAM ||
       Get(fd, SO_PROTOCOL) == IPPROTO_SCTP) {
     return absl::InvalidArgumentError(
         "the descriptor is neither a TCP socket nor a Unix stream socket");
   }
-  if (Get(fd, SO_ACCEPTCONN) != 1) {
+  if (listens != 1) {
     return absl::InvalidArgumentError(
         "the socket does not listen (a connection is for MakeFdFlow())");
   }
@@ -172,10 +181,12 @@ absl::StatusOr<ListeningSocket> AdoptListeningSocket(
   }
   if (absl::Status s = CheckListens(own); !s.ok()) return s;
   const int flags = ::fcntl(own, F_GETFL);
-  if (::fcntl(own, F_SETFL, flags | O_NONBLOCK) != 0) {
+  if (flags < 0 || ::fcntl(own, F_SETFL, flags | O_NONBLOCK) != 0) {
     return FdError(errno, "fcntl");
   }
-  socket.address = LocalAddressOf(own);
+  if (::getsockname(own, socket.address.get(), &socket.address.size) != 0) {
+    return FdError(errno, "getsockname");
+  }
   if (!socket.address.is_unix()) SetTcpOptions(own, accepted);
   return socket;
 }

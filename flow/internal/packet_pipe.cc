@@ -13,10 +13,10 @@
 namespace flow::internal {
 namespace {
 
-// Returns how many bytes are in a pipe; 0 if it does not say.
+// Returns how many bytes are in a pipe; -1 if it does not say.
 int Content(int fd) {
   int size = 0;
-  return ::ioctl(fd, FIONREAD, &size) == 0 ? size : 0;
+  return ::ioctl(fd, FIONREAD, &size) == 0 ? size : -1;
 }
 
 }  // namespace
@@ -38,7 +38,10 @@ PipeKind KindOfPipe(int fd) {
       ::read(copy[0], &first, 1) != 1) {
     return PipeKind::kUnknown;
   }
-  return Content(copy[0]) == 0 ? PipeKind::kPackets : PipeKind::kStream;
+  const int rest = Content(copy[0]);
+  return rest < 0    ? PipeKind::kUnknown
+         : rest == 0 ? PipeKind::kPackets
+                     : PipeKind::kStream;
 }
 
 }  // namespace flow::internal

@@ -135,8 +135,10 @@ absl::Status CheckIsLeftOver(const KernelAddress& address) {
   // not notice, and need not listen yet.
   OwnedFd fd(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
   if (fd.get() < 0) return FdError(errno, "socket");
-  const int error =
-      ::connect(fd.get(), address.get(), address.size) == 0 ? 0 : errno;
+  int error;
+  do {
+    error = ::connect(fd.get(), address.get(), address.size) == 0 ? 0 : errno;
+  } while (error == EINTR);
   switch (error) {
     case ECONNREFUSED:
       return absl::OkStatus();

@@ -69,18 +69,19 @@ constexpr size_t kNotQueued = size_t{64} << 20;
 // What Close() discards at a time, from a peer that has not taken all.
 constexpr size_t kDiscardedAtOnce = size_t{1} << 20;
 
-int DomainOf(int fd) {
+int DomainOf(int fd, const KernelAddress& remote) {
   int domain = AF_UNSPEC;
   socklen_t size = sizeof(domain);
-  ::getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &size);
-  return domain;
+  return ::getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &size) == 0
+             ? domain
+             : remote.storage.ss_family;
 }
 
 class SocketTransport final : public GatheringTransport {
  public:
   SocketTransport(int fd, std::string name, const KernelAddress& remote)
       : fd_(fd),
-        domain_(DomainOf(fd)),
+        domain_(DomainOf(fd, remote)),
         is_tcp_(domain_ == AF_INET || domain_ == AF_INET6),
         name_(std::move(name)),
         local_address_(LocalAddressOf(fd).ToString()),
@@ -448,7 +449,8 @@ class SocketTransport final : public GatheringTransport {
     struct sockaddr_storage peer;
     socklen_t size = sizeof(peer);
     return ::getpeername(fd_, reinterpret_cast<struct sockaddr*>(&peer),
-                         &size) != 0;
+                         &size) != 0 &&
+           errno == ENOTCONN;
   }
 
   // Ends the connection so that the peer gets an error.
@@ -471,7 +473,7 @@ class SocketTransport final : public GatheringTransport {
     int error = 0;
     socklen_t size = sizeof(error);
     if (::getsockopt(fd_, SOL_SOCKET, SO_ERROR, &error, &size) != 0) {
-      error = errno;
+      return KeepError(errno, "getsockopt");
     }
     if (error == EPIPE) {
       if (error_after_end_.ok()) error_after_end_ = FdError(error, tried);
