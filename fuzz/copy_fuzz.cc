@@ -10,8 +10,8 @@
 //    in order;
 //  * the status, the side that failed, and the statistics of each sink;
 //  * a copy that is resumed goes on where it was;
-//  * Copy() ends nothing, and a sink that is closed if its result is Ok, and
-//    aborted otherwise, sees a clean end only if it has everything.
+//  * Copy() ends its sinks if it is told to, and nothing otherwise; in either
+//    case a sink sees a clean end only if it has everything.
 //
 // A source whose plan is over ends; a sink takes all. `copy` first writes what
 // an earlier copy has left over, and leaves out a sink that misses bytes.
@@ -68,6 +68,7 @@ enum Word {
   kGoOn,
   kCopy,
   kReadAll,
+  kCloses,
 };
 
 Grammar Words() {
@@ -88,6 +89,7 @@ Grammar Words() {
       {kGoOn, "go_on SIZE"},
       {kCopy, "copy"},
       {kReadAll, "read_all SIZE"},
+      {kCloses, "closes no|yes"},
   };
   grammar.large_sizes = {100, 511, 512, 4097};
   return grammar;
@@ -137,8 +139,8 @@ size_t HoursUntil(absl::Time deadline) {
 
 std::string ToString(const Calls& calls) {
   static constexpr const char* kNames[] = {
-      "read",     "write",       "read_deadline", "write_deadline",
-      "on_write", "on_deadline", "unwanted"};
+      "read",        "write", "read_deadline", "write_deadline", "on_write",
+      "on_deadline", "end",   "abort",         "unwanted"};
   return absl::StrJoin(calls, ", ", [](std::string* out, const Call& call) {
     absl::StrAppend(out, kNames[call.what], " ", Name(call.party), " ",
                     call.number);
@@ -203,13 +205,14 @@ class PlannedTransport final : public Transport {
   }
   absl::Status EndWrite(const absl::Status& outcome, absl::Time) override {
     if (!outcome.ok()) return absl::OkStatus();  // it has just failed
-    calls_.push_back({Call::kUnwanted, party_});
-    taken_.is_whole = true;
-    return absl::OkStatus();
+    calls_.push_back({Call::kEnd, party_});
+    const Step step = Next(plan_).value_or(Step());
+    taken_.is_whole = step.outcome == Outcome::kOk;
+    return taken_.is_whole ? absl::OkStatus() : ToStatus(step.outcome);
   }
   void RefuseRead() override { calls_.push_back({Call::kUnwanted, party_}); }
   void Abort(const absl::Status&) override {
-    calls_.push_back({Call::kUnwanted, party_});
+    calls_.push_back({Call::kAbort, party_});
   }
   void SetReadDeadline(absl::Time deadline) override {
     calls_.push_back({Call::kSetReadDeadline, party_, HoursUntil(deadline)});
@@ -304,6 +307,9 @@ class Run {
       case kGoOn:
         options_.go_on = number;
         break;
+      case kCloses:
+        options_.closes = number != 0;
+        break;
       case kCopy:
         WriteRests();
         if (!live_.empty()) CopyAll();
@@ -367,6 +373,7 @@ class Run {
     if (options_.bounds_writes) {
       options.write_timeout = absl::Hours(kWriteHours);
     }
+    if (options_.closes) options.close_timeout = absl::Hours(kCloseHours);
     options.on_write = [this](int64_t bytes) {
       calls_.push_back({Call::kOnWrite, kSource, static_cast<size_t>(bytes)});
     };
@@ -397,10 +404,12 @@ class Run {
       CheckResult(results[i], expected[i]);
       CheckConservation(results[i], read);
       const int party = live_[i];
+      closed_[party] = options_.closes;
       ABSL_CHECK(taken_[party].bytes == model_.taken(party));
-      // The copy may have gone on without it.
-      if (taken_[party].bytes.size() + results[i].unwritten.size() ==
-          model_.copied().size()) {
+      // The copy may have gone on without it, or have ended it.
+      if (!closed_[party] &&
+          taken_[party].bytes.size() + results[i].unwritten.size() ==
+              model_.copied().size()) {
         complete.push_back(party);
       }
       results_[party] = std::move(results[i]);
@@ -417,6 +426,10 @@ class Run {
     ABSL_CHECK_EQ(statistics.reads, static_cast<int64_t>(expected.reads));
     ABSL_CHECK_EQ(statistics.writes, static_cast<int64_t>(expected.writes));
     ABSL_CHECK(statistics.duration >= absl::ZeroDuration());
+    ABSL_CHECK(absl::StartsWith(
+        statistics.ToString(),
+        absl::StrCat(expected.bytes, expected.bytes == 1 ? " byte" : " bytes",
+                     " in ")));
   }
 
   // Without the model, so that a mistake of both is found.
@@ -445,15 +458,19 @@ class Run {
     return -1;
   }
 
-  // Ends each sink by its result, as `close_timeout` would.
+  // Ends each sink by its result, unless Copy() did.
   void End() {
     for (int party = 1; party <= static_cast<int>(sinks_.size()); ++party) {
-      const CopyResult& result = results_[party];
-      ABSL_CHECK(!taken_[party].is_whole);
-      if (!result.status.ok()) sink(party).Abort(result.status);
-      ABSL_CHECK_EQ(sink(party).Close().ok(), result.status.ok());
-      ABSL_CHECK_EQ(taken_[party].is_whole, result.status.ok());
-      if (result.status.ok()) {
+      const absl::Status& status = results_[party].status;
+      bool is_whole = status.ok();
+      if (!closed_[party]) {
+        ABSL_CHECK(!taken_[party].is_whole);
+        if (!is_whole) sink(party).Abort(status);
+        if (is_whole) is_whole = model_.End(party).ok();
+      }
+      ABSL_CHECK_EQ(sink(party).Close().ok(), is_whole);
+      ABSL_CHECK_EQ(taken_[party].is_whole, is_whole);
+      if (is_whole) {
         ABSL_CHECK(taken_[party].bytes == model_.copied())
             << Name(party) << " looks whole";
       }
@@ -468,6 +485,7 @@ class Run {
   std::array<Plan, 4> plans_;
   std::array<Taken, 4> taken_;
   std::array<CopyResult, 4> results_;  // of the last copy
+  std::array<bool, 4> closed_ = {};    // by it
   Calls calls_;
   std::unique_ptr<Flow> source_;
   std::vector<std::unique_ptr<Flow>> sinks_;

@@ -62,6 +62,8 @@ struct Call {
     kSetWriteDeadline,
     kOnWrite,
     kOnDeadline,
+    kEnd,
+    kAbort,
     kUnwanted,
   };
   What what;
@@ -77,6 +79,7 @@ using Calls = std::vector<Call>;
 inline constexpr size_t kNoDeadline = 0;
 inline constexpr size_t kReadHours = 1;
 inline constexpr size_t kWriteHours = 2;
+inline constexpr size_t kCloseHours = 3;
 
 struct Options {
   size_t max_read = CopyOptions().max_read;
@@ -85,6 +88,7 @@ struct Options {
   bool outlives_sinks = false;
   bool bounds_reads = false;
   bool bounds_writes = false;
+  bool closes = false;
   size_t go_on = 0;  // how often; 0: there is no function to ask
 };
 
@@ -145,23 +149,32 @@ class Model {
     return result;
   }
 
+  // Of a sink that is closed and has not failed. An error must last.
+  Result End(int party) {
+    calls_.push_back({Call::kEnd, party});
+    const Step step = Next(parties_[party].plan).value_or(Step());
+    if (step.outcome == Outcome::kLate) return {Outcome::kOther, party};
+    if (step.outcome == Outcome::kLying) return {Outcome::kBroken, party};
+    return {step.outcome, party};
+  }
+
   // `sinks` are parties. Returns the result of the whole.
   Result Copy(const Options& options, const std::vector<int>& sinks,
               std::vector<Expected>* results) {
-    results->assign(sinks.size(), {});
-    if (options.exactly && !options.max_bytes) {
-      return EndAll({Outcome::kOther}, Side::kNone, results);
+    Result result = CopyOnly(options, sinks, results);
+    if (!options.closes) return result;
+    for (size_t i = 0; i < sinks.size(); ++i) {
+      if (!(*results)[i].result.ok()) Abort(sinks[i]);
     }
-    if (options.max_bytes == size_t{0}) return {};
-    go_on_ = options.go_on;
-    const Result result = ReadAndWrite(options, sinks, results);
-    if (options.bounds_reads) {
-      calls_.push_back({Call::kSetReadDeadline, kSource, kNoDeadline});
-    }
-    if (options.bounds_writes) {
-      for (int sink : sinks) {
-        calls_.push_back({Call::kSetWriteDeadline, sink, kNoDeadline});
+    for (size_t i = 0; i < sinks.size(); ++i) {
+      Expected& expected = (*results)[i];
+      if (!expected.result.ok()) continue;
+      if (sinks.size() > 1) {
+        calls_.push_back({Call::kSetWriteDeadline, sinks[i], kCloseHours});
       }
+      expected.result = End(sinks[i]);
+      if (!expected.result.ok()) expected.failed = Side::kSink;
+      if (result.ok()) result = expected.result;
     }
     return result;
   }
@@ -183,8 +196,34 @@ class Model {
     Plan plan;
     std::string taken;
     bool over = false;
+    bool aborted = false;
     Result end;  // of all calls since
   };
+
+  void Abort(int party) {
+    if (std::exchange(parties_[party].aborted, true)) return;
+    calls_.push_back({Call::kAbort, party});
+  }
+
+  Result CopyOnly(const Options& options, const std::vector<int>& sinks,
+                  std::vector<Expected>* results) {
+    results->assign(sinks.size(), {});
+    if (options.exactly && !options.max_bytes) {
+      return EndAll({Outcome::kOther}, Side::kNone, results);
+    }
+    if (options.max_bytes == size_t{0}) return {};
+    go_on_ = options.go_on;
+    const Result result = ReadAndWrite(options, sinks, results);
+    if (options.bounds_reads) {
+      calls_.push_back({Call::kSetReadDeadline, kSource, kNoDeadline});
+    }
+    if (options.bounds_writes) {
+      for (int sink : sinks) {
+        calls_.push_back({Call::kSetWriteDeadline, sink, kNoDeadline});
+      }
+    }
+    return result;
+  }
 
   Result ReadAndWrite(const Options& options, const std::vector<int>& sinks,
                       std::vector<Expected>* results) {
@@ -222,6 +261,7 @@ class Model {
         }
         expected.result = written;
         expected.failed = Side::kSink;
+        if (options.closes) Abort(sinks[i]);
         if (first_error.ok()) first_error = written;
         stopped = !options.outlives_sinks;
       }

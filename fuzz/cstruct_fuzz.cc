@@ -403,8 +403,10 @@ class Model {
   static void ReadFlow(const Window& a, const Window& b, size_t max_bytes) {
     // Of a long one, not byte by byte: that takes long and shows nothing more.
     max_bytes = std::max(max_bytes, (a.size + b.size) / 32 + 1);
-    const std::unique_ptr<Flow> flow = MakeCstructFlow(
-        std::vector<Cstruct>{a.real, b.real}, std::vector<Cstruct>{});
+    const std::unique_ptr<Flow> flow =
+        b.size == 0 ? MakeCstructFlow(a.real, Cstruct())
+                    : MakeCstructFlow(std::vector<Cstruct>{a.real, b.real},
+                                      std::vector<Cstruct>{});
     for (absl::string_view rest : {a.view(), b.view()}) {
       while (!rest.empty()) {
         const absl::StatusOr<absl::Cord> data = flow->Read(max_bytes);
@@ -419,8 +421,10 @@ class Model {
 
   // Fills one window, then the other one. They may overlap.
   static void WriteFlow(const Window& a, const Window& b, size_t size) {
-    const std::unique_ptr<Flow> flow = MakeCstructFlow(
-        std::vector<Cstruct>{}, std::vector<Cstruct>{a.real, b.real});
+    const std::unique_ptr<Flow> flow =
+        b.size == 0 ? MakeCstructFlow(Cstruct(), a.real)
+                    : MakeCstructFlow(std::vector<Cstruct>{},
+                                      std::vector<Cstruct>{a.real, b.real});
     absl::string_view rest = Pattern(0, size);
     const absl::Status status = flow->Write(rest);
     const size_t fits = std::min(size, a.size + b.size);

@@ -50,7 +50,17 @@ enum Word { kInput, kRead, kReadInto, kRefuse, kAbort };
 enum class Shape { kByte, kBuffer, kSized, kTransport };
 
 // What an input does, and how a buffer that it gives is made.
-enum class Act { kGive, kEnd, kFail, kLate, kLie, kReenter, kRefuse, kAbort };
+enum class Act {
+  kGive,
+  kEnd,
+  kFail,
+  kLate,
+  kLie,
+  kReenter,
+  kRefuse,
+  kAbort,
+  kClose
+};
 enum class Form { kFlat, kShared, kChunks };
 
 Grammar ReadGrammar() {
@@ -58,7 +68,7 @@ Grammar ReadGrammar() {
   grammar.settings = "byte|buffer|sized|transport";
   grammar.words = {
       {kInput,
-       "input give|end|fail|late|lie|reenter|refuse|abort SIZE "
+       "input give|end|fail|late|lie|reenter|refuse|abort|close SIZE "
        "flat|shared|chunks"},
       {kRead, "read SIZE"},
       {kReadInto, "read_into SIZE"},
@@ -145,6 +155,7 @@ class PlannedInput {
   size_t max_bytes() const { return max_bytes_; }
   Act act() const { return act_; }
   const absl::Status& outcome() const { return outcome_; }
+  const absl::Status& closed_inside() const { return closed_inside_; }
   bool lied() const { return lied_; }
 
  private:
@@ -183,6 +194,11 @@ class PlannedInput {
       case Act::kAbort:
         flow_->Abort(absl::CancelledError("aborted"));
         break;
+      case Act::kClose:
+        // It would wait for itself.
+        closed_inside_ = flow_->Close();
+        ABSL_CHECK(absl::IsInvalidArgument(closed_inside_));
+        break;
       case Act::kGive:
       case Act::kEnd:
       case Act::kLie:
@@ -205,6 +221,7 @@ class PlannedInput {
   size_t max_bytes_ = 0;
   Act act_ = Act::kEnd;
   absl::Status outcome_;
+  absl::Status closed_inside_;
   bool lied_ = false;
 };
 
@@ -255,7 +272,7 @@ class Model {
       }
       case kAbort:
         flow_->Abort(absl::CancelledError("aborted"));
-        NoteAbort();
+        NoteAbort(absl::CancelledError("aborted"));
         break;
     }
   }
@@ -277,8 +294,8 @@ class Model {
   }
 
  private:
-  void NoteAbort() {
-    aborted_ = absl::CancelledError("aborted");
+  void NoteAbort(const absl::Status& reason) {
+    if (aborted_.ok()) aborted_ = reason;  // the first one counts
     if (broken_.ok()) broken_ = aborted_;
   }
 
@@ -360,8 +377,9 @@ class Model {
 
   // Compares with what the input has done.
   void ExpectOfInput(const absl::StatusOr<size_t>& size) {
-    if (input_.act() == Act::kAbort) {
-      NoteAbort();
+    if (input_.act() == Act::kAbort || input_.act() == Act::kClose) {
+      NoteAbort(input_.act() == Act::kAbort ? absl::CancelledError("aborted")
+                                            : input_.closed_inside());
       ABSL_CHECK_EQ(size.status(), broken_);
       return;
     }

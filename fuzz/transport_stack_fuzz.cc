@@ -22,6 +22,7 @@
 #include <cstdint>
 #include <limits>
 #include <memory>
+#include <sstream>
 #include <string>
 #include <utility>
 #include <vector>
@@ -30,6 +31,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/cord.h"
+#include "absl/strings/match.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "absl/types/span.h"
@@ -128,13 +130,12 @@ class ForwardTransport final : public ForwardingTransport {
 
 // Where what a tee has seen goes. It must not matter.
 std::unique_ptr<Flow> MakeSide(size_t kind) {
-  FunctionFlowOptions options;
-  if (kind == 0) options.output = OutputDiscarded();
+  if (kind == 0) return MakeOutputFlow(OutputDiscarded());
   if (kind == 1) {
-    options.output = Output::Buffers(
-        [](absl::Cord) { return absl::DataLossError("of the side"); });
+    return MakeOutputFlow(Output::Buffers(
+        [](absl::Cord) { return absl::DataLossError("of the side"); }));
   }
-  return MakeFunctionFlow(std::move(options));
+  return MakeFunctionFlow({});
 }
 
 std::unique_ptr<Flow> Put(Decorator decorator, size_t side,
@@ -150,7 +151,11 @@ std::unique_ptr<Flow> Put(Decorator decorator, size_t side,
       options.max_data = 4;
       return TraceFlow(
           std::move(flow),
-          [](const TraceEvent& event) { ABSL_CHECK(!event.What().empty()); },
+          [](const TraceEvent& event) {
+            std::ostringstream out;
+            TraceTo(out, "t")(event);
+            ABSL_CHECK(absl::StartsWith(out.str(), "t: " + event.What()));
+          },
           options);
     }
     case kLimit:
@@ -458,6 +463,11 @@ class Run {
                   bare.flow().bytes_in_transit());
     ABSL_CHECK_EQ(stacked.flow().can_be_refused(),
                   bare.flow().can_be_refused());
+    ABSL_CHECK_EQ(stacked.flow().local_address(), bare.flow().local_address());
+    ABSL_CHECK_EQ(stacked.flow().remote_address(),
+                  bare.flow().remote_address());
+    ABSL_CHECK_EQ(stacked.flow().peer().status().code(),
+                  bare.flow().peer().status().code());
   }
 
   std::array<End, 2> bare_;
