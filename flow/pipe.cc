@@ -27,6 +27,7 @@
 #include "absl/time/time.h"
 #include "absl/types/span.h"
 #include "flow/flow.h"
+#include "flow/internal/brief_wait.h"
 #include "flow/internal/buffer_size.h"
 #include "flow/internal/byte_queue.h"
 #include "flow/internal/compact.h"
@@ -66,6 +67,7 @@ class SharedState {
     PipeState::Wakes wakes = 0;
     mu_.Lock();
     auto result = step(state_, &discarded, &wakes);
+    bool has_looked = false;
     while (ABSL_PREDICT_FALSE(!result.has_value())) {
       // A write that waits may have handed over a part.
       Wake(std::exchange(wakes, 0));
@@ -74,7 +76,18 @@ class SharedState {
         state_.Stop(call);
         result = absl::DeadlineExceededError("the deadline has passed");
       } else {
-        waiting(call).woken.WaitWithTimeout(&mu_, left);
+        // Whoever wakes a call does so without the lock. So after a brief wait
+        // it looks again before it sleeps, or it would sleep through that.
+        Waiting& me = waiting(call);
+        if (!has_looked && me.brief.is_worthwhile()) {
+          const uint32_t seen = me.brief.wakes();
+          mu_.Unlock();
+          has_looked = !me.brief.Await(seen);
+          mu_.Lock();
+        } else {
+          me.woken.WaitWithTimeout(&mu_, left);
+          has_looked = false;
+        }
         result = step(state_, &discarded, &wakes);
       }
     }
@@ -98,6 +111,7 @@ class SharedState {
   struct Waiting {
     absl::CondVar woken;
     internal::MonotonicDeadline deadline;  // guarded by `mu_`
+    internal::BriefWait brief;
   };
 
   // That of the lowest bit of `calls`.
@@ -107,7 +121,9 @@ class SharedState {
 
   void Wake(PipeState::Wakes calls) {
     for (; ABSL_PREDICT_FALSE(calls != 0); calls &= calls - 1) {
-      waiting(calls).woken.Signal();
+      Waiting& call = waiting(calls);
+      call.brief.Wake();
+      call.woken.Signal();
     }
   }
 

@@ -59,7 +59,7 @@ Output OutputString(std::string* sink) {
                            -> absl::StatusOr<size_t> {
     size_t size = 0;
     for (absl::string_view piece : list) {
-      sink->append(piece);
+      sink->append(piece.data(), piece.size());
       size += piece.size();
     }
     return size;
