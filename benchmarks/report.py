@@ -41,7 +41,7 @@ def read_results(files):
             if run.get('error_occurred'):
                 sys.exit(f'{run["name"]}: {run["error_message"]}')
             unit = {'ns': 1, 'us': 1e3, 'ms': 1e6, 's': 1e9}[run['time_unit']]
-            # Two threads have no CPU time in common.
+            # Two threads, or one and the kernel, have no CPU time in common.
             clock = 'real' if '/real_time' in run['name'] else 'cpu'
             times.setdefault(run['run_name'], []).append(
                 run[f'{clock}_time'] * unit)
@@ -58,11 +58,14 @@ class Figure:
         fields = [field.strip() for field in line.split('|')]
         if len(fields) != 5:
             sys.exit(f'{BARS}: not five fields: {line}')
-        self.what, self.name, self.bar, limit, self.limit_name = fields
-        self.is_known = self.name in times and (not limit or limit in times)
+        self.what, self.name, self.bar, limits, self.limit_name = fields
+        needed = [self.name] + limits.split()
+        self.is_known = all(name in times for name in needed)
         if not self.is_known:
             return
         own = times[self.name]
+        limit = min(limits.split(), default=None,
+                    key=lambda name: statistics.median(times[name]))
         self.ns = statistics.median(own)
         self.limit_ns = self.ratio = None
         if limit:
@@ -85,8 +88,8 @@ class Figure:
             else:
                 # A run begins with blocks that are not one iteration's.
                 value = statistics.median(times[self.name, match[2]])
-                value = round(value - 0.05, 1)
-                self.counted = f'{max(value, 0):g} {match[2]}'
+                value = math.floor(value) if value % 1 < 0.1 else round(value, 1)
+                self.counted = f'{value:,} {match[2]}'
             self.met = value <= float(match[1])
 
     def ratio_text(self):

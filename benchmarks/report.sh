@@ -8,12 +8,12 @@
 #   benchmarks/report.sh            measures, ten minutes on an idle machine
 #   benchmarks/report.sh --doc      also replaces the tables and the picture of
 #                                   docs/performance.md
-#   benchmarks/report.sh --quick    runs each benchmark for a moment, so that the
-#                                   figures mean nothing
+#   benchmarks/report.sh --quick    runs each benchmark for a moment, so that its
+#                                   times mean nothing: for copies and blocks
 #
-# The clock is the CPU's, that of the wall where two threads work together. Each
-# benchmark runs nine times, in an order that changes, so that a busy moment of
-# the machine meets all of them.
+# The clock is the CPU's, or that of the wall for two threads and for copies
+# between descriptors. Each benchmark runs nine times, in an order that changes,
+# so that a busy moment of the machine meets all of them.
 
 set -euo pipefail
 cd "$(dirname "$(realpath "${BASH_SOURCE[0]}")")/.."

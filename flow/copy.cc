@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <iterator>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -21,6 +22,8 @@
 #include "absl/types/span.h"
 #include "flow/flow.h"
 #include "flow/internal/byte_queue.h"
+#include "flow/internal/kernel_copy.h"
+#include "flow/internal/kernel_end.h"
 #include "flow/internal/monotonic_deadline.h"
 #include "flow/status.h"
 
@@ -82,7 +85,13 @@ class CopyRun {
         sinks_(sinks),
         options_(options),
         results_(results),
-        live_(sinks.size()) {}
+        live_(sinks.size()) {
+    const bool may_move = sinks.size() == 1 && !options.through_memory &&
+                          options.max_read >= internal::kMinSplice;
+    if (may_move && internal::KernelCopy::IsPossible(source, *sinks.front())) {
+      in_kernel_.emplace(source, *sinks.front());
+    }
+  }
 
   // Returns the error of the source, or else of the first sink that failed.
   absl::Status Run() {
@@ -117,6 +126,12 @@ class CopyRun {
         source_.SetReadDeadline(
             MonotonicDeadline::In(options_.read_timeout).ToTime());
       }
+      if (in_kernel_.has_value()) {
+        const size_t moved = CopyInKernel(max_read, remaining);
+        copied += static_cast<int64_t>(moved);
+        if (live_ == 0) break;
+        if (moved != 0) continue;
+      }
       absl::StatusOr<absl::Cord> data =
           source_.Read(std::min<uint64_t>(max_read, remaining));
       if (!data.ok()) {
@@ -131,10 +146,40 @@ class CopyRun {
                     Side::kSource);
       }
       copied += static_cast<int64_t>(data->size());
+      if (in_kernel_.has_value()) in_kernel_->Tell(data->size());
       WriteToAll(*std::move(data));
       if (live_ == 0) break;
     }
     return sink_error_;
+  }
+
+  // Reads and writes inside the kernel. Returns how many bytes that has read; 0
+  // if a Read() has to tell what comes.
+  size_t CopyInKernel(size_t max_read, uint64_t remaining) {
+    CopyResult& result = results_.front();
+    if (const size_t moved = in_kernel_->Move(remaining); moved != 0) {
+      ++result.statistics.reads;
+      ++result.statistics.writes;
+      Accept(moved, result);
+      return moved;
+    }
+    const size_t read =
+        in_kernel_->Fill(std::min<uint64_t>(max_read, remaining));
+    if (read == 0) return 0;
+    ++result.statistics.reads;
+    if (BoundsWrites()) {
+      sinks_.front()->SetWriteDeadline(
+          MonotonicDeadline::In(options_.write_timeout).ToTime());
+    }
+    absl::Cord rest;
+    absl::Status status = in_kernel_->Drain(&rest);
+    ++result.statistics.writes;
+    Accept(read - rest.size(), result);
+    if (!status.ok() && GoesOn(status, *sinks_.front())) {
+      status = Write(*sinks_.front(), &rest, result);
+    }
+    EndPiece(0, std::move(status), std::move(rest));
+    return read;
   }
 
   void WriteToAll(absl::Cord data) {
@@ -147,14 +192,7 @@ class CopyRun {
       // Unless one before it has stopped the copy.
       absl::Status status =
           live_ == 0 ? absl::OkStatus() : Write(*sinks_[i], &rest, result);
-      if (!status.ok()) {
-        if (options_.close_timeout.has_value()) AbortSink(*sinks_[i], status);
-        if (sink_error_.ok()) sink_error_ = status;
-        result.status = std::move(status);
-        result.failed = Side::kSink;
-        live_ = options_.outlives_sinks ? live_ - 1 : 0;
-      }
-      result.unwritten = std::move(rest);
+      EndPiece(i, std::move(status), std::move(rest));
     }
     if (live_ != 0) return;
     // Those that had their turn before the one that has stopped the copy, and
@@ -162,6 +200,19 @@ class CopyRun {
     for (CopyResult& result : results_) {
       if (result.status.ok()) result.status = sink_error_;
     }
+  }
+
+  // Records what the write of a piece to a sink has returned and left.
+  void EndPiece(size_t i, absl::Status status, absl::Cord rest) {
+    CopyResult& result = results_[i];
+    if (!status.ok()) {
+      if (options_.close_timeout.has_value()) AbortSink(*sinks_[i], status);
+      if (sink_error_.ok()) sink_error_ = status;
+      result.status = std::move(status);
+      result.failed = Side::kSink;
+      live_ = options_.outlives_sinks ? live_ - 1 : 0;
+    }
+    result.unwritten = std::move(rest);
   }
 
   absl::Status Write(Flow& sink, absl::Cord* data, CopyResult& result) {
@@ -173,12 +224,16 @@ class CopyRun {
       }
       absl::Status status = sink.WriteFrom(data);
       ++result.statistics.writes;
-      const auto accepted = static_cast<int64_t>(size - data->size());
-      result.statistics.bytes += accepted;
-      if (options_.on_write != nullptr && accepted > 0) {
-        options_.on_write(accepted);
-      }
+      Accept(size - data->size(), result);
       if (status.ok() || !GoesOn(status, sink)) return status;
+    }
+  }
+
+  void Accept(size_t size, CopyResult& result) {
+    const auto accepted = static_cast<int64_t>(size);
+    result.statistics.bytes += accepted;
+    if (options_.on_write != nullptr && accepted > 0) {
+      options_.on_write(accepted);
     }
   }
 
@@ -208,6 +263,7 @@ class CopyRun {
   const absl::Span<Flow* const> sinks_;
   const CopyOptions& options_;
   const absl::Span<CopyResult> results_;
+  std::optional<internal::KernelCopy> in_kernel_;
   size_t live_;              // how many sinks are still written to
   absl::Status sink_error_;  // the first
 };

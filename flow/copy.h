@@ -40,8 +40,15 @@ namespace flow {
 // CopyOptions
 struct CopyOptions {
   // The most that one Read may return, in bytes. Bounds what is in memory, and
-  // what is left over when the sink fails. 0 counts as 1.
+  // what is left over when the sink fails. 0 counts as 1. (From one file to
+  // another neither has anything, and up to 4 MiB are moved at once.)
   size_t max_read = size_t{256} << 10;
+
+  // Whether all bytes pass through memory of this process. By default they move
+  // inside the kernel between files, pipes and sockets (docs/semantics.md,
+  // "Copy"). Then what is on its way from a file is still the file: set this if
+  // somebody may change the file in place, or cut it, before the bytes arrive.
+  bool through_memory = false;
 
   // Where to stop even if the source has not ended, in bytes. At 0 (or less)
   // there is nothing to copy.
@@ -138,9 +145,10 @@ struct CopyResult {
 //   if (!result.status.ok()) LOG(ERROR) << result.status;
 //
 // Data is moved, not copied: the sink is given the Cords that the source
-// returned. If a deadline or a timeout of either flow passes, the copy ends
-// with kDeadlineExceeded, unless `on_deadline` says to go on. To resume it,
-// write `unwritten` first.
+// returned, or the bytes move inside the kernel (see `through_memory`). If a
+// deadline or a timeout of either flow passes, the copy ends with
+// kDeadlineExceeded, unless `on_deadline` says to go on. To resume it, write
+// `unwritten` first.
 //
 //   // Neither side may hold it up for longer than ten seconds at a time.
 //   options.read_timeout = options.write_timeout = absl::Seconds(10);

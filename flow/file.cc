@@ -112,6 +112,8 @@ class SyncedTransport final : public ForwardingTransport {
     return ForwardingTransport::EndWrite(outcome, deadline);
   }
 
+  internal::KernelEnd* kernel_end() override { return inner().kernel_end(); }
+
  private:
   const int fd_;
 };

@@ -3,6 +3,7 @@
 
 #include "flow/flow.h"
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
@@ -40,8 +41,11 @@ using internal::Gate;
 using internal::MonotonicDeadline;
 using Answer = FlowState::Answer;
 
-// The most that one call can write: what a count can hold.
-constexpr size_t kMaxWrite = std::numeric_limits<int64_t>::max();
+// The most that one call can write: what a count can hold. The largest size_t
+// stands for more.
+constexpr size_t kMaxWrite =
+    std::min<uint64_t>(std::numeric_limits<int64_t>::max(),
+                       std::numeric_limits<size_t>::max() - 1);
 
 // --- The rare rest of a call: it was refused, is empty or much too large, has
 // failed, or something happened to the direction meanwhile.

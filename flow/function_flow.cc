@@ -363,14 +363,8 @@ class FunctionTransport final : public Transport {
 
   void BeginPending() {
     next_ = pending_.char_begin();
-    first_chunk_ = EndOfChunk();
-  }
-
-  // Tells the chunk that is read next from others.
-  const char* EndOfChunk() const {
-    if (pending_left_ == 0) return nullptr;
-    const absl::string_view rest = absl::Cord::ChunkRemaining(next_);
-    return rest.data() + rest.size();
+    first_chunk_ =
+        pending_left_ == 0 ? 0 : absl::Cord::ChunkRemaining(next_).size();
   }
 
   absl::Cord TakePending(size_t max_bytes) {
@@ -399,7 +393,7 @@ class FunctionTransport final : public Transport {
     pending_left_ -= size;
     const size_t taken = pending_.size() - pending_left_;
     if (pending_left_ > 0 &&
-        (taken < internal::kMaxBlock || EndOfChunk() == first_chunk_)) {
+        taken < std::max(first_chunk_, internal::kMaxBlock)) {
       return;
     }
     pending_.RemovePrefix(taken);
@@ -487,7 +481,7 @@ class FunctionTransport final : public Transport {
       pending_;  // a buffer larger than asked for, and what is left of it
   absl::Cord::CharIterator next_;
   size_t pending_left_ = 0;
-  const char* first_chunk_ = nullptr;  // EndOfChunk() at the front of pending_
+  size_t first_chunk_ = 0;  // the size of that at the front of pending_
   internal::FillBuffer fill_buffer_;
 
   // Writing.

@@ -266,6 +266,27 @@ TEST(ReadByTheBufferTest, ABufferLargerThanTheLimitIsReturnedOverSeveral) {
   EXPECT_THAT(flow->Read(3), IsEof());
 }
 
+// As frames do that share a header.
+TEST(ReadByTheBufferTest, WhatWasReadIsGivenUpEvenIfAChunkComesAgainAndAgain) {
+  const std::string bytes(70000, 'x');
+  const size_t size = 1000 + bytes.size();
+  const absl::Cord header = absl::MakeCordFromExternal(
+      absl::string_view(bytes).substr(0, 1000), [] {});
+  int given_up = 0;
+  absl::Cord frames;
+  for (int i = 0; i < 10; ++i) {
+    frames.Append(header);
+    frames.Append(absl::MakeCordFromExternal(bytes, [&] { ++given_up; }));
+  }
+  auto flow = MakeInputFlow(Input::Buffers([&]() -> absl::StatusOr<absl::Cord> {
+    return std::exchange(frames, absl::Cord());
+  }));
+  for (int i = 0; i < 10; ++i) {
+    EXPECT_GE(given_up, i);
+    EXPECT_THAT(flow->Read(size), IsOkAndHolds(SizeIs(size)));
+  }
+}
+
 TEST(ReadByTheBufferTest, WhatIsLeftOverComesBeforeAnError) {
   int calls = 0;
   auto flow = MakeInputFlow(Input::Buffers([&]() -> absl::StatusOr<absl::Cord> {

@@ -54,6 +54,10 @@
 
 namespace flow {
 
+namespace internal {
+class KernelEnd;  // internal/kernel_end.h
+}  // namespace internal
+
 // PeerCredentials
 //
 // Which process made the other end of a Unix socket, and its user and group at
@@ -242,6 +246,16 @@ class Transport {
   // that part, so that the rest is not taken for what follows. Default: does
   // nothing.
   virtual void RefuseLender() {}
+
+  // Transport::kernel_end()
+  //
+  // Returns how Copy() can move bytes inside the kernel, past Read() and
+  // Write(), or null if it cannot. Copy() asks before each step. Every outcome
+  // other than bytes that have moved comes by Read() and Write(). So a
+  // decorator that cares for outcomes and ends only, and neither sees, counts
+  // nor delays bytes, can return that of inner(). ForwardingTransport does not,
+  // because it cannot know. Default: returns null, as only descriptors have it.
+  virtual internal::KernelEnd* kernel_end() { return nullptr; }
 
   // Transport::BytesInTransit()
   //

@@ -151,6 +151,10 @@ class PipesTransport final : public flow::ForwardingTransport {
     ForwardingTransport::Abort(reason);
   }
 
+  flow::internal::KernelEnd* kernel_end() override {
+    return inner().kernel_end();
+  }
+
  private:
   ChildProcess* const child_;
 };

@@ -77,6 +77,11 @@ class ExplainedTransport final : public flow::ForwardingTransport {
 
   std::string Describe() const override { return write_name_; }
 
+  // Bytes that pass need no explanation.
+  flow::internal::KernelEnd* kernel_end() override {
+    return inner().kernel_end();
+  }
+
  private:
   const std::string read_name_;
   const std::string write_name_;

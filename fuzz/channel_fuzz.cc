@@ -61,7 +61,8 @@ enum Word {
 
 Grammar ChannelGrammar() {
   Grammar grammar;
-  grammar.settings = "whole|torn byte|buffer SIZE SIZE";
+  grammar.settings =
+      absl::StrCat("whole|torn ", PlannedOutput::kShapes, " SIZE SIZE");
   grammar.words = {
       {kPiece, "piece BYTES"},
       {kLate, "late"},
@@ -99,8 +100,8 @@ void Run(const Script& script) {
   ChannelOptions options;
   options.max_buffered_read = settings[2];
   options.max_buffered_write = settings[3];
-  const std::unique_ptr<Channel> channel =
-      reads.MakeChannel(output.Make(settings[1] == 0), options);
+  const std::unique_ptr<Channel> channel = reads.MakeChannel(
+      output.Make(static_cast<PlannedOutput::Shape>(settings[1])), options);
   ChannelWrites writes(*channel, output, options.max_buffered_write);
 
   for (const Operation& operation : script.operations) {

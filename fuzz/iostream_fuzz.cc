@@ -67,7 +67,7 @@ enum Word {
 
 Grammar IostreamGrammar() {
   Grammar grammar;
-  grammar.settings = "whole|torn byte|buffer";
+  grammar.settings = absl::StrCat("whole|torn ", PlannedOutput::kShapes);
   grammar.words = {
       {kPiece, "piece BYTES"}, {kLate, "late"},
       {kPeek, "peek"},         {kBump, "bump"},
@@ -163,10 +163,11 @@ class Reader {
 
 class Model {
  public:
-  Model(Source& source, bool by_the_byte) : source_(source), reader_(source) {
+  Model(Source& source, PlannedOutput::Shape shape)
+      : source_(source), reader_(source) {
     FunctionFlowOptions options;
     options.input = Input::Buffers([this] { return source_.Next(); });
-    options.output = output_.Make(by_the_byte);
+    options.output = output_.Make(shape);
     flow_ = MakeFunctionFlow(std::move(options));
     stream_ = std::make_unique<FlowStream>(*flow_);
   }
@@ -476,7 +477,8 @@ void Run(const Script& script) {
     }
   }
   if (script.settings.numbers[0] == 1) source.end = absl::DataLossError("torn");
-  Model model(source, /*by_the_byte=*/script.settings.numbers[1] == 0);
+  Model model(source,
+              static_cast<PlannedOutput::Shape>(script.settings.numbers[1]));
   for (const Operation& operation : script.operations) model.Do(operation);
   model.End();
 }

@@ -24,17 +24,26 @@ void PlannedOutput::Plan(const Operation& operation) {
       {static_cast<Kind>(operation.numbers[0]), operation.numbers[1]});
 }
 
-Output PlannedOutput::Make(bool by_the_byte) {
+Output PlannedOutput::Make(Shape shape) {
   const auto end = [this] { return End(); };
-  if (by_the_byte) {
-    return Output::Bytes(
-        [this](absl::Span<const char> bytes) {
-          return Consume(absl::string_view(bytes.data(), bytes.size()));
-        },
-        end);
+  switch (shape) {
+    case Shape::kByte:
+      return Output::Bytes(
+          [this](absl::Span<const char> bytes) {
+            return Consume({absl::string_view(bytes.data(), bytes.size())});
+          },
+          end);
+    case Shape::kBuffer:
+      return Output::Buffers(
+          [this](const absl::Cord& buffer) { return Take(buffer); }, end);
+    case Shape::kList:
+      return Output::Lists(
+          [this](absl::Span<const absl::string_view> list) {
+            return Consume(list);
+          },
+          end);
   }
-  return Output::Buffers(
-      [this](const absl::Cord& buffer) { return Take(buffer); }, end);
+  return Output();
 }
 
 // Takes the next step of the plan, and sets `outcome_` to what it says.
@@ -65,16 +74,23 @@ PlannedOutput::Step PlannedOutput::Next() {
   return step;
 }
 
-absl::StatusOr<size_t> PlannedOutput::Consume(absl::string_view bytes) {
-  ABSL_CHECK(!bytes.empty());
-  ABSL_CHECK(bytes == rest_.substr(0, bytes.size())) << "not what is written";
+absl::StatusOr<size_t> PlannedOutput::Consume(
+    absl::Span<const absl::string_view> list) {
+  ABSL_CHECK_LE(list.size(), 1024u);
+  size_t shown = 0;
+  for (absl::string_view piece : list) {
+    ABSL_CHECK(piece == rest_.substr(shown, piece.size()))
+        << "not what is written";
+    shown += piece.size();
+  }
+  ABSL_CHECK_GT(shown, 0u);
   const Step step = Next();
   if (step.kind == Kind::kClose) return size_t{0};
   if (step.kind == Kind::kLie) {
-    return bytes.size() + 1 + std::min(step.size, kNoLimit - bytes.size() - 1);
+    return shown + 1 + std::min(step.size, kNoLimit - shown - 1);
   }
   if (!outcome_.ok()) return outcome_;
-  const size_t taken = std::min(bytes.size(), std::max(step.size, size_t{1}));
+  const size_t taken = std::min(shown, std::max(step.size, size_t{1}));
   rest_.remove_prefix(taken);
   return taken;
 }

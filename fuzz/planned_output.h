@@ -16,6 +16,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/cord.h"
 #include "absl/strings/string_view.h"
+#include "absl/types/span.h"
 #include "flow/flow.h"
 #include "flow/function_flow.h"
 #include "fuzz/script.h"
@@ -24,9 +25,13 @@ namespace flow::fuzz {
 
 class PlannedOutput {
  public:
-  // What a call does; without a plan it takes all. Only an output by the byte
-  // takes less (but at least 1), or lies: by so many, and 1. The end is sent,
-  // unless the plan is to fail or to be late.
+  enum class Shape { kByte, kBuffer, kList };
+  static constexpr char kShapes[] = "byte|buffer|list";
+
+  // What a call does; without a plan it takes all. `take` takes so many, but at
+  // least 1. `lie` claims so many, and 1, more than there are. An output by the
+  // buffer does neither, and takes all. The end is sent, unless the plan is to
+  // fail or to be late.
   static constexpr char kWord[] = "output take|close|fail|late|lie SIZE";
 
   // Adds a call to the plan.
@@ -34,7 +39,7 @@ class PlannedOutput {
   void Forget() { plan_.clear(); }
 
   // Makes the output, which refers to this.
-  Output Make(bool by_the_byte);
+  Output Make(Shape shape);
 
   // What is being written, and what of that was not taken. The bytes are those
   // of the caller. Whatever else is shown ends the program.
@@ -55,7 +60,7 @@ class PlannedOutput {
   };
 
   Step Next();
-  absl::StatusOr<size_t> Consume(absl::string_view bytes);
+  absl::StatusOr<size_t> Consume(absl::Span<const absl::string_view> list);
   absl::Status Take(const absl::Cord& buffer);
   absl::Status End();
 

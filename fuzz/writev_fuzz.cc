@@ -56,7 +56,7 @@ enum List { kBuffers, kCords, kViews, kStrings };
 
 fuzz::Grammar Grammar() {
   fuzz::Grammar grammar;
-  grammar.settings = "byte|buffer";
+  grammar.settings = fuzz::PlannedOutput::kShapes;
   grammar.words = {
       {kPiece, "piece view|string|moved|span|cord|chunks|moved_cord SIZE"},
       {kOutput, fuzz::PlannedOutput::kWord},
@@ -196,9 +196,9 @@ class Arguments {
 // A flow, and what it must be like.
 class Model {
  public:
-  explicit Model(bool by_the_byte) {
+  explicit Model(fuzz::PlannedOutput::Shape shape) {
     FunctionFlowOptions options;
-    options.output = output_.Make(by_the_byte);
+    options.output = output_.Make(shape);
     flow_ = MakeFunctionFlow(std::move(options));
   }
 
@@ -323,7 +323,8 @@ class Model {
 };
 
 void Run(const fuzz::Script& script) {
-  Model model(/*by_the_byte=*/script.settings.numbers[0] == 0);
+  Model model(
+      static_cast<fuzz::PlannedOutput::Shape>(script.settings.numbers[0]));
   for (const fuzz::Operation& operation : script.operations) {
     model.Do(operation);
   }

@@ -75,7 +75,7 @@ readonly kOptions=(
 if [[ -n ${FLOW_COVERAGE_LINES:-} ]]; then
   llvm llvm-cov show "${kOptions[@]}" --show-branches=count >"$FLOW_COVERAGE_LINES"
 fi
-readonly kKernel='^flow/(internal/)?(acceptor|bind_|blocked_signal|call_error|close_fd|connect|descriptor|dial_|fd_|file|inherited_|ip_|kernel_|listening_|owned_fd|packet_pipe|poll_|resolve|set_socket|signal_|socket)'
+readonly kKernel='^flow/(internal/)?(acceptor|bind_|blocked_signal|call_error|close_fd|connect|descriptor|dial_|fd_|file|inherited_|ip_|kernel_|listening_|owned_fd|packet_pipe|poll_|resolve|set_socket|signal_|socket|splice)'
 # FILE, then LINES MISSED SHARE for lines, and for branches.
 llvm llvm-cov report "${kOptions[@]}" --show-region-summary=false \
   --show-branch-summary >"$work/report"

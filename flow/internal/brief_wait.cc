@@ -25,7 +25,7 @@ void Pause() {
 }  // namespace
 
 bool BriefWait::HasProcessors() {
-  // Those that this process may use.
+  // Of the machine: Linux counts those, too, that this process may not use.
   static const bool has = std::thread::hardware_concurrency() > 1;
   return has;
 }
@@ -45,8 +45,10 @@ bool BriefWait::Await(uint32_t seen) {
     std::this_thread::yield();
     if (std::chrono::steady_clock::now() >= until) break;
   }
+  // A wake-up that was so late does not pay, as on a busy machine, where a
+  // yield takes long.
   credit_ = std::max(credit_ - 4, 0);
-  return false;
+  return wakes() != seen;
 }
 
 }  // namespace flow::internal

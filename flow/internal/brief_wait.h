@@ -21,7 +21,7 @@ namespace flow::internal {
 // BriefWait
 //
 // Learns whether it pays: while its waits end in time it goes on; otherwise it
-// tries only every 64th time. It is never worthwhile for a program that has one
+// tries only every 64th time. It is never worthwhile on a machine that has one
 // processor, because then nobody else runs while this thread looks.
 class BriefWait {
  public:

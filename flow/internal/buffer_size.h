@@ -38,7 +38,7 @@ class BlockSize {
   void Update(size_t filled, size_t capacity) {
     if (filled == capacity && capacity >= size_ / 2) {
       if (std::exchange(has_grown_, false)) wanted_ = 1;
-      if (++full_ < wanted_ || size_ == kMaxBlock) return;
+      if (size_ == kMaxBlock || ++full_ < wanted_) return;
       size_ *= 2;
       has_grown_ = true;
     } else if (filled <= size_ / 2) {
@@ -56,7 +56,7 @@ class BlockSize {
   size_t size_ = kMinBlock;
   int full_ = 0;            // reads in a row
   int wanted_ = 1;          // that many, to grow
-  bool has_grown_ = false;  // with the last read
+  bool has_grown_ = false;  // and was not filled since
 };
 
 }  // namespace flow::internal

@@ -29,6 +29,7 @@
 #include "flow/internal/close_fd.h"
 #include "flow/internal/fd_error.h"
 #include "flow/internal/packet_pipe.h"
+#include "flow/internal/splice.h"
 
 namespace flow::internal {
 namespace {
@@ -115,6 +116,11 @@ Descriptor::Descriptor(int fd, int how) : fd_(fd), how_(how) {
   writable_ = (flags & O_ACCMODE) != O_RDONLY;
   nowait_ = kind_ != Kind::kFile;
   is_stream_ = kind_ != Kind::kPipe;
+  const SpliceFile file = SpliceFileOf(fd);
+  if (kind_ == Kind::kFile || kind_ == Kind::kPipe ||
+      file.kind == SpliceFile::Kind::kNull) {
+    splice_file_ = file;
+  }
   if (kind_ == Kind::kSocket) {
     // Urgent data are data. Out of band they would be lost.
     const int on = 1;

@@ -17,6 +17,7 @@
 
 #include "absl/status/status.h"
 #include "absl/types/span.h"
+#include "flow/internal/splice.h"
 
 namespace flow::internal {
 
@@ -52,11 +53,17 @@ class Descriptor {
   // written.
   bool tells_of_last_reader() const { return kind_ == Kind::kPipe; }
 
+  // What it refers to, if splice(2) and its like can be kept from waiting for
+  // it, and tell nothing that is told only once (as of a socket).
+  const SpliceFile& splice_file() const { return splice_file_; }
+
   // Descriptor::HoldsPackets()
   //
   // Returns whether this is a pipe of packets, of which a Read() could lose a
   // part. Ask before each Read(): as long as a pipe is empty, nobody knows.
   bool HoldsPackets();
+  // Returns whether it is known to be none.
+  bool is_stream() const { return is_stream_; }
 
   // Descriptor::Read(), Descriptor::Write()
   //
@@ -104,6 +111,7 @@ class Descriptor {
   const int how_;
   absl::Status status_;
   Kind kind_ = Kind::kOther;
+  SpliceFile splice_file_;
   bool readable_ = false;
   bool writable_ = false;
   bool nowait_ = true;  // whether RWF_NOWAIT is known

@@ -17,9 +17,11 @@
 #include <utility>
 
 #include "absl/base/thread_annotations.h"
+#include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/cord.h"
+#include "absl/strings/string_view.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "absl/types/span.h"
@@ -28,13 +30,19 @@
 #include "flow/internal/fd_waiter.h"
 #include "flow/internal/fill_buffer.h"
 #include "flow/internal/gathering_transport.h"
+#include "flow/internal/kernel_end.h"
+#include "flow/internal/splice.h"
 #include "flow/status.h"
 #include "flow/transport.h"
 
 namespace flow::internal {
 namespace {
 
-class DescriptorTransport final : public GatheringTransport {
+// A pipe that is empty is waited for so long by a caller that holds descriptors
+// meanwhile.
+constexpr absl::Duration kFillPatience = absl::Milliseconds(100);
+
+class DescriptorTransport final : public GatheringTransport, public KernelEnd {
  public:
   DescriptorTransport(int read_fd, int write_fd, std::string name)
       : name_(std::move(name)),
@@ -146,8 +154,79 @@ class DescriptorTransport final : public GatheringTransport {
 
   std::string Describe() const override { return name_; }
 
+  // --- Inside the kernel
+
+  KernelEnd* kernel_end() override { return this; }
+
+  SpliceFile source() const override {
+    return in_.readable() ? in_.splice_file() : SpliceFile();
+  }
+  SpliceFile sink() const override {
+    return out_.writable() ? out_.splice_file() : SpliceFile();
+  }
+  std::unique_ptr<KernelPipe> MakePipe() const override {
+    return MakeSplicePipe();
+  }
+
+  std::optional<size_t> FillPipe(int pipe, size_t max_bytes) override {
+    return ReadBy([&] {
+      return SpliceToPipe(in_.fd(), in_.splice_file(), pipe, max_bytes);
+    });
+  }
+
+  std::optional<size_t> DrainPipe(int pipe, size_t size) override {
+    size_t sent = 0;
+    while (sent < size) {
+      const absl::StatusOr<size_t> n = SendBy("splice", [&](bool) {
+        return SpliceFromPipe(pipe, out_.fd(), out_.splice_file(), size - sent);
+      });
+      if (n.ok()) {
+        sent += *n;
+      } else if (sent > 0 || absl::IsDeadlineExceeded(n.status())) {
+        break;
+      } else {
+        return std::nullopt;
+      }
+    }
+    return sent;
+  }
+
+  std::optional<size_t> MoveTo(KernelEnd& sink, size_t max_bytes) override {
+    const int sink_fd = sink.write_fd();
+    if (sink_fd < 0) return 0;
+    return ReadBy([&] {
+      return MoveBetweenFiles(in_.fd(), sink_fd, sink.sink(), max_bytes);
+    });
+  }
+
+  int write_fd() override { return writer_.stopped() ? -1 : out_.fd(); }
+
  private:
   // --- Reading
+
+  // Reads by `call`, which is like a read(2) that does not wait, as KernelEnd
+  // says.
+  std::optional<size_t> ReadBy(absl::FunctionRef<ssize_t()> call) {
+    // If packets may come, only Read() looks at each.
+    if (!in_.is_stream() || !BeginRead()) return 0;
+    const std::optional<size_t> size = ReadUnlessItTakesLong(call);
+    EndRead();
+    return size;
+  }
+
+  std::optional<size_t> ReadUnlessItTakesLong(
+      absl::FunctionRef<ssize_t()> call) {
+    for (bool has_waited = false; !reader_.stopped();) {
+      const ssize_t n = call();
+      if (n >= 0) return static_cast<size_t>(n);
+      const int error = errno;
+      if (error == EINTR) continue;
+      if (!WouldBlock(error)) return std::nullopt;
+      if (std::exchange(has_waited, true)) break;
+      if (!reader_.Wait(in_.fd(), POLLIN, kFillPatience).ok()) break;
+    }
+    return 0;
+  }
 
   // Returns whether there is something to read from. The read end stays open
   // until EndRead().
@@ -228,15 +307,22 @@ class DescriptorTransport final : public GatheringTransport {
   // --- Writing
 
   absl::StatusOr<size_t> Send(absl::Span<const struct iovec> list) override {
+    return SendBy("write", [&](bool ready) { return out_.Write(list, ready); });
+  }
+
+  // Sends at least one byte by `call`, which is like a write(2) that does not
+  // wait. See Descriptor::Write() for `ready`.
+  absl::StatusOr<size_t> SendBy(absl::string_view tried,
+                                absl::FunctionRef<ssize_t(bool ready)> call) {
     if (!out_.writable()) return NotWritable();
     bool ready = false;
     while (!writer_.stopped()) {
-      const ssize_t n = out_.Write(list, ready);
+      const ssize_t n = call(ready);
       if (n > 0) return static_cast<size_t>(n);
       const int error = n < 0 ? errno : EIO;
       if (error == EINTR) continue;
       if (error == EPIPE) return HasNoReader();
-      if (!WouldBlock(error)) return FdError(error, "write");
+      if (!WouldBlock(error)) return FdError(error, tried);
       const auto waited = writer_.Wait(out_.fd(), POLLOUT);
       if (!waited.ok()) return waited.status();
       if (*waited == FdWaiter::Outcome::kLate) {

@@ -39,14 +39,14 @@ bool FillBuffer::Allocate(size_t wanted) {
 
 // Returns the first `filled` bytes of the block, which is shared.
 absl::Cord FillBuffer::Share(size_t filled) {
-  // Nobody else has it yet.
-  block_->owners.store(2, std::memory_order_relaxed);
   // A small rest does not count in EstimatedMemoryUsage().
   const bool is_nearly_full = filled >= block_->capacity / 8 * 7;
   const absl::string_view bytes(block_->bytes(),
                                 is_nearly_full ? filled : block_->capacity);
   absl::Cord cord = absl::MakeCordFromExternal(
       bytes, [block = block_](absl::string_view) { block->Release(); });
+  // Not before there is a Cord, which can fail. Nobody else has it yet.
+  block_->owners.store(2, std::memory_order_relaxed);
   return is_nearly_full ? cord : cord.Subcord(0, filled);
 }
 

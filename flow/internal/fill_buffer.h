@@ -31,9 +31,9 @@ namespace flow::internal {
 //
 // Holds one block at a time. Its size follows how full the last blocks were.
 // What is read pins at most twice its size: a block that is more than half full
-// is handed over as it is. From any other block the bytes are copied, and the
-// block, which nobody else has seen, serves the next fill. So does a block that
-// was handed over, once the Cords that had it are gone.
+// is handed over as it is. From any other block the bytes are copied. If it is
+// a small one, which nobody else has seen, it serves the next fill. So does a
+// block that was handed over, once the Cords that had it are gone.
 //
 // Blocks have round sizes, so that records of round sizes, as in an archive,
 // are not cut. An absl::CordBuffer cannot have a round size.

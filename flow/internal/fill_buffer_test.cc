@@ -4,10 +4,12 @@
 #include "flow/internal/fill_buffer.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
 #include <string>
+#include <thread>  // NOLINT(build/c++11)
 
 #include "absl/strings/cord.h"
 #include "absl/strings/string_view.h"
@@ -63,6 +65,47 @@ TEST(FillBufferTest, WhatWasTakenNeverChanges) {
   Fill(buffer, kMinBlock, kMinBlock, 'c');
   EXPECT_EQ(large, std::string(kMinBlock, 'a'));
   EXPECT_EQ(small, std::string(10, 'b'));
+}
+
+TEST(FillBufferTest, APartOrACopyOfWhatWasTakenNeverChanges) {
+  for (const bool is_full : {true, false}) {
+    FillBuffer buffer;
+    const size_t n = is_full ? kMinBlock : kMinBlock * 3 / 4;
+    absl::Cord taken = Fill(buffer, kMinBlock, n, 'a');
+    const absl::Cord part = taken.Subcord(100, 1000);
+    absl::Cord copy = taken;
+    taken.Clear();
+    Fill(buffer, kMinBlock, n, 'b');
+    EXPECT_EQ(copy, std::string(n, 'a'));
+    copy.Clear();
+    Fill(buffer, kMinBlock, n, 'c');
+    EXPECT_EQ(part, std::string(1000, 'a'));
+  }
+}
+
+TEST(FillBufferTest, WhatWasTakenOutlivesTheBuffer) {
+  absl::Cord taken;
+  {
+    FillBuffer buffer;
+    taken = Fill(buffer, kMinBlock, kMinBlock, 'a');
+  }
+  EXPECT_EQ(taken, std::string(kMinBlock, 'a'));
+}
+
+TEST(FillBufferTest, WhatAnotherThreadHadIsFilledAgainOnlyAfterThat) {
+  FillBuffer buffer;
+  std::atomic<bool> is_gone{false};
+  std::thread other(
+      [&is_gone, taken = Fill(buffer, kMinBlock, kMinBlock, 'a')]() mutable {
+        EXPECT_EQ(taken, std::string(kMinBlock, 'a'));
+        taken.Clear();
+        // Orders nothing, so that the block itself has to.
+        is_gone.store(true, std::memory_order_relaxed);
+      });
+  while (!is_gone.load(std::memory_order_relaxed)) std::this_thread::yield();
+  EXPECT_EQ(Fill(buffer, kMinBlock, kMinBlock, 'b'),
+            std::string(kMinBlock, 'b'));
+  other.join();
 }
 
 TEST(FillBufferTest, AShortFillPinsNoBlockAndLeavesItForTheNext) {

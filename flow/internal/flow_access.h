@@ -16,6 +16,7 @@
 #include <memory>
 #include <utility>
 
+#include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "flow/flow.h"
 #include "flow/internal/flow_core.h"
@@ -35,6 +36,13 @@ class FlowAccess {
   // Writes all of `data`, or calls its Accept(), as a transport does.
   static absl::Status Write(Flow& flow, Outgoing& data) {
     return flow.WriteAll(std::move(data));  // which stays what it is
+  }
+
+  // Writes `size` bytes by `function`, as Flow::WriteWith() says.
+  static absl::Status WriteWith(
+      Flow& flow, size_t size,
+      absl::FunctionRef<absl::Status(size_t* accepted)> function) {
+    return flow.WriteWith(size, function);
   }
 
   // Breaks the outbound direction of `flow` with `reason`, as a write that

@@ -25,6 +25,7 @@
 #include <utility>
 
 #include "absl/base/thread_annotations.h"
+#include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/cord.h"
@@ -39,7 +40,9 @@
 #include "flow/internal/fill_buffer.h"
 #include "flow/internal/gathering_transport.h"
 #include "flow/internal/kernel_address.h"
+#include "flow/internal/kernel_end.h"
 #include "flow/internal/monotonic_deadline.h"
+#include "flow/internal/splice.h"
 #include "flow/status.h"
 #include "flow/transport.h"
 
@@ -69,6 +72,21 @@ constexpr size_t kNotQueued = size_t{64} << 20;
 // What Close() discards at a time, from a peer that has not taken all.
 constexpr size_t kDiscardedAtOnce = size_t{1} << 20;
 
+// A socket without data is waited for so long by a caller that holds
+// descriptors meanwhile.
+constexpr absl::Duration kFillPatience = absl::Milliseconds(100);
+
+// What a call of splice(2) returns that this socket cannot serve. Not -1, which
+// may tell of an error of the connection.
+constexpr ssize_t kCannotSplice = -2;
+
+ssize_t UnlessImpossible(ssize_t n) {
+  const bool is_impossible =
+      n < 0 && (errno == EINVAL || errno == EOPNOTSUPP || errno == ENOSYS ||
+                errno == EPERM || errno == ENOMEM);
+  return is_impossible ? kCannotSplice : n;
+}
+
 int DomainOf(int fd, const KernelAddress& remote) {
   int domain = AF_UNSPEC;
   socklen_t size = sizeof(domain);
@@ -77,7 +95,7 @@ int DomainOf(int fd, const KernelAddress& remote) {
              : remote.storage.ss_family;
 }
 
-class SocketTransport final : public GatheringTransport {
+class SocketTransport final : public GatheringTransport, public KernelEnd {
  public:
   SocketTransport(int fd, std::string name, const KernelAddress& remote)
       : fd_(fd),
@@ -197,6 +215,7 @@ class SocketTransport final : public GatheringTransport {
   bool CanBeRefused() const override { return !is_tcp_; }
 
   void Abort(const absl::Status&) override {
+    bool drains = false;
     {
       absl::MutexLock lock(&error_mu_);
       aborted_.store(true);
@@ -205,11 +224,14 @@ class SocketTransport final : public GatheringTransport {
       // it to the kernel, which resets when the peer sends something that
       // nobody will read. (If only the end is on its way, it comes before the
       // reset.)
-      if (is_tcp_ && (!ended_ || (Unacknowledged() <= 1 && Unsent() == 0))) {
-        Reset();
-      } else if (is_tcp_) {
-        ::shutdown(fd_, SHUT_RD);
-      }
+      drains = ended_ && (Unacknowledged() > 1 || Unsent() > 0);
+      if (is_tcp_ && !drains) Reset();
+    }
+    if (is_tcp_ && drains) {
+      // After SHUT_RD the kernel tells no peer that has filled our buffer that
+      // there is room again, and that peer would wait for a minute.
+      Discard();
+      ::shutdown(fd_, SHUT_RD);
     }
     reader_.Stop();
     writer_.Stop();
@@ -278,6 +300,52 @@ class SocketTransport final : public GatheringTransport {
     return PeerCredentials{peer.pid, peer.uid, peer.gid};
   }
 
+  // --- Inside the kernel
+
+  KernelEnd* kernel_end() override { return this; }
+
+  SpliceFile source() const override { return kSocket; }
+  SpliceFile sink() const override { return kSocket; }
+  std::unique_ptr<KernelPipe> MakePipe() const override {
+    return MakeSplicePipe();
+  }
+
+  std::optional<size_t> FillPipe(int pipe, size_t max_bytes) override {
+    for (bool has_waited = false; !reader_.stopped();) {
+      const absl::StatusOr<ssize_t> n = ReceiveBy("splice", [&] {
+        return UnlessImpossible(SpliceToPipe(fd_, kSocket, pipe, max_bytes));
+      });
+      if (!n.ok() || *n == kCannotSplice) return std::nullopt;
+      if (*n >= 0) return static_cast<size_t>(*n);
+      if (std::exchange(has_waited, true)) break;
+      if (!reader_.Wait(fd_, POLLIN, kFillPatience).ok()) break;
+    }
+    return 0;
+  }
+
+  std::optional<size_t> DrainPipe(int pipe, size_t size) override {
+    size_t sent = 0;
+    while (sent < size) {
+      const absl::StatusOr<ssize_t> n = SendBy("splice", [&] {
+        error_mu_.AssertHeld();
+        return SpliceAndKeepError(pipe, size - sent);
+      });
+      if (n.ok() && *n > 0) {
+        sent += static_cast<size_t>(*n);
+      } else if (sent > 0 || absl::IsDeadlineExceeded(n.status())) {
+        break;
+      } else {
+        return std::nullopt;
+      }
+    }
+    return sent;
+  }
+
+  std::optional<size_t> MoveTo(KernelEnd&, size_t) override {
+    return std::nullopt;
+  }
+  int write_fd() override { return -1; }
+
  private:
   // --- Reading
 
@@ -299,15 +367,22 @@ class SocketTransport final : public GatheringTransport {
 
   // Like a recv(2) that does not wait; -1 means that nothing is there.
   absl::StatusOr<ssize_t> Receive(char* space, size_t size, int flags) {
+    return ReceiveBy(
+        "recv", [&] { return ::recv(fd_, space, size, MSG_DONTWAIT | flags); });
+  }
+
+  // The same by another call, which may also return kCannotSplice.
+  absl::StatusOr<ssize_t> ReceiveBy(absl::string_view tried,
+                                    absl::FunctionRef<ssize_t()> call) {
     absl::MutexLock receiving(&receive_mu_);
     while (true) {
-      const ssize_t n = ::recv(fd_, space, size, MSG_DONTWAIT | flags);
-      if (n >= 0) return n;
+      const ssize_t n = call();
+      if (n != -1) return n;
       const int error = errno;
       if (error == EINTR) continue;
       if (WouldBlock(error)) return n;
       absl::MutexLock lock(&error_mu_);
-      return KeepError(error, "recv");
+      return KeepError(error, tried);
     }
   }
 
@@ -325,16 +400,27 @@ class SocketTransport final : public GatheringTransport {
     struct msghdr message = {};
     message.msg_iov = const_cast<struct iovec*>(list.data());
     message.msg_iovlen = list.size();
+    const absl::StatusOr<ssize_t> n = SendBy("sendmsg", [&] {
+      return ::sendmsg(fd_, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+    });
+    if (!n.ok()) return n.status();
+    return static_cast<size_t>(*n);
+  }
+
+  // Sends at least one byte by `call`, which is like a send(2) that does not
+  // wait; or returns kCannotSplice if `call` does.
+  absl::StatusOr<ssize_t> SendBy(absl::string_view tried,
+                                 absl::FunctionRef<ssize_t()> call) {
     while (!writer_.stopped()) {
       bool refused = false;
       {
         absl::MutexLock lock(&error_mu_);
-        const ssize_t n = ::sendmsg(fd_, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
-        if (n > 0) return static_cast<size_t>(n);
+        const ssize_t n = call();
+        if (n > 0 || n == kCannotSplice) return n;
         const int error = errno;
         if (n < 0 && error == EINTR) continue;
         if (n < 0 && error != EPIPE && !WouldBlock(error)) {
-          return KeepError(error, "sendmsg");
+          return KeepError(error, tried);
         }
         refused = n < 0 && error == EPIPE;
       }
@@ -348,6 +434,23 @@ class SocketTransport final : public GatheringTransport {
       }
     }
     return absl::AbortedError("aborted");
+  }
+
+  // splice(2) sends several times. If a later one is told of a reset, it
+  // returns what the earlier ones have sent, and nobody is told any more.
+  ssize_t SpliceAndKeepError(int pipe, size_t size)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(error_mu_) {
+    // A reset after the end of the peer leaves what it has sent whole.
+    struct pollfd peer = {fd_, POLLRDHUP, 0};
+    const bool has_ended =
+        is_tcp_ && ::poll(&peer, 1, 0) > 0 && (peer.revents & POLLRDHUP) != 0;
+    const ssize_t n =
+        UnlessImpossible(SpliceFromPipe(pipe, fd_, kSocket, size));
+    if (n > 0 && static_cast<size_t>(n) < size && is_tcp_ && !has_ended &&
+        !aborted_.load() && IsOver() && PendingError("splice").ok()) {
+      KeepError(ECONNRESET, "splice").IgnoreError();
+    }
+    return n;
   }
 
   // EPIPE says that the stream takes no more. If there was an error before,
@@ -488,6 +591,8 @@ class SocketTransport final : public GatheringTransport {
     if (error_.ok()) error_ = FdError(error, tried);
     return error_;
   }
+
+  static constexpr SpliceFile kSocket = {SpliceFile::Kind::kSocket, 0, 0};
 
   const int fd_;
   const int domain_;

@@ -88,6 +88,11 @@ class TransportControl::ControlledTransport final : public ForwardingTransport {
     control_->SetReadDeadline(deadline);
   }
 
+  // What it cannot do after an abort, Read() and Write() tell.
+  KernelEnd* kernel_end() override {
+    return aborted() ? nullptr : inner().kernel_end();
+  }
+
  private:
   bool aborted() const { return control_->aborted(); }
   absl::Status ReasonOr(absl::Status status) const {

@@ -32,8 +32,10 @@ class Dice {
     return absl::Now() + absl::Microseconds(Roll(microseconds));
   }
 
-  // Lets other threads run, for a while or not at all.
+  // Lets other threads run, for a while or, more often, not at all: on a busy
+  // machine a yield takes milliseconds.
   void Pause() {
+    if (Roll(4) != 0) return;
     for (int i = Roll(20); i > 0; --i) std::this_thread::yield();
   }
 
