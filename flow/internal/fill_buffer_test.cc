@@ -132,6 +132,16 @@ TEST(FillBufferTest, WhatIsTakenPinsAtMostTwiceItsSize) {
   }
 }
 
+TEST(FillBufferTest, EveryBlockIsFreedWithItsLastOwner) {
+  AllocationCounter counter;
+  {
+    FillBuffer buffer;
+    const absl::Cord kept = Fill(buffer, kMinBlock, kMinBlock, 'a');
+    Fill(buffer, kMinBlock, kMinBlock, 'b');
+  }
+  EXPECT_EQ(counter.live_bytes(), 0);
+}
+
 TEST(FillBufferTest, AFullBlockIsHandedOverAndNotCopied) {
   FillBuffer buffer;
   for (int i = 0; i < 10; ++i) {
