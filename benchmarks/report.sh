@@ -32,15 +32,6 @@ for argument; do
   esac
 done
 
-# Python 3 is PATH's, or that of the private Debian root if bazelw runs in it.
-python() {
-  if tools/find_bazel.sh >/dev/null; then
-    python3 "$@"
-  else
-    tools/debian_root.sh exec python3 "$@"
-  fi
-}
-
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 targets=$(./bazelw query --noshow_progress 'attr(tags, "benchmark", //benchmarks:all)')
@@ -57,4 +48,4 @@ for target in $targets; do
     exit 1
   }
 done
-python benchmarks/report.py "${report[@]}" "$work"/*.json
+tools/beside_bazel.sh python3 benchmarks/report.py "${report[@]}" "$work"/*.json

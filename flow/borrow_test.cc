@@ -42,6 +42,7 @@ namespace {
 using ::absl_testing::IsOk;
 using ::absl_testing::IsOkAndHolds;
 using ::absl_testing::StatusIs;
+using ::flow::testing::AfterReads;
 using ::flow::testing::CopiedBytes;
 using ::flow::testing::FlowOf;
 using ::flow::testing::HoldsData;
@@ -165,33 +166,14 @@ TEST(BorrowFlowTest, TheAddressesAndThePeerAreThoseOfTheLender) {
   EXPECT_EQ(peer->process_id, ::getpid());
 }
 
-// Does something when a read has come back, and before the Flow knows.
-class AfterReadTransport final : public ForwardingTransport {
- public:
-  AfterReadTransport(std::unique_ptr<Transport> inner,
-                     std::function<void()> after)
-      : ForwardingTransport(std::move(inner)), after_(std::move(after)) {}
-  absl::StatusOr<absl::Cord> Read(size_t max_bytes) override {
-    absl::StatusOr<absl::Cord> data = ForwardingTransport::Read(max_bytes);
-    after_();
-    return data;
-  }
-
- private:
-  const std::function<void()> after_;
-};
-
 // The lender has handed it over in good order, and would not know.
 TEST(BorrowFlowTest, WhatAReadTookWhenItWasAbortedIsLostToTheLender) {
   HookFlow lender;
   auto borrower = BorrowFlow(lender);
   Flow& aborted = *borrower;
-  borrower =
-      DecorateFlow(std::move(borrower), [&](std::unique_ptr<Transport> inner) {
-        return std::make_unique<AfterReadTransport>(
-            std::move(inner),
-            [&aborted] { aborted.Abort(absl::DataLossError("no")); });
-      });
+  borrower = AfterReads(std::move(borrower), [&aborted] {
+    aborted.Abort(absl::DataLossError("no"));
+  });
   EXPECT_THAT(borrower->Read(), StatusIs(absl::StatusCode::kDataLoss));
   EXPECT_THAT(lender.hooks.log(), Contains("lose read"));
   EXPECT_THAT(borrower->Close(), StatusIs(absl::StatusCode::kDataLoss));

@@ -38,6 +38,7 @@ namespace {
 using ::absl_testing::IsOk;
 using ::absl_testing::IsOkAndHolds;
 using ::absl_testing::StatusIs;
+using ::flow::testing::AfterReads;
 using ::flow::testing::CopiedBytes;
 using ::flow::testing::HoldsData;
 using ::flow::testing::HookFlow;
@@ -240,22 +241,6 @@ TEST(ConcatInputsTest, ARefusedReadLeavesItToCloseToCloseTheInput) {
   }
 }
 
-// Does something when a read has come back, and before the Flow knows.
-class AfterReadTransport final : public ForwardingTransport {
- public:
-  AfterReadTransport(std::unique_ptr<Transport> inner,
-                     std::function<void()> after)
-      : ForwardingTransport(std::move(inner)), after_(std::move(after)) {}
-  absl::StatusOr<absl::Cord> Read(size_t max_bytes) override {
-    absl::StatusOr<absl::Cord> data = ForwardingTransport::Read(max_bytes);
-    after_();
-    return data;
-  }
-
- private:
-  const std::function<void()> after_;
-};
-
 // The input has handed it over in good order, and would not know.
 TEST(ConcatInputsTest, WhatAReadTookWhenItWasAbortedIsLostToItsInput) {
   auto first = std::make_unique<HookFlow>();
@@ -268,11 +253,8 @@ TEST(ConcatInputsTest, WhatAReadTookWhenItWasAbortedIsLostToItsInput) {
   inputs.push_back(std::move(second));
   auto flow = ConcatInputs(std::move(inputs));
   Flow& aborted = *flow;
-  flow = DecorateFlow(std::move(flow), [&](std::unique_ptr<Transport> inner) {
-    return std::make_unique<AfterReadTransport>(std::move(inner), [&aborted] {
-      aborted.Abort(absl::DataLossError("no"));
-    });
-  });
+  flow = AfterReads(std::move(flow),
+                    [&aborted] { aborted.Abort(absl::DataLossError("no")); });
   EXPECT_THAT(flow->Read(), StatusIs(absl::StatusCode::kDataLoss));
   EXPECT_THAT(log, Contains("lose read"));
 }

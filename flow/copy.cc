@@ -167,10 +167,7 @@ class CopyRun {
         in_kernel_->Fill(std::min<uint64_t>(max_read, remaining));
     if (read == 0) return 0;
     ++result.statistics.reads;
-    if (BoundsWrites()) {
-      sinks_.front()->SetWriteDeadline(
-          MonotonicDeadline::In(options_.write_timeout).ToTime());
-    }
+    BoundWrite(*sinks_.front());
     absl::Cord rest;
     absl::Status status = in_kernel_->Drain(&rest);
     ++result.statistics.writes;
@@ -218,10 +215,7 @@ class CopyRun {
   absl::Status Write(Flow& sink, absl::Cord* data, CopyResult& result) {
     while (true) {
       const size_t size = data->size();
-      if (BoundsWrites()) {
-        sink.SetWriteDeadline(
-            MonotonicDeadline::In(options_.write_timeout).ToTime());
-      }
+      BoundWrite(sink);
       absl::Status status = sink.WriteFrom(data);
       ++result.statistics.writes;
       Accept(size - data->size(), result);
@@ -247,6 +241,11 @@ class CopyRun {
   }
   bool BoundsWrites() const {
     return options_.write_timeout != absl::InfiniteDuration();
+  }
+  void BoundWrite(Flow& sink) const {
+    if (!BoundsWrites()) return;
+    sink.SetWriteDeadline(
+        MonotonicDeadline::In(options_.write_timeout).ToTime());
   }
 
   // Ends the copy for all sinks that have not failed.

@@ -50,6 +50,7 @@ using ::flow::testing::OpenDescriptors;
 using ::flow::testing::PatternString;
 using ::flow::testing::RawContents;
 using ::flow::testing::RawFile;
+using ::flow::testing::RawNull;
 using ::flow::testing::RawPair;
 using ::flow::testing::RawPipe;
 using ::flow::testing::RawReadToEnd;
@@ -69,8 +70,6 @@ constexpr size_t kLarge = (size_t{6} << 20) + 12345;
 constexpr size_t kHuge = size_t{16} << 20;
 // Less than what a Unix socket holds.
 constexpr size_t kQueued = size_t{128} << 10;
-
-int DevNull() { return ::open("/dev/null", O_WRONLY | O_CLOEXEC); }
 
 std::unique_ptr<Flow> NonBlockingFlowOf(int fd) {
   SetNonBlocking(fd);
@@ -182,7 +181,7 @@ TEST(CopyInKernelSinkTest, AFileThatMayNotGrowIsFullAndNoSignalComes) {
     EXPECT_TRUE(RawContents(file) == bytes.substr(0, kLimit));
     ::close(file);
     if (from_pipe) {
-      EXPECT_THAT(Copy(*source, *FlowOf(DevNull())).status, IsOk());
+      EXPECT_THAT(Copy(*source, *FlowOf(RawNull())).status, IsOk());
       writer.join();
     } else {
       ::close(pair.left);
@@ -331,7 +330,7 @@ CopyResult CopyStoppedAtTheSource(Flow& source, Flow& sink, int writer,
 TEST(CopyInKernelStopTest, AnAbortWakesACopyThatWaitsForItsSource) {
   const RawPair pair = RawUnix();
   auto source = NonBlockingFlowOf(pair.left);
-  auto sink = FlowOf(DevNull());
+  auto sink = FlowOf(RawNull());
   const CopyResult result = CopyStoppedAtTheSource(
       *source, *sink, pair.right,
       [](Flow& flow) { flow.Abort(absl::CancelledError("enough")); });
@@ -345,7 +344,7 @@ TEST(CopyInKernelStopTest, AnAbortWakesACopyThatWaitsForItsSource) {
 TEST(CopyInKernelStopTest, ARefusalIsTheEndForACopyThatWaitsForItsSource) {
   const RawPair pair = RawUnix();
   auto source = NonBlockingFlowOf(pair.left);
-  auto sink = FlowOf(DevNull());
+  auto sink = FlowOf(RawNull());
   const CopyResult result =
       CopyStoppedAtTheSource(*source, *sink, pair.right, [](Flow& flow) {
         EXPECT_THAT(flow.Shutdown(ShutdownMode::kRead), IsOk());
@@ -453,7 +452,7 @@ TEST(CopyInKernelStopTest, AHalfCloseBehindALateWriteIsNoCleanEnd) {
 TEST(CopyInKernelStopTest, ASecondReaderIsTurnedAway) {
   const RawPair pair = RawUnix();
   auto source = NonBlockingFlowOf(pair.left);
-  auto sink = FlowOf(DevNull());
+  auto sink = FlowOf(RawNull());
   const CopyResult result =
       CopyStoppedAtTheSource(*source, *sink, pair.right, [](Flow& flow) {
         EXPECT_THAT(flow.Read(), StatusIs(absl::StatusCode::kInvalidArgument));

@@ -14,9 +14,7 @@
 #include <utility>
 #include <variant>
 
-#include "absl/base/attributes.h"
 #include "absl/base/optimization.h"
-#include "absl/functional/any_invocable.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/cord.h"
@@ -26,7 +24,9 @@
 #include "absl/types/span.h"
 #include "flow/flow.h"
 #include "flow/internal/buffer_size.h"
+#include "flow/internal/call_function.h"
 #include "flow/internal/compact.h"
+#include "flow/internal/consume.h"
 #include "flow/internal/fill_buffer.h"
 #include "flow/internal/gather.h"
 #include "flow/outgoing.h"
@@ -36,197 +36,12 @@
 namespace flow {
 namespace {
 
-// Calls a function of the user. An exception that left it would leave the flow
-// busy forever, so it ends the program here, where the cause is on the stack.
-template <typename Function, typename... Args>
-auto Call(Function& function, Args&&... args) noexcept {
-  return function(std::forward<Args>(args)...);
-}
+using ::flow::internal::CallFunction;
 
 absl::Status Missing(absl::string_view which) {
   return absl::InvalidArgumentError(
       absl::StrCat("the ", which, " function is empty (a null pointer?)"));
 }
-
-using ConsumeFunction =
-    absl::AnyInvocable<absl::StatusOr<size_t>(absl::Span<const char>)>;
-using ConsumeListFunction = absl::AnyInvocable<absl::StatusOr<size_t>(
-    absl::Span<const absl::string_view>)>;
-
-// Returns the error of an output that was shown `shown` bytes, and returned
-// `taken`.
-absl::Status ErrorOf(const absl::StatusOr<size_t>& taken, size_t shown) {
-  if (!taken.ok()) return taken.status();
-  if (*taken == 0) return ClosedError("the output takes no more");
-  if (*taken <= shown) return absl::OkStatus();
-  return absl::InternalError(
-      absl::StrCat("the output function was shown ", shown,
-                   " bytes and claims to have taken ", *taken));
-}
-
-// Shows `bytes` to an output by the byte until all of them are taken, and
-// accepts in `data` what is taken. Stops when `aborted`.
-ABSL_ATTRIBUTE_NOINLINE absl::Status ConsumeByParts(
-    ConsumeFunction& consume, const std::atomic<bool>& aborted,
-    absl::string_view bytes, Outgoing& data, absl::StatusOr<size_t> taken) {
-  while (true) {
-    if (absl::Status status = ErrorOf(taken, bytes.size()); !status.ok()) {
-      return status;
-    }
-    data.Accept(*taken);
-    bytes.remove_prefix(*taken);
-    if (bytes.empty()) return absl::OkStatus();
-    if (aborted.load(std::memory_order_relaxed)) {
-      return absl::AbortedError("aborted");
-    }
-    taken = Call(consume, absl::MakeConstSpan(bytes.data(), bytes.size()));
-  }
-}
-
-// The same, and quickly if all are taken at once.
-inline absl::Status Consume(ConsumeFunction& consume,
-                            const std::atomic<bool>& aborted,
-                            absl::string_view bytes, Outgoing& data) {
-  if (ABSL_PREDICT_FALSE(bytes.empty())) return absl::OkStatus();
-  if (ABSL_PREDICT_FALSE(aborted.load(std::memory_order_relaxed))) {
-    return absl::AbortedError("aborted");
-  }
-  absl::StatusOr<size_t> taken =
-      Call(consume, absl::MakeConstSpan(bytes.data(), bytes.size()));
-  if (ABSL_PREDICT_TRUE(taken.ok() && *taken == bytes.size())) {
-    data.Accept(*taken);
-    return absl::OkStatus();
-  }
-  return ConsumeByParts(consume, aborted, bytes, data, std::move(taken));
-}
-
-// Consumes the pieces of a list. Small ones are gathered, since a call of the
-// output often costs more than copying them (it may be a system call); large
-// ones are shown where they are.
-class Consumer {
- public:
-  Consumer(ConsumeFunction& consume, const std::atomic<bool>& aborted,
-           Outgoing& data)
-      : consume_(consume), aborted_(aborted), data_(data) {}
-
-  // Whether a piece of `size` bytes can be kept for Flush().
-  bool Fits(size_t size) const {
-    return size <= internal::kMaxCopied && size <= sizeof(gathered_) - used_;
-  }
-  void Keep(absl::string_view piece) {
-    if (piece.empty()) return;
-    std::memcpy(gathered_ + used_, piece.data(), piece.size());
-    used_ += piece.size();
-  }
-
-  // Consumes what was kept, and then `piece`, which does not fit. A small one
-  // is kept.
-  absl::Status Add(absl::string_view piece) {
-    if (absl::Status status = Flush(); !status.ok()) return status;
-    if (piece.size() > internal::kMaxCopied) {
-      return Consume(consume_, aborted_, piece, data_);
-    }
-    Keep(piece);
-    return absl::OkStatus();
-  }
-
-  // Consumes what was kept.
-  absl::Status Flush() {
-    return Consume(
-        consume_, aborted_,
-        absl::string_view(gathered_, std::exchange(used_, size_t{0})), data_);
-  }
-
- private:
-  ConsumeFunction& consume_;
-  const std::atomic<bool>& aborted_;
-  Outgoing& data_;
-  size_t used_ = 0;
-  char gathered_[4096];
-};
-
-// Shows pieces to an output by the list, as many at a time as fit.
-class ListConsumer {
- public:
-  ListConsumer(ConsumeListFunction& consume, const std::atomic<bool>& aborted,
-               Outgoing& data)
-      : consume_(consume), aborted_(aborted), data_(data) {}
-
-  // The longest list that is shown: Linux refuses a longer one (IOV_MAX).
-  static constexpr size_t kMaxShown = 1024;
-
-  absl::Status ConsumeAll() {
-    size_t taken = 0;
-    absl::Span<const absl::string_view> list = data_.views();
-    absl::string_view one;
-    if (data_.is_one() && data_.is_borrowed()) {
-      one = data_.bytes();
-      list = absl::MakeConstSpan(&one, 1);
-    }
-    if (!list.empty() && list.size() <= kMaxShown) {
-      if (ABSL_PREDICT_FALSE(aborted_.load(std::memory_order_relaxed))) {
-        return absl::AbortedError("aborted");
-      }
-      const absl::StatusOr<size_t> result = Call(consume_, list);
-      if (ABSL_PREDICT_TRUE(result.ok() && *result == data_.size())) {
-        return absl::OkStatus();
-      }
-      absl::Status status = ErrorOf(result, data_.size());
-      if (!status.ok()) return status;
-      taken = *result;
-      data_.Accept(taken);
-    }
-    return ConsumeBehind(taken);
-  }
-
- private:
-  // Without an array of pieces on the stack of ConsumeAll().
-  ABSL_ATTRIBUTE_NOINLINE absl::Status ConsumeBehind(size_t skipped) {
-    absl::string_view list[kMaxGathered];
-    size_t count = 0;
-    absl::Status status;
-    const bool all = data_.ForEachPieceWhile([&](absl::string_view piece) {
-      const size_t n = std::min(skipped, piece.size());
-      skipped -= n;
-      piece.remove_prefix(n);
-      if (piece.empty()) return true;
-      list[count++] = piece;
-      if (count < kMaxGathered) return true;
-      status = Consume(absl::MakeSpan(list, std::exchange(count, 0)));
-      return status.ok();
-    });
-    return all ? Consume(absl::MakeSpan(list, count)) : status;
-  }
-
-  absl::Status Consume(absl::Span<absl::string_view> list) {
-    size_t size = 0;
-    for (absl::string_view piece : list) size += piece.size();
-    while (size > 0) {
-      if (ABSL_PREDICT_FALSE(aborted_.load(std::memory_order_relaxed))) {
-        return absl::AbortedError("aborted");
-      }
-      const absl::StatusOr<size_t> taken = Call(consume_, list);
-      if (absl::Status status = ErrorOf(taken, size); !status.ok()) {
-        return status;
-      }
-      data_.Accept(*taken);
-      size -= *taken;
-      size_t left = *taken;
-      while (left > 0 && left >= list.front().size()) {
-        left -= list.front().size();
-        list.remove_prefix(1);
-      }
-      if (left > 0) list.front().remove_prefix(left);
-    }
-    return absl::OkStatus();
-  }
-
-  static constexpr size_t kMaxGathered = 64;
-
-  ConsumeListFunction& consume_;
-  const std::atomic<bool>& aborted_;
-  Outgoing& data_;
-};
 
 }  // namespace
 
@@ -247,7 +62,7 @@ class FunctionTransport final : public Transport {
     if (!pending_.empty()) return TakePending(max_bytes);
     if (auto* next = std::get_if<Input::BuffersFunction>(&input_.function_)) {
       if (*next == nullptr) return Missing("input");
-      absl::StatusOr<absl::Cord> buffer = Call(*next, max_bytes);
+      absl::StatusOr<absl::Cord> buffer = CallFunction(*next, max_bytes);
       if (ABSL_PREDICT_TRUE(!buffer.ok() || buffer->size() <= max_bytes)) {
         return buffer;
       }
@@ -273,7 +88,7 @@ class FunctionTransport final : public Transport {
     if (next == nullptr) return size_t{0};
     if (*next == nullptr) return Missing("input");
     if (pending_.empty()) {
-      absl::StatusOr<absl::Cord> buffer = Call(*next, space.size());
+      absl::StatusOr<absl::Cord> buffer = CallFunction(*next, space.size());
       if (!buffer.ok()) return buffer.status();
       SetPending(*std::move(buffer));
     }
@@ -290,15 +105,15 @@ class FunctionTransport final : public Transport {
     }
     if (auto* lists = std::get_if<Output::ListsFunction>(&output_.function_)) {
       if (*lists == nullptr) return Missing("output");
-      return ListConsumer(*lists, aborted_, data).ConsumeAll();
+      return internal::ConsumeLists(*lists, aborted_, data);
     }
     auto* consume = std::get_if<Output::BytesFunction>(&output_.function_);
     if (consume == nullptr) return ClosedError("this flow has no output");
     if (*consume == nullptr) return Missing("output");
     if (ABSL_PREDICT_TRUE(data.is_one() && data.is_borrowed())) {
-      return Consume(*consume, aborted_, data.bytes(), data);
+      return internal::ConsumeBytes(*consume, aborted_, data.bytes(), data);
     }
-    return ConsumeAll(*consume, data);
+    return internal::ConsumePieces(*consume, aborted_, data);
   }
 
   absl::Status EndWrite(const absl::Status& outcome,
@@ -311,7 +126,7 @@ class FunctionTransport final : public Transport {
     }
     Interrupt(Interruption::Cause::kEndDeadline, deadline, absl::OkStatus());
     // It may have aborted the flow, as any thread may.
-    return aborted_.load() ? absl::OkStatus() : Call(output_.end_);
+    return aborted_.load() ? absl::OkStatus() : CallFunction(output_.end_);
   }
 
   void RefuseRead() override {
@@ -333,7 +148,7 @@ class FunctionTransport final : public Transport {
   }
 
   absl::Status Free() override {
-    absl::Status status = close_ ? Call(close_) : absl::OkStatus();
+    absl::Status status = close_ ? CallFunction(close_) : absl::OkStatus();
     input_ = Input();
     output_ = Output();
     close_ = EndFunction();
@@ -352,7 +167,7 @@ class FunctionTransport final : public Transport {
   void Interrupt(Interruption::Cause cause, absl::Time deadline,
                  const absl::Status& reason) {
     if (interrupt_ == nullptr) return;
-    Call(interrupt_, Interruption{cause, deadline, reason});
+    CallFunction(interrupt_, Interruption{cause, deadline, reason});
   }
 
   void SetPending(absl::Cord buffer) {
@@ -416,27 +231,13 @@ class FunctionTransport final : public Transport {
 
   absl::StatusOr<size_t> FillSpace(Input::BytesFunction& fill,
                                    absl::Span<char> space) {
-    absl::StatusOr<size_t> filled = Call(fill, space);
+    absl::StatusOr<size_t> filled = CallFunction(fill, space);
     if (ABSL_PREDICT_FALSE(filled.ok() && *filled > space.size())) {
       return absl::InternalError(
           absl::StrCat("the input function was given ", space.size(),
                        " bytes to fill and claims to have filled ", *filled));
     }
     return filled;
-  }
-
-  absl::Status ConsumeAll(Output::BytesFunction& consume, Outgoing& data) {
-    Consumer consumer(consume, aborted_, data);
-    absl::Status status;
-    const bool all = data.ForEachPieceWhile([&](absl::string_view piece) {
-      if (ABSL_PREDICT_TRUE(consumer.Fits(piece.size()))) {
-        consumer.Keep(piece);
-        return true;
-      }
-      status = consumer.Add(piece);
-      return status.ok();
-    });
-    return all ? consumer.Flush() : status;
   }
 
   // Hands each Cord over as it is. Borrowed buffers, which a Cord must own, are
@@ -468,7 +269,7 @@ class FunctionTransport final : public Transport {
       return absl::AbortedError("aborted");
     }
     const size_t size = buffer.size();
-    absl::Status status = Call(take, std::move(buffer));
+    absl::Status status = CallFunction(take, std::move(buffer));
     if (ABSL_PREDICT_TRUE(status.ok())) data.Accept(size);
     return status;
   }

@@ -22,15 +22,6 @@
 set -euo pipefail
 cd "$(dirname "$(realpath "${BASH_SOURCE[0]}")")/.."
 
-# llvm NAME ARGUMENT...: of the LLVM whose clang bazelw uses.
-llvm() {
-  if tools/find_bazel.sh >/dev/null; then
-    "$@"
-  else
-    tools/debian_root.sh exec "$@"
-  fi
-}
-
 query() { ./bazelw query --noshow_progress "$1"; }
 
 case ${1:-} in
@@ -67,17 +58,17 @@ programs=$(./bazelw cquery --noshow_progress --config=coverage --output=files \
 objects=()
 for program in $programs; do objects+=(-object "$program"); done
 
-llvm llvm-profdata merge -sparse "$work"/*.profraw -o "$work/all.profdata"
+tools/beside_bazel.sh llvm-profdata merge -sparse "$work"/*.profraw -o "$work/all.profdata"
 readonly kOptions=(
   -instr-profile "$work/all.profdata" "${objects[@]}"
   -ignore-filename-regex '(^|/)(external|fuzz|verification)/|_test\.cc$|/internal/[^/]*fixture|flow/testing/internal/|broken_flow'
 )
 if [[ -n ${FLOW_COVERAGE_LINES:-} ]]; then
-  llvm llvm-cov show "${kOptions[@]}" --show-branches=count >"$FLOW_COVERAGE_LINES"
+  tools/beside_bazel.sh llvm-cov show "${kOptions[@]}" --show-branches=count >"$FLOW_COVERAGE_LINES"
 fi
 readonly kKernel='^flow/(internal/)?(acceptor|bind_|blocked_signal|call_error|close_fd|connect|descriptor|dial_|fd_|file|inherited_|ip_|kernel_|listening_|owned_fd|packet_pipe|poll_|resolve|set_socket|signal_|socket|splice)'
 # FILE, then LINES MISSED SHARE for lines, and for branches.
-llvm llvm-cov report "${kOptions[@]}" --show-region-summary=false \
+tools/beside_bazel.sh llvm-cov report "${kOptions[@]}" --show-region-summary=false \
   --show-branch-summary >"$work/report"
 # llvm-cov leaves out the folder that all files have in common.
 awk -v kernel="$kKernel" '

@@ -36,10 +36,8 @@ files() {
 
 if [[ -n ${CLANG_FORMAT:-} ]]; then
   clang_format=("$CLANG_FORMAT")
-elif tools/find_bazel.sh >/dev/null; then
-  clang_format=(clang-format)
 else
-  clang_format=(tools/debian_root.sh exec clang-format)
+  clang_format=(tools/beside_bazel.sh clang-format)
 fi
 options=(-i)
 if $check; then options=(--dry-run --Werror); fi

@@ -224,10 +224,10 @@ class SocketTransport final : public GatheringTransport, public KernelEnd {
       // it to the kernel, which resets when the peer sends something that
       // nobody will read. (If only the end is on its way, it comes before the
       // reset.)
-      drains = ended_ && (Unacknowledged() > 1 || Unsent() > 0);
+      drains = is_tcp_ && ended_ && (Unacknowledged() > 1 || Unsent() > 0);
       if (is_tcp_ && !drains) Reset();
     }
-    if (is_tcp_ && drains) {
+    if (drains) {
       // After SHUT_RD the kernel tells no peer that has filled our buffer that
       // there is room again, and that peer would wait for a minute.
       Discard();

@@ -188,6 +188,32 @@ inline std::unique_ptr<Flow> BeforeCalls(
   });
 }
 
+// AfterReads()
+//
+// Returns `flow`, with a transport on top that calls `after` when a read has
+// come back, and before the Flow knows.
+inline std::unique_ptr<Flow> AfterReads(std::unique_ptr<Flow> flow,
+                                        std::function<void()> after) {
+  class AfterTransport final : public ForwardingTransport {
+   public:
+    AfterTransport(std::unique_ptr<Transport> inner,
+                   std::function<void()> after)
+        : ForwardingTransport(std::move(inner)), after_(std::move(after)) {}
+
+    absl::StatusOr<absl::Cord> Read(size_t max_bytes) override {
+      absl::StatusOr<absl::Cord> data = ForwardingTransport::Read(max_bytes);
+      after_();
+      return data;
+    }
+
+   private:
+    const std::function<void()> after_;
+  };
+  return DecorateFlow(std::move(flow), [&](std::unique_ptr<Transport> inner) {
+    return std::make_unique<AfterTransport>(std::move(inner), std::move(after));
+  });
+}
+
 // Blocker
 //
 // Block(), called from a hook, says that it was entered and returns when told

@@ -40,6 +40,13 @@ inline int RawFile(absl::string_view bytes = "") {
   return fd;
 }
 
+// Returns a descriptor of /dev/null, for writing.
+inline int RawNull() {
+  const int fd = ::open("/dev/null", O_WRONLY | O_CLOEXEC);
+  ABSL_PCHECK(fd >= 0);
+  return fd;
+}
+
 // Returns a descriptor for the same file that shares no offset with `fd`.
 inline int RawReopen(int fd, int flags) {
   const std::string path = "/proc/self/fd/" + std::to_string(fd);
