@@ -32,7 +32,7 @@ namespace {
 // Reads a list of n strings of a byte.
 void ReadAList(size_t n) {
   auto flow = MakeInputFlow(InputStrings(std::vector<std::string>(n, "x")));
-  for (size_t i = 0; i < n; ++i) ABSL_CHECK_EQ(flow->Read()->size(), 1);
+  for (size_t i = 0; i < n; ++i) ABSL_CHECK_EQ(flow->Read()->size(), 1u);
 }
 
 // Writes a list of n strings of a byte at once.

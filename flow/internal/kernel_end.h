@@ -70,8 +70,8 @@ class KernelPipe {
 // kernel tells only once, the transport keeps for them.) So the rules for these
 // are in one place, and a copy is correct if nothing is ever moved here.
 //
-// FillPipe(), DrainPipe() and MoveTo() return how many bytes they have moved, or
-// nullopt if this will never work.
+// FillPipe(), DrainPipe() and MoveTo() return how many bytes they have moved,
+// or nullopt if this will never work.
 class KernelEnd {
  public:
   // What FillPipe() and MoveTo() read, and what DrainPipe() writes. Never
