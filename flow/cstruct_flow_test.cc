@@ -16,6 +16,7 @@
 #include "absl/strings/cord.h"
 #include "flow/cstruct.h"
 #include "flow/flow.h"
+#include "flow/function_flow.h"
 #include "flow/testing/matchers.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -53,6 +54,16 @@ TEST(OriginalTest, ThreeWritesIntoTenBytesTheThirdClosed) {
   EXPECT_THAT(flow->Write("world"), IsClosed());
   EXPECT_EQ(memory.ToString(), "hello! wor");
   EXPECT_EQ(flow->bytes_written(), 10);
+}
+
+TEST(CstructFlowTest, OneCstructIsAnInputOrAnOutputOfAFunctionFlow) {
+  const auto source = MakeInputFlow(InputCstruct(Cstruct::CopyOf("frame")));
+  EXPECT_THAT(source->Read(), IsOkAndHolds("frame"));
+  EXPECT_THAT(source->Read(), IsEof());
+  const Cstruct memory = Cstruct::Create(3);
+  const auto sink = MakeOutputFlow(OutputCstruct(memory));
+  EXPECT_THAT(sink->Write("frame"), IsClosed());
+  EXPECT_EQ(memory.ToString(), "fra");
 }
 
 TEST(OriginalTest, AListOfCstructsGivesOneReadForEachThatIsNotEmpty) {

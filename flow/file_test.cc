@@ -1,8 +1,8 @@
 // Copyright 2026 The flow authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// What files are as flows. This program has an fsync() and an open() of its
-// own.
+// What files are as flows. This program has a copy_file_range(), an fsync() and
+// an open() of its own.
 
 #include "flow/file.h"
 
@@ -51,9 +51,20 @@ int fsyncs = 0;
 // How many more times a signal interrupts open(2).
 int interruptions = 0;
 
+// How often bytes went from file to file without passing this process.
+int ranges_copied = 0;
+
 }  // namespace
 
 // The program's own functions are taken for those of the C library.
+extern "C" ssize_t copy_file_range(int from, off64_t* from_offset, int to,
+                                   off64_t* to_offset, size_t size,
+                                   unsigned int flags) {
+  ++ranges_copied;
+  return ::syscall(SYS_copy_file_range, from, from_offset, to, to_offset, size,
+                   flags);
+}
+
 extern "C" int fsync(int fd) {
   ++fsyncs;
   errno = fsync_error;
@@ -297,6 +308,22 @@ TEST(CreateFileTest, SyncsAtItsEndIfAskedTo) {
   fsync_error = EINVAL;  // as of a FIFO
   EXPECT_THAT(WriteAll(CreateFile(path, options), "x"), IsOk());
   fsync_error = 0;
+}
+
+TEST(CreateFileTest, OneThatSyncsIsCopiedToInsideTheKernel) {
+  const std::string folder = NewFolder();
+  const std::string from = absl::StrCat(folder, "/from");
+  const std::string data(100000, 'x');
+  ASSERT_THAT(WriteAll(CreateFile(from), data), IsOk());
+  const std::string to = absl::StrCat(folder, "/to");
+  CreateFileOptions options;
+  options.sync = true;
+  const auto source = OpenFile(from).value();
+  const auto sink = CreateFile(to, options).value();
+  EXPECT_THAT(Copy(*source, *sink).status, IsOk());
+  EXPECT_THAT(sink->Close(), IsOk());
+  EXPECT_GT(ranges_copied, 0);
+  EXPECT_TRUE(ContentOf(to) == data);
 }
 
 TEST(CreateFileTest, AFullDiskIsExhaustedAndNeverLooksWhole) {
