@@ -12,6 +12,7 @@
 #include <string>
 #include <thread>
 #include <utility>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/status_matchers.h"
@@ -53,6 +54,7 @@ using ::flow::testing::RawPair;
 using ::flow::testing::RawUnix;
 using ::testing::AllOf;
 using ::testing::Contains;
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::Not;
 using ::testing::StartsWith;
@@ -332,6 +334,24 @@ TEST(BorrowFlowTest, GivesTheLenderItsDeadlinesBack) {
   EXPECT_THAT(pipe.left->Write("b"), IsOk());
   EXPECT_THAT(pipe.left->Read(), HoldsData("c"));
   remote.join();
+}
+
+// Without a thread, whose timing decides whether a deadline that stays is seen.
+TEST(BorrowFlowTest, TellsTheTransportOfTheLenderItsDeadlinesBack) {
+  HookFlow lender;
+  std::vector<absl::Time> read_deadlines;
+  lender.hooks.read_deadline = [&](absl::Time deadline) {
+    read_deadlines.push_back(deadline);
+  };
+  auto borrower = BorrowFlow(lender);
+  borrower->SetReadDeadline(absl::InfinitePast());
+  borrower->SetWriteDeadline(absl::InfinitePast());
+  ASSERT_THAT(borrower->Close(), IsOk());
+  EXPECT_THAT(read_deadlines,
+              ElementsAre(absl::InfinitePast(), absl::InfiniteFuture()));
+  EXPECT_THAT(lender.hooks.log(),
+              ElementsAre("read deadline", "write deadline", "read deadline",
+                          "write deadline"));
 }
 
 TEST(BorrowFlowTest, ADeadlineThatTheOwnerSetsMeanwhileCountsAndStays) {
