@@ -8,6 +8,7 @@
 
 #include <cstddef>
 
+#include "absl/base/attributes.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
@@ -24,9 +25,20 @@ constexpr size_t kMaxPieces = IOV_MAX;
 constexpr size_t kMaxPieces = 1024;
 #endif
 
+// A list for that many is 16 KiB, and would cost each thread as much of its
+// stack. So most writes have a small one.
+constexpr size_t kFewPieces = 16;
+
+bool HasFewPieces(const Outgoing& data) {
+  size_t n = 0;
+  return data.ForEachPieceWhile(
+      [&n](absl::string_view) { return ++n <= kFewPieces; });
+}
+
 }  // namespace
 
 // Collects pieces, which must outlive it, and sends them when the list is full.
+template <size_t kSize>
 class GatheringTransport::Pieces {
  public:
   Pieces(GatheringTransport& transport, Outgoing& data)
@@ -34,7 +46,7 @@ class GatheringTransport::Pieces {
 
   absl::Status Add(absl::string_view piece) {
     if (piece.empty()) return absl::OkStatus();
-    if (size_ == kMaxPieces) {
+    if (size_ == kSize) {
       if (absl::Status status = Flush(); !status.ok()) return status;
     }
     list_[size_].iov_base = const_cast<char*>(piece.data());
@@ -67,17 +79,25 @@ class GatheringTransport::Pieces {
   GatheringTransport& transport_;
   Outgoing& data_;
   size_t size_ = 0;
-  struct iovec list_[kMaxPieces];
+  struct iovec list_[kSize];
 };
 
-absl::Status GatheringTransport::Write(Outgoing& data) {
-  Pieces pieces(*this, data);
+// Not inlined, so that the list is on the stack only where it is needed.
+template <size_t kSize>
+ABSL_ATTRIBUTE_NOINLINE absl::Status GatheringTransport::WriteBy(
+    Outgoing& data) {
+  Pieces<kSize> pieces(*this, data);
   absl::Status status;
   const bool all = data.ForEachPieceWhile([&](absl::string_view piece) {
     status = pieces.Add(piece);
     return status.ok();
   });
   return all ? pieces.Flush() : status;
+}
+
+absl::Status GatheringTransport::Write(Outgoing& data) {
+  return HasFewPieces(data) ? WriteBy<kFewPieces>(data)
+                            : WriteBy<kMaxPieces>(data);
 }
 
 }  // namespace flow::internal

@@ -34,7 +34,11 @@ class GatheringTransport : public Transport {
   virtual absl::StatusOr<size_t> Send(absl::Span<const struct iovec> list) = 0;
 
  private:
+  // Lists of up to `kSize` pieces.
+  template <size_t kSize>
   class Pieces;
+  template <size_t kSize>
+  absl::Status WriteBy(Outgoing& data);
 };
 
 }  // namespace flow::internal

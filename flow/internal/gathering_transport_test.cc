@@ -27,6 +27,7 @@ namespace {
 using ::absl_testing::IsOk;
 using ::absl_testing::StatusIs;
 using ::testing::Each;
+using ::testing::ElementsAre;
 using ::testing::Le;
 
 // Sends at most `most` bytes at a time, and `room` bytes in all.
@@ -38,11 +39,13 @@ class SendingTransport final : public GatheringTransport {
   std::string Describe() const override { return "sending transport"; }
 
   std::string sent;
-  std::vector<size_t> pieces;  // of each call
+  std::vector<size_t> pieces;   // of each call
+  const char* stack = nullptr;  // where it was in the last one
 
  protected:
   absl::StatusOr<size_t> Send(absl::Span<const struct iovec> list) override {
     pieces.push_back(list.size());
+    stack = static_cast<const char*>(__builtin_frame_address(0));
     const size_t left = std::min(most_, room_ - sent.size());
     if (left == 0) return absl::DataLossError("no room");
     size_t n = 0;
@@ -79,6 +82,26 @@ TEST(GatheringTransportTest, AnErrorLeavesTheCountOfWhatWasSentBefore) {
     EXPECT_THAT(transport.Write(data), StatusIs(absl::StatusCode::kDataLoss));
     EXPECT_EQ(data.accepted(), room);
   }
+}
+
+TEST(GatheringTransportTest, OneCallIsShownAllThatTheKernelTakes) {
+  for (const size_t n : {1, 2, 15, 16, 17, 18, IOV_MAX - 1, IOV_MAX}) {
+    const std::vector<absl::string_view> views(n, "x");
+    SendingTransport transport(n, n);
+    Outgoing data{absl::MakeConstSpan(views)};
+    EXPECT_THAT(transport.Write(data), IsOk());
+    EXPECT_THAT(transport.pieces, ElementsAre(n));
+    EXPECT_EQ(data.accepted(), n);
+  }
+}
+
+// Each thread of a server would have to have as much.
+TEST(GatheringTransportTest, AShortListNeedsLittleOfTheStack) {
+  SendingTransport transport(100, 100);
+  Outgoing data{absl::MakeConstSpan(kViews)};
+  EXPECT_THAT(transport.Write(data), IsOk());
+  const char* const here = static_cast<const char*>(__builtin_frame_address(0));
+  EXPECT_LT(here - transport.stack, 8 << 10);
 }
 
 TEST(GatheringTransportTest, NoListIsLongerThanTheKernelTakes) {
