@@ -5,6 +5,7 @@
 
 #include <unistd.h>
 
+#include <atomic>
 #include <cstddef>
 #include <functional>
 #include <memory>
@@ -326,12 +327,18 @@ TEST(BorrowFlowTest, GivesTheLenderItsDeadlinesBack) {
   EXPECT_THAT(borrower->Write("ab"),
               StatusIs(absl::StatusCode::kDeadlineExceeded));
   ASSERT_THAT(borrower->Close(), IsOk());
+  std::atomic<bool> is_over{false};
   std::thread remote([&] {
+    while (!is_over &&
+           !absl::StrContains(pipe.left->DebugString(), "in a write")) {
+      std::this_thread::yield();
+    }
     EXPECT_THAT(pipe.right->Read(), HoldsData("a"));
     EXPECT_THAT(pipe.right->Read(), HoldsData("b"));
     EXPECT_THAT(pipe.right->Write("c"), IsOk());
   });
-  EXPECT_THAT(pipe.left->Write("b"), IsOk());
+  EXPECT_THAT(pipe.left->Write("b"), IsOk()) << "it had to wait";
+  is_over = true;
   EXPECT_THAT(pipe.left->Read(), HoldsData("c"));
   remote.join();
 }
@@ -362,6 +369,27 @@ TEST(BorrowFlowTest, ADeadlineThatTheOwnerSetsMeanwhileCountsAndStays) {
   EXPECT_THAT(borrower->Read(), StatusIs(absl::StatusCode::kDeadlineExceeded));
   ASSERT_THAT(borrower->Close(), IsOk());
   EXPECT_THAT(pipe.left->Read(), StatusIs(absl::StatusCode::kDeadlineExceeded));
+}
+
+TEST(BorrowFlowTest, ADeadlineThatHadPassedBeforeCanBeMovedByTheOwner) {
+  HookFlow lender;
+  absl::Time last;
+  lender.hooks.read_deadline = [&last](absl::Time told) { last = told; };
+  lender.SetReadDeadline(absl::InfinitePast());
+  auto borrower = BorrowFlow(lender);
+  EXPECT_EQ(last, absl::InfinitePast());
+  lender.SetReadDeadline(absl::InfiniteFuture());
+  EXPECT_EQ(last, absl::InfiniteFuture());
+}
+
+TEST(BorrowFlowTest, ADeadlineThatTheBorrowerSetsUndoesNoRefusal) {
+  HookFlow lender;
+  absl::Time last;
+  lender.hooks.read_deadline = [&last](absl::Time told) { last = told; };
+  auto borrower = BorrowFlow(lender);
+  EXPECT_THAT(borrower->Shutdown(ShutdownMode::kRead), IsOk());
+  borrower->SetReadDeadline(absl::InfiniteFuture());
+  EXPECT_EQ(last, absl::InfinitePast()) << "a read may be under way";
 }
 
 TEST(BorrowFlowTest, ADeadlineThatTheOwnerSetsMeanwhileUndoesNoRefusal) {

@@ -139,5 +139,19 @@ TEST(CloseAfterReadTest, OfAClosedFlowIsItsResult) {
   EXPECT_EQ(flow.CloseAfterRead(), closed);
 }
 
+// What is buffered for writing goes out with the end.
+TEST(CloseAfterReadTest, ItsDeadlineIsAlsoThatOfTheEnd) {
+  HookFlow flow;
+  absl::Time told = absl::InfiniteFuture();
+  flow.hooks.read = [](size_t) { return absl::Cord(); };
+  flow.hooks.end_write = [&told](absl::Time deadline) {
+    told = deadline;
+    return absl::OkStatus();
+  };
+  EXPECT_THAT(flow.Read(), IsOk());
+  EXPECT_THAT(flow.CloseAfterRead(absl::Now() + absl::Hours(1)), IsOk());
+  EXPECT_LT(told, absl::InfiniteFuture());
+}
+
 }  // namespace
 }  // namespace flow

@@ -15,6 +15,7 @@
 #include "absl/strings/cord.h"
 #include "absl/time/time.h"
 #include "absl/types/span.h"
+#include "flow/channel.h"
 #include "flow/copy.h"
 #include "flow/flow.h"
 #include "flow/function_flow.h"
@@ -144,6 +145,24 @@ TEST(CopyCloseTest, ASinkWhoseRemoteStaysHoldsUpNoOther) {
   remote.join();
   EXPECT_THAT(result.sinks[0].status, IsOk());
   EXPECT_THAT(result.sinks[1].status, IsOk());
+}
+
+// Here the end comes behind what is buffered, for which there is no room.
+TEST(CopyCloseTest, ASinkThatCannotBeToldItsEndHoldsUpNoOther) {
+  auto source = MakeSource({});
+  Pipe full = MakePipe(/*capacity=*/1);
+  ASSERT_THAT(full.left->Write("x"), IsOk());
+  auto channel = MakeChannel(std::move(full.left));
+  ASSERT_THAT(channel->WriteBuffered("buffered"), IsOk());
+  Pipe whole = MakePipe();
+  ASSERT_THAT(whole.right->Shutdown(ShutdownMode::kWrite), IsOk());
+  CopyOptions options;
+  options.close_timeout = absl::Milliseconds(10);
+  const MultiCopyResult result =
+      Copy(*source, {channel.get(), whole.left.get()}, options);
+  EXPECT_THAT(result.sinks[0].status, Not(IsOk()));
+  EXPECT_EQ(result.sinks[0].failed, Side::kSink);
+  EXPECT_THAT(ReadAll(*whole.right, 1000), IsOkAndHolds(""));
 }
 
 TEST(CopyCloseTest, OneThatIsLeftBecauseAnotherFailedIsAborted) {

@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -25,6 +26,8 @@
 #include "absl/strings/cord.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
 #include "flow/borrow.h"
 #include "flow/channel.h"
 #include "flow/copy.h"
@@ -275,6 +278,30 @@ TEST(CopyInKernelMemoryTest, SeveralSinksGetEveryByte) {
   EXPECT_THAT(Copy(*source, {one.flow.get(), other.flow.get()}).status, IsOk());
   EXPECT_EQ(one.End(), bytes);
   EXPECT_EQ(other.End(), bytes);
+}
+
+// --- Steps
+
+// So that `on_write` tells of the progress.
+TEST(CopyInKernelStepTest, ASlowSinkGetsSmallOnes) {
+  const RawPair pair = RawPipe();
+  // What fills the pipe, or comes to a full one, waits for two of its reads.
+  std::thread reader([fd = pair.left] {
+    std::string block(32 << 10, '\0');
+    do {
+      absl::SleepFor(absl::Milliseconds(15));
+    } while (::read(fd, block.data(), block.size()) > 0);
+    ::close(fd);
+  });
+  auto source = FileFlow(PatternString(0, 1 << 20));
+  auto sink = FlowOf(pair.right);
+  CopyOptions options;
+  int64_t largest = 0;
+  options.on_write = [&](int64_t n) { largest = std::max(largest, n); };
+  EXPECT_THAT(Copy(*source, *sink, options).status, IsOk());
+  EXPECT_LE(largest, 128 << 10);
+  sink = nullptr;
+  reader.join();
 }
 
 // --- Sockets of others

@@ -16,6 +16,7 @@
 #include "absl/time/time.h"
 #include "flow/copy.h"
 #include "flow/flow.h"
+#include "flow/function_flow.h"
 #include "flow/pipe.h"
 #include "flow/testing/byte_pattern.h"
 #include "flow/testing/copied_bytes.h"
@@ -35,6 +36,7 @@ using ::flow::testing::ForEachFaultPoint;
 using ::flow::testing::HoldsData;
 using ::flow::testing::IsClosed;
 using ::flow::testing::Pattern;
+using ::testing::Each;
 using Side = CopyResult::Side;
 
 constexpr size_t kPlenty = 1 << 20;
@@ -147,6 +149,26 @@ TEST_F(CopyToSinksTest, AWriteTimeoutEndsTheSlowSinkAndTellsWhichItIs) {
   EXPECT_EQ(result.sinks[1].unwritten, " worl");
   EXPECT_EQ(Received(a_), "hello world");
   EXPECT_EQ(Received(c_), "hello world");
+}
+
+TEST_F(CopyToSinksTest, AWriteTimeoutLeavesNoSinkADeadline) {
+  Send(absl::Cord("data"));
+  std::vector<absl::Time> deadlines(2);
+  std::vector<std::unique_ptr<Flow>> sinks;
+  for (absl::Time& deadline : deadlines) {
+    FunctionFlowOptions options;
+    options.output =
+        Output::Buffers([](absl::Cord) { return absl::OkStatus(); });
+    options.interrupt = [&deadline](const Interruption& interruption) {
+      deadline = interruption.deadline;
+    };
+    sinks.push_back(MakeFunctionFlow(std::move(options)));
+  }
+  options_.write_timeout = absl::Hours(1);
+  EXPECT_THAT(
+      Copy(*source_.left, {sinks[0].get(), sinks[1].get()}, options_).status,
+      IsOk());
+  EXPECT_THAT(deadlines, Each(absl::InfiniteFuture()));
 }
 
 TEST_F(CopyToSinksTest, ACopyEndsWhenItHasNoSinkLeft) {

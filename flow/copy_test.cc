@@ -355,6 +355,19 @@ TEST(CopyTest, ATimeoutSaysWhichSideWasLateAndLeavesNoDeadline) {
   remote.join();
 }
 
+TEST(CopyTest, ReadsOfAtMostNothingAreOfOneByte) {
+  Pipe from = MakePipe(kNoLimit);
+  Pipe to = MakePipe(kNoLimit);
+  ASSERT_THAT(from.left->Write("ab"), IsOk());
+  ASSERT_THAT(from.left->Shutdown(ShutdownMode::kWrite), IsOk());
+  CopyOptions options;
+  options.max_read = 0;
+  const CopyResult result = Copy(*from.right, *to.left, options);
+  EXPECT_THAT(result.status, IsOk());
+  EXPECT_EQ(result.statistics.reads, 2);
+  EXPECT_EQ(result.statistics.bytes, 2);
+}
+
 TEST(CopyTest, ATimeoutReplacesADeadline) {
   Pipe from = MakePipe();
   Pipe to = MakePipe(/*capacity=*/1);
@@ -447,6 +460,9 @@ TEST(CopyStatisticsTest, PrintsOneLine) {
   statistics.duration = absl::Milliseconds(1500);
   EXPECT_EQ(statistics.ToString(),
             "3145728 bytes in 1.5s (2.0 MiB/s), 12 reads, 13 writes");
+  statistics.bytes = 1536;
+  EXPECT_EQ(statistics.ToString(),
+            "1536 bytes in 1.5s (1.0 KiB/s), 12 reads, 13 writes");
   // The largest unit is that of TiB.
   statistics.bytes = int64_t{5} << 40;
   statistics.duration = absl::Milliseconds(1);

@@ -103,6 +103,13 @@ TEST(InputRepeatedTest, SharesOneBlock) {
   EXPECT_EQ(CopiedBytes(large, *whole), 0u);
 }
 
+TEST(InputRepeatedTest, ASmallPartHoldsNoBlockInMemory) {
+  auto flow = MakeInputFlow(InputRepeated(absl::Cord("ab")));
+  const absl::StatusOr<absl::Cord> part = flow->Read(100);
+  ASSERT_THAT(part, IsOk());
+  EXPECT_LT(part->EstimatedMemoryUsage(), 1000u);
+}
+
 TEST(OutputDiscardedTest, TakesAndCountsEverything) {
   auto flow = MakeOutputFlow(OutputDiscarded());
   EXPECT_THAT(flow->Write("abc"), IsOk());

@@ -337,6 +337,9 @@ TEST(CstructTest, PrintsItsSizeAndItsFirstBytesEscaped) {
   std::ostringstream small;
   small << Cstruct::CopyOf("ab\x01");
   EXPECT_EQ(small.str(), "Cstruct of 3: \"ab\\x01\"");
+  std::ostringstream most;
+  most << Cstruct::CopyOf(std::string(64, 'x'));
+  EXPECT_THAT(most.str(), ::testing::EndsWith("xxx\"")) << "all of it";
   std::ostringstream large;
   large << Cstruct::Create(1 << 20);
   EXPECT_THAT(large.str(), StartsWith("Cstruct of 1048576: \"\\x00"));

@@ -38,6 +38,7 @@ using ::flow::testing::Patience;
 using ::flow::testing::PatternString;
 using ::flow::testing::RawPair;
 using ::flow::testing::RawReadToEnd;
+using ::flow::testing::RawReset;
 using ::flow::testing::RawTcp;
 using ::flow::testing::RawUnix;
 using ::flow::testing::RawWrite;
@@ -141,7 +142,6 @@ TEST(CloseTest, AfterShutdownReadHasADeadlineAlsoIfThePeerNeverStops) {
   ::close(tcp.right);
 }
 
-// On TCP shutdown(2) is ENOTCONN then.
 TEST(CloseTest, AfterBothDirectionsHaveEndedIsOk) {
   for (const RawPair pair : {RawUnix(), RawTcp()}) {
     auto flow = FlowOf(pair.left);
@@ -171,6 +171,30 @@ TEST(CloseTest, TellsOfADescriptorThatHadBeenShutDownBefore) {
     EXPECT_THAT(flow->Write("x"), IsClosed());
     ::close(pair.right);
   }
+}
+
+// On TCP shutdown(2) is ENOTCONN if somebody with a duplicate has sent the end.
+TEST(CloseTest, AfterBothDirectionsHaveEndedWithoutTheFlowIsOk) {
+  for (const RawPair pair : {RawUnix(), RawTcp()}) {
+    auto flow = FlowOf(pair.left);
+    ::shutdown(pair.left, SHUT_WR);
+    EXPECT_EQ(RawReadToEnd(pair.right).error, 0);
+    ::close(pair.right);
+    EXPECT_THAT(flow->Read(), IsEof());
+    EXPECT_THAT(flow->Shutdown(ShutdownMode::kWrite), IsOk());
+    EXPECT_THAT(flow->Close(Patience()), IsOk());
+  }
+}
+
+TEST(CloseTest, TellsOfAResetThatCameAfterTheEndOfThePeer) {
+  const RawPair tcp = RawTcp();
+  auto flow = FlowOf(tcp.left);
+  ::shutdown(tcp.right, SHUT_WR);
+  EXPECT_THAT(flow->Read(), IsEof());
+  EXPECT_THAT(flow->Write("question"), IsOk());
+  RawReset(tcp.right);
+  EXPECT_THAT(flow->Close(Patience()), StatusIs(absl::StatusCode::kUnavailable))
+      << "the question was lost";
 }
 
 // --- Aborts

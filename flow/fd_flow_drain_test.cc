@@ -48,6 +48,7 @@ using ::flow::testing::RawPair;
 using ::flow::testing::RawPipe;
 using ::flow::testing::RawReadToEnd;
 using ::flow::testing::RawReceived;
+using ::flow::testing::RawReset;
 using ::flow::testing::RawTcp;
 using ::flow::testing::RawUnix;
 using ::flow::testing::RawWrite;
@@ -241,6 +242,17 @@ TEST(DrainTest, BytesInTransitFallAsTheRemoteTakesThem) {
     EXPECT_EQ(flow->bytes_in_transit(), 0);
     ::close(raw.right);
   }
+}
+
+TEST(DrainTest, AfterAResetNoBytesAreInTransit) {
+  const RawPair tcp = RawTcp(/*small=*/true);
+  auto flow = FlowOf(tcp.left);
+  flow->SetWriteDeadline(absl::InfinitePast());
+  EXPECT_THAT(flow->Write(PatternString(0, kLarge)),
+              StatusIs(absl::StatusCode::kDeadlineExceeded));
+  EXPECT_GT(flow->bytes_in_transit(), 0);
+  RawReset(tcp.right);
+  EXPECT_EQ(flow->bytes_in_transit(), 0);
 }
 
 TEST(DrainTest, BytesInTransitOfAPipeAreThoseNotRead) {

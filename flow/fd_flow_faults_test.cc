@@ -52,6 +52,7 @@ using ::flow::testing::PatternChecker;
 using ::flow::testing::RawFifo;
 using ::flow::testing::RawPair;
 using ::flow::testing::RawPipe;
+using ::flow::testing::RawTcp;
 using ::flow::testing::RawTerminal;
 using ::flow::testing::Refuse;
 using ::flow::testing::SendOneWay;
@@ -205,6 +206,20 @@ TEST(FdFlowFaultsTest, AWakeUpThatIsInterruptedWakes) {
   });
   EXPECT_TRUE(absl::IsDataLoss(flows->left->Read().status()));
   aborter.join();
+  EXPECT_TRUE(scope.fired());
+}
+
+// As with a peer that never stops sending and has not taken all.
+TEST(FdFlowFaultsTest, ACloseForWhichThereIsAlwaysMoreHasADeadline) {
+  const absl::StatusOr<Flows> flows = FlowsOf(RawTcp(/*small=*/true));
+  ASSERT_TRUE(flows.ok());
+  flows->left->SetWriteDeadline(Shortly());
+  EXPECT_TRUE(absl::IsDeadlineExceeded(
+      flows->left->Write(Pattern(0, size_t{8} << 20))));
+  EXPECT_TRUE(flows->left->Shutdown(ShutdownMode::kRead).ok());
+  const SystemCallScope scope(SystemCallFault{"ppoll", SystemCallFault::kEvery,
+                                              SystemCallFault::kLess});
+  EXPECT_TRUE(absl::IsDeadlineExceeded(flows->left->Close(Shortly())));
   EXPECT_TRUE(scope.fired());
 }
 

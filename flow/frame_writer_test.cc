@@ -170,6 +170,19 @@ TEST(FrameWriterQueueTest, GathersNoMoreThan64KiBSoThatNobodyWaitsForLong) {
   EXPECT_THAT(scripted.writes, ElementsAre(large, large, large + "y"));
 }
 
+TEST(FrameWriterQueueTest, GathersWhatFitsIn64KiBExactly) {
+  ScriptedWrites scripted;
+  FrameWriter writer(scripted.flow);
+  Queue queue(scripted, writer);
+  const std::string large(40000, 'x');
+  const std::string rest((64 << 10) - 40000, 'y');
+  for (const std::string& frame : {std::string("first"), large, rest}) {
+    queue.Add(frame);
+  }
+  for (const absl::Status& status : queue.Finish()) EXPECT_THAT(status, IsOk());
+  EXPECT_THAT(scripted.writes, ElementsAre("first", large + rest));
+}
+
 TEST(FrameWriterQueueTest, ADeadlineWhileOthersAreWrittenCutsOnlyItsFrame) {
   ScriptedWrites scripted;
   FrameWriter writer(scripted.flow);

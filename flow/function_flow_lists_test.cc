@@ -143,6 +143,21 @@ TEST(WriteByTheListTest, AnErrorIsStickyAndNamesTheFlow) {
   }
 }
 
+TEST(WriteByTheListTest, AfterAnErrorItIsShownNothingThatFollows) {
+  // More pieces than are shown at once, unless they are all views.
+  const std::vector<absl::Cord> list(300, absl::Cord("x"));
+  int calls = 0;
+  auto flow = MakeOutputFlow(
+      Output::Lists([&](absl::Span<const absl::string_view> pieces)
+                        -> absl::StatusOr<size_t> {
+        if (++calls == 1) return absl::DataLossError("first");
+        return pieces.size();
+      }));
+  EXPECT_THAT(flow->Writev(list), StatusIs(absl::StatusCode::kDataLoss));
+  EXPECT_EQ(calls, 1);
+  EXPECT_EQ(flow->bytes_written(), 0);
+}
+
 TEST(WriteByTheListTest, AClaimOfMoreThanWasShownIsInternalAndSticky) {
   for (const size_t before : {size_t{0}, size_t{3}}) {
     auto flow = MakeOutputFlow(Output::Lists(

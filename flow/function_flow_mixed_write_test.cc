@@ -118,6 +118,38 @@ TEST(MixedWriteByTheBufferTest, SharesTheCordsOfAMixture) {
   EXPECT_EQ(testing::CopiedBytes(moved_bytes, taken[2]), 0u);
 }
 
+TEST(MixedWriteByTheByteTest, GathersSmallBuffersUpTo4KiB) {
+  const std::string small(256, 's');
+  std::vector<Buffer> list(16, small);
+  list.push_back("x");
+  std::vector<size_t> shown;
+  auto flow = MakeOutputFlow(Output::Bytes(
+      [&](absl::Span<const char> bytes) -> absl::StatusOr<size_t> {
+        shown.push_back(bytes.size());
+        return bytes.size();
+      }));
+  ASSERT_THAT(flow->Writev(list), IsOk());
+  EXPECT_THAT(shown, ElementsAre(4096, 1));
+}
+
+TEST(MixedWriteByTheByteTest, AfterAnErrorItIsShownNothingThatFollows) {
+  const std::string small(256, 's');
+  const std::string large(600, 'l');
+  for (const absl::string_view next :
+       {absl::string_view("x"), absl::string_view(large)}) {
+    std::vector<Buffer> list(16, small);
+    list.push_back(next);
+    int calls = 0;
+    auto flow = MakeOutputFlow(Output::Bytes(
+        [&](absl::Span<const char> bytes) -> absl::StatusOr<size_t> {
+          if (++calls == 1) return absl::DataLossError("first");
+          return bytes.size();
+        }));
+    EXPECT_THAT(flow->Writev(list), StatusIs(absl::StatusCode::kDataLoss));
+    EXPECT_EQ(calls, 1);
+  }
+}
+
 TEST(MixedWriteByTheByteTest, ShowsLargeBuffersWhereTheyAre) {
   const std::string text(1000, 't');
   const absl::Cord cord(std::string(1000, 'c'));

@@ -150,6 +150,7 @@ TEST(FlowStreamReadTest, WhatWasReadCanBePutBackAlsoAcrossPieces) {
   EXPECT_EQ(buffer.sungetc(), EOF) << "only one is kept";
   EXPECT_EQ(buffer.in_avail(), 1);
   EXPECT_EQ(buffer.sbumpc(), 'b');
+  EXPECT_EQ(buffer.in_avail(), 2) << "the piece behind it";
   EXPECT_EQ(buffer.sbumpc(), 'c');
   EXPECT_EQ(buffer.sungetc(), 'c');
   EXPECT_EQ(buffer.sungetc(), 'b');

@@ -407,6 +407,19 @@ TEST(ExactInputTest, ACloseThatSkipsSaysWhatItWaitsFor) {
   closer.join();
 }
 
+TEST(ExactInputTest, AReadWhileCloseDropsTheRestIsClosed) {
+  Pipe pipe = MakePipe();
+  auto part = ExactInput(BorrowFlow(*pipe.left), 4);
+  std::thread closer([&] { part->Close().IgnoreError(); });
+  while (!absl::StrContains(pipe.left->DebugString(), "in Read()")) {
+    std::this_thread::yield();
+  }
+  EXPECT_THAT(part->Read(), IsClosed());
+  EXPECT_THAT(pipe.right->Write("partnext"), IsOk());
+  closer.join();
+  EXPECT_THAT(pipe.left->Read(), HoldsData("next"));
+}
+
 TEST(ExactInputTest, PatientCloseGoesOnWithTheRest) {
   Pipe pipe = MakePipe();
   auto flow = ExactInput(BorrowFlow(*pipe.left), 2);

@@ -22,6 +22,7 @@
 #include "flow/testing/internal/deadlines.h"
 #include "flow/testing/internal/server_runner.h"
 #include "flow/testing/pipe_listener.h"
+#include "flow/transport.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
@@ -100,6 +101,41 @@ TEST(AwaitRequestTest, SaysThatTheClientHasEndedAlsoWhileTheServerStops) {
   stopped.Notify();
   runner.Join();
   EXPECT_EQ(why, NoRequest::kEnd);
+}
+
+// Keeps the read deadline that it was told last.
+class DeadlineTransport final : public ForwardingTransport {
+ public:
+  DeadlineTransport(std::unique_ptr<Transport> inner, absl::Time* last)
+      : ForwardingTransport(std::move(inner)), last_(last) {}
+  void SetReadDeadline(absl::Time deadline) override {
+    *last_ = deadline;
+    ForwardingTransport::SetReadDeadline(deadline);
+  }
+
+ private:
+  absl::Time* const last_;
+};
+
+TEST(AwaitRequestTest, ARequestInTimeLeavesNoDeadline) {
+  PipeListener listener;
+  absl::Time deadline;
+  absl::Notification served;
+  Server server([&](std::unique_ptr<Flow> client, ServerConnection& me) {
+    auto channel = MakeChannel(
+        DecorateFlow(std::move(client), [&](std::unique_ptr<Transport> inner) {
+          return std::make_unique<DeadlineTransport>(std::move(inner),
+                                                     &deadline);
+        }));
+    EXPECT_TRUE(me.AwaitRequest(*channel, absl::Hours(1)));
+    EXPECT_EQ(deadline, kNever);
+    served.Notify();
+  });
+  ServerRunner runner(server, {&listener});
+  const auto client = listener.Dial();
+  EXPECT_THAT(client->Write("request"), IsOk());
+  served.WaitForNotification();
+  runner.Stop(kNever);
 }
 
 TEST(AwaitRequestTest, SaysThatTheReadDeadlineHasPassed) {

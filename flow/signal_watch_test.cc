@@ -11,6 +11,7 @@
 #include <atomic>
 #include <csignal>
 #include <cstdlib>
+#include <thread>  // NOLINT(build/c++11)
 
 #include "absl/status/status.h"
 #include "absl/synchronization/notification.h"
@@ -38,6 +39,18 @@ TEST(SignalWatchDeathTest, TheFirstSignalCallsTheFunction) {
         SendToThisProcess(SIGTERM);
         called.WaitForNotification();
         std::_Exit(first == SIGTERM ? 17 : 1);
+      },
+      ExitedWithCode(17), "");
+}
+
+TEST(SignalWatchDeathTest, ASignalThatSomebodyHasQueuedCounts) {
+  EXPECT_EXIT(
+      {
+        absl::Notification called;
+        const auto watch = WatchSignals([&](int) { called.Notify(); });
+        ::sigqueue(::getpid(), SIGTERM, sigval());
+        called.WaitForNotification();
+        std::_Exit(17);
       },
       ExitedWithCode(17), "");
 }
@@ -187,6 +200,31 @@ TEST(SignalWatchDeathTest, OtherSignalsAreLeftAlone) {
         while (true) ::pause();
       },
       KilledBySignal(SIGTERM), "");
+}
+
+TEST(SignalWatchDeathTest, OtherSignalsDoNotEndTheWatch) {
+  EXPECT_EXIT(
+      {
+        static std::atomic<bool> handled;
+        std::signal(SIGUSR1, [](int) { handled = true; });
+        absl::Notification called;
+        const auto watch =
+            WatchSignals([&](int) { called.Notify(); }, {SIGTERM});
+        // Only the thread of the watch can handle it.
+        sigset_t other;
+        ::sigemptyset(&other);
+        ::sigaddset(&other, SIGUSR1);
+        ::pthread_sigmask(SIG_BLOCK, &other, nullptr);
+        for (int i = 0; i < 100; ++i) {
+          handled = false;
+          SendToThisProcess(SIGUSR1);
+          while (!handled) std::this_thread::yield();
+        }
+        SendToThisProcess(SIGTERM);
+        called.WaitForNotification();
+        std::_Exit(17);
+      },
+      ExitedWithCode(17), "");
 }
 
 TEST(SignalWatchDeathTest, WithoutAThreadSignalsDoWhatTheyDidBefore) {

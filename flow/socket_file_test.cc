@@ -132,6 +132,12 @@ TEST(TakeOverTest, AUsersFileWhereTheLockWouldBeIsKept) {
   EXPECT_THAT(Listen(absl::StrCat("unix:", path)),
               StatusIs(absl::StatusCode::kAlreadyExists, HasSubstr(users)));
   EXPECT_TRUE(Exists(users));
+  // Nor is anything made where a link of the user's leads to.
+  ::unlink(users.c_str());
+  const std::string elsewhere = absl::StrCat(path, ".elsewhere");
+  ABSL_PCHECK(::symlink(elsewhere.c_str(), users.c_str()) == 0);
+  EXPECT_FALSE(Listen(absl::StrCat("unix:", path)).ok());
+  EXPECT_FALSE(Exists(elsewhere));
   // Nor does it wait for what it opens.
   ::unlink(users.c_str());
   ABSL_PCHECK(::mkfifo(users.c_str(), 0600) == 0);

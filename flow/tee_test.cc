@@ -3,6 +3,7 @@
 
 #include "flow/tee.h"
 
+#include <algorithm>
 #include <cstddef>
 #include <memory>
 #include <string>
@@ -296,6 +297,25 @@ TEST(TeeTest, AnAbortAfterAnErrorOfARequiredSideIsTheOnlyOne) {
   EXPECT_THAT(log, ElementsAre("abort DATA_LOSS"));
 }
 
+// A deadline is no error of the stream, of which the remote would hear.
+TEST(TeeTest, AReadThatIsLateBecauseOfTheSideAbortsNothing) {
+  Pipe side = MakePipe(/*capacity=*/0);
+  std::vector<std::string> log;
+  auto hook = std::make_unique<HookFlow>();
+  hook->hooks.also_log = [&log](std::string what) {
+    if (absl::StartsWith(what, "abort")) log.push_back(what);
+  };
+  TeeOptions options;
+  options.buffer = 1;
+  options.close_timeout = absl::ZeroDuration();
+  auto flow = TeeReads(std::move(hook), std::move(side.left), options);
+  EXPECT_THAT(flow->Read(), HoldsData("data"));
+  flow->SetReadDeadline(absl::InfinitePast());
+  EXPECT_THAT(flow->Read(), StatusIs(absl::StatusCode::kDeadlineExceeded));
+  EXPECT_THAT(flow->Close(), IsOk());
+  EXPECT_THAT(log, IsEmpty());
+}
+
 TEST(TeeTest, AnErrorOfARequiredSideBreaksTheNextWrite) {
   Teed teed = Teed::Writes(Required());
   teed.copy->Abort(absl::UnavailableError("disk full"));
@@ -343,6 +363,17 @@ TEST(TeeTest, ADeadlineOfTheSideIsNotThatOfTheFlow) {
               StatusIs(absl::StatusCode::kAborted));
 }
 
+// It can belong to the user, who counts on that after Close().
+TEST(TeeTest, OnSideEndIsGoneAfterClose) {
+  const auto held = std::make_shared<int>();
+  TeeOptions options;
+  options.on_side_end = [held](const absl::Status&) {};
+  auto flow = TeeReads(std::make_unique<HookFlow>(),
+                       std::make_unique<HookFlow>(), std::move(options));
+  EXPECT_THAT(flow->Close(), IsOk());
+  EXPECT_EQ(held.use_count(), 1);
+}
+
 // --- A slow side
 
 TEST(TeeTest, ASlowSideHoldsReadsUpBeforeTheyTouchTheFlow) {
@@ -367,6 +398,20 @@ TEST(TeeTest, ASlowSideHoldsReadsUpBeforeTheyTouchTheFlow) {
   EXPECT_THAT(teed.copy->Read(), HoldsData("h"));
   teed.flow->SetReadDeadline(Patience());
   EXPECT_THAT(teed.flow->Read(), HoldsData("ello"));
+}
+
+// So that room is made bit by bit, and no call waits for all of it.
+TEST(TeeTest, ASideIsGivenNoMoreThan64KiBAtOnce) {
+  size_t largest = 0;
+  auto side = std::make_unique<HookFlow>();
+  side->hooks.write = [&largest](absl::Cord data, size_t*) {
+    largest = std::max(largest, data.size());
+    return absl::OkStatus();
+  };
+  auto flow = TeeWrites(std::make_unique<HookFlow>(), std::move(side));
+  EXPECT_THAT(flow->Write(absl::Cord(std::string(300000, 'x'))), IsOk());
+  EXPECT_THAT(flow->Close(), IsOk());
+  EXPECT_EQ(largest, size_t{64} << 10);
 }
 
 TEST(TeeTest, ASlowSideHoldsWritesUpAfterThePartThatHadRoom) {

@@ -42,6 +42,24 @@ TEST(BriefWaitTest, WhatNeverPaysIsTriedNowAndThenOnly) {
     EXPECT_FALSE(wait.Await(wait.wakes()));
   }
   EXPECT_LT(tries, 30);
+  if (std::thread::hardware_concurrency() > 1) {
+    EXPECT_GT(tries, 10);
+  }
+}
+
+TEST(BriefWaitTest, WhatPaidForLongIsGivenUpNoLater) {
+  BriefWait wait;
+  for (int i = 0; i < 1000; ++i) {
+    const uint32_t seen = wait.wakes();
+    wait.Wake();
+    EXPECT_TRUE(wait.Await(seen));
+  }
+  int tries = 0;
+  while (wait.is_worthwhile() && tries < 30) {
+    ++tries;
+    EXPECT_FALSE(wait.Await(wait.wakes()));
+  }
+  EXPECT_LT(tries, 10);
 }
 
 TEST(BriefWaitTest, WhatPaysAgainIsWorthwhileAgain) {

@@ -59,6 +59,19 @@ TEST(BlockSizeTest, AfterSuchMessagesABulkTransferGetsLargeBlocksSoon) {
   EXPECT_EQ(size.get(), kMaxBlock);
 }
 
+TEST(BlockSizeTest, AfterGrowthInVainFullBlocksMustComeInARow) {
+  BlockSize size;
+  FillWhole(size, 1);
+  size.Update(kMinBlock, size.get());
+  for (int i = 0; i < 10; ++i) {
+    FillWhole(size, 1);
+    size.Update(size.get() - 1, size.get());
+    EXPECT_EQ(size.get(), kMinBlock);
+  }
+  FillWhole(size, 2);
+  EXPECT_EQ(size.get(), 2 * kMinBlock);
+}
+
 TEST(BlockSizeTest, AReadWithASmallLimitDoesNotMakeItGrow) {
   BlockSize size;
   size.Update(5, 5);

@@ -216,6 +216,20 @@ TEST(DescriptorTest, TheMasterOfATerminalEndsWhenTheOtherSideHasClosedIt) {
   }
 }
 
+TEST(DescriptorTest, ATerminalThatIsAnotherOneIsClosedAgain) {
+  const RawPair pair = RawTerminal();
+  Descriptor in(pair.left, SHUT_RD);
+  const size_t before = OpenDescriptors();
+  {
+    // What it opens once more does not say which terminal it is.
+    const SystemCallScope scope(SystemCallFault{"ioctl", 0, ENOTTY});
+    EXPECT_EQ(Read(in, /*ready=*/false), kWouldWait);
+    EXPECT_TRUE(scope.fired());
+  }
+  EXPECT_EQ(OpenDescriptors(), before);
+  Close(pair);
+}
+
 // --- Writing
 
 TEST(DescriptorTest, AWriteDoesNotWaitForRoomThatARivalHasTaken) {
@@ -243,6 +257,17 @@ TEST(DescriptorTest, AWriteToTheMasterOfATerminalTakesNoMoreThanThereIsRoom) {
   }
   EXPECT_GT(taken, read);
   Close(pair);
+}
+
+TEST(DescriptorTest, AWriteToAMasterThatNobodyReadsIsEpipeAlsoAfterASignal) {
+  const RawPair pair = RawTerminal();
+  Descriptor out(pair.right, SHUT_WR);
+  ::close(pair.left);
+  const SystemCallScope scope(SystemCallFault{"poll", 0, EINTR});
+  EXPECT_LT(Write(out, "x", /*ready=*/true), 0);
+  EXPECT_EQ(errno, EPIPE);
+  EXPECT_TRUE(scope.fired());
+  ::close(pair.right);
 }
 
 TEST(DescriptorTest, AWriteToAFifoThatHasNoReaderIsEpipe) {

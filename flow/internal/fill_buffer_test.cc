@@ -132,6 +132,14 @@ TEST(FillBufferTest, WhatIsTakenPinsAtMostTwiceItsSize) {
   }
 }
 
+// So whoever takes a part can tell what that would pin (compact.h).
+TEST(FillBufferTest, ACordCountsItsBlockUnlessThatIsNearlyFull) {
+  FillBuffer buffer;
+  const size_t size = kMinBlock * 3 / 4;
+  EXPECT_GE(Fill(buffer, kMinBlock, size, 'x').EstimatedMemoryUsage(),
+            kMinBlock);
+}
+
 TEST(FillBufferTest, EveryBlockIsFreedWithItsLastOwner) {
   AllocationCounter counter;
   {

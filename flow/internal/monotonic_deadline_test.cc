@@ -86,5 +86,15 @@ TEST_F(MonotonicDeadlineTest, AMutexWaitsByIt) {
   EXPECT_TRUE(deadline.has_passed());
 }
 
+TEST(AwaitUntilTest, WithADeadlineInThePastItLooksOnce) {
+  const MonotonicDeadline past(absl::InfinitePast());
+  absl::Mutex mu;
+  bool is_so = true;
+  absl::MutexLock lock(&mu);
+  EXPECT_TRUE(AwaitUntil(mu, absl::Condition(&is_so), past));
+  is_so = false;
+  EXPECT_FALSE(AwaitUntil(mu, absl::Condition(&is_so), past));
+}
+
 }  // namespace
 }  // namespace flow::internal

@@ -8,9 +8,11 @@
 #include <unistd.h>
 
 #include <cstddef>
+#include <memory>
 #include <string>
 
 #include "absl/log/absl_check.h"
+#include "flow/internal/kernel_end.h"
 #include "flow/testing/byte_pattern.h"
 #include "flow/testing/internal/raw_files.h"
 #include "flow/testing/internal/raw_sockets.h"
@@ -52,6 +54,14 @@ TEST(SpliceFileTest, KnowsWhatCanBeSpliced) {
   for (const int fd : {pipe.left, pipe.right, sockets.left, sockets.right, file,
                        other, null, zero}) {
     ::close(fd);
+  }
+}
+
+TEST(SplicePipeTest, OtherProgramsDoNotInheritIt) {
+  const std::unique_ptr<KernelPipe> pipe = MakeSplicePipe();
+  ASSERT_NE(pipe, nullptr);
+  for (const int fd : {pipe->read_fd(), pipe->write_fd()}) {
+    EXPECT_EQ(::fcntl(fd, F_GETFD) & FD_CLOEXEC, FD_CLOEXEC);
   }
 }
 

@@ -44,11 +44,12 @@ TEST(TokenBucketTest, WhatItOwesIsPaidBack) {
   EXPECT_EQ(bucket.Until(10), absl::Seconds(1) + absl::Nanoseconds(1));
 }
 
-TEST(TokenBucketTest, AnEarlierTimeAddsNothing) {
+TEST(TokenBucketTest, AnEarlierTimeAddsNothingAndTakesNothing) {
   TokenBucket bucket(10, 100, kStart);
   bucket.Add(-100);
   bucket.Fill(kStart - absl::Hours(1));
   EXPECT_GT(bucket.Until(1), absl::ZeroDuration());
+  EXPECT_LT(bucket.Until(1), absl::Seconds(1));
   bucket.Fill(kStart + absl::Seconds(1));
   EXPECT_EQ(bucket.Until(10), absl::ZeroDuration());
   EXPECT_GT(bucket.Until(11), absl::ZeroDuration());
