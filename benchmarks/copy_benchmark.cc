@@ -19,7 +19,6 @@
 //   ./bazelw run -c opt //benchmarks:copy_benchmark
 
 #include <fcntl.h>
-#include <sys/mman.h>
 #include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -28,11 +27,11 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
-#include <thread>
 #include <vector>
 
 #include "absl/log/absl_check.h"
 #include "benchmark/benchmark.h"
+#include "benchmarks/copy_jobs.h"
 #include "flow/copy.h"
 #include "flow/flow.h"
 #include "flow/testing/internal/raw_files.h"
@@ -44,15 +43,7 @@ namespace {
 using ::flow::testing::FlowOf;
 using ::flow::testing::RawPair;
 using ::flow::testing::RawPipe;
-using ::flow::testing::RawReopen;
-using ::flow::testing::RawTcp;
-using ::flow::testing::RawUnix;
 using ::flow::testing::SetNonBlocking;
-
-constexpr size_t kBytes = size_t{64} << 20;
-constexpr size_t kBlock = size_t{128} << 10;
-
-enum End { kFile, kNull, kUnix, kTcp, kPipe };
 
 // Copies by read(2) and write(2) until the source ends.
 void CopyByHand(int source, int sink, size_t block) {
@@ -70,85 +61,7 @@ void CopyByHand(int source, int sink, size_t block) {
   }
 }
 
-void Send(int fd) {
-  const std::vector<char> block(kBlock, 'x');
-  for (size_t sent = 0; sent < kBytes;) {
-    const ssize_t n = ::write(fd, block.data(), block.size());
-    ABSL_PCHECK(n > 0);
-    sent += static_cast<size_t>(n);
-  }
-}
-
-void Receive(int fd) {
-  std::vector<char> block(kBlock);
-  while (::read(fd, block.data(), block.size()) > 0) {
-  }
-}
-
-RawPair Pair(End kind) {
-  return kind == kPipe ? RawPipe() : kind == kUnix ? RawUnix() : RawTcp();
-}
-
-// The file that all copies read.
-int File() {
-  static const int file = [] {
-    const int fd = ::memfd_create("source", MFD_CLOEXEC);
-    ABSL_PCHECK(fd >= 0);
-    Send(fd);
-    return fd;
-  }();
-  return file;
-}
-
-// Two descriptors, and whoever is behind them. Who copies closes the two.
-class Job {
- public:
-  Job(End from, End to) {
-    if (from == kFile) {
-      source = RawReopen(File(), O_RDONLY);
-    } else {
-      const RawPair pair = Pair(from);
-      source = pair.left;
-      threads_.emplace_back([fd = pair.right] {
-        Send(fd);
-        ::close(fd);
-      });
-    }
-    if (to == kNull) {
-      sink = ::open("/dev/null", O_WRONLY | O_CLOEXEC);
-    } else if (to == kFile) {
-      sink = ::memfd_create("sink", MFD_CLOEXEC);
-    } else {
-      const RawPair pair = Pair(to);
-      sink = pair.right;
-      threads_.emplace_back([fd = pair.left] {
-        Receive(fd);
-        ::close(fd);
-      });
-    }
-  }
-  ~Job() {
-    for (std::thread& thread : threads_) thread.join();
-  }
-
-  int source;
-  int sink;
-
- private:
-  std::vector<std::thread> threads_;
-};
-
-template <typename Copier>
-void Run(benchmark::State& state, End from, End to, Copier copy) {
-  File();
-  for (auto _ : state) {
-    const Job job(from, to);
-    copy(job.source, job.sink);
-  }
-  state.SetBytesProcessed(static_cast<int64_t>(state.iterations() * kBytes));
-}
-
-void CopyFlows(int source_fd, int sink_fd, End from, End to,
+void CopyFlows(int source_fd, int sink_fd, CopyEnd from, CopyEnd to,
                const CopyOptions& options) {
   if (from == kUnix || from == kTcp) SetNonBlocking(source_fd);
   if (to == kUnix || to == kTcp) SetNonBlocking(sink_fd);
@@ -156,27 +69,28 @@ void CopyFlows(int source_fd, int sink_fd, End from, End to,
   const std::unique_ptr<Flow> sink = FlowOf(sink_fd);
   const CopyResult result = Copy(*source, *sink, options);
   ABSL_CHECK_OK(result.status);
-  ABSL_CHECK_EQ(result.statistics.bytes, static_cast<int64_t>(kBytes));
+  ABSL_CHECK_EQ(result.statistics.bytes, static_cast<int64_t>(kCopiedBytes));
   ABSL_CHECK_OK(sink->Close());
   ABSL_CHECK_OK(source->Close());
 }
 
-void ByFlow(benchmark::State& state, End from, End to) {
-  Run(state, from, to,
-      [=](int source, int sink) { CopyFlows(source, sink, from, to, {}); });
+void ByFlow(benchmark::State& state, CopyEnd from, CopyEnd to) {
+  RunCopies(state, from, to, [=](int source, int sink) {
+    CopyFlows(source, sink, from, to, {});
+  });
 }
 
-void Memory(benchmark::State& state, End from, End to) {
+void Memory(benchmark::State& state, CopyEnd from, CopyEnd to) {
   CopyOptions options;
   options.through_memory = true;
-  Run(state, from, to, [&](int source, int sink) {
+  RunCopies(state, from, to, [&](int source, int sink) {
     CopyFlows(source, sink, from, to, options);
   });
 }
 
-void Cat(benchmark::State& state, End from, End to) {
-  Run(state, from, to, [](int source, int sink) {
-    CopyByHand(source, sink, kBlock);
+void Cat(benchmark::State& state, CopyEnd from, CopyEnd to) {
+  RunCopies(state, from, to, [](int source, int sink) {
+    CopyByHand(source, sink, kCopiedBlock);
     ::close(source);
     ::close(sink);
   });
@@ -192,8 +106,8 @@ void Repeat(Move move) {
   }
 }
 
-void Kernel(benchmark::State& state, End from, End to) {
-  Run(state, from, to, [=](int source, int sink) {
+void Kernel(benchmark::State& state, CopyEnd from, CopyEnd to) {
+  RunCopies(state, from, to, [=](int source, int sink) {
     constexpr size_t kStep = size_t{4} << 20;
     if (from == kFile && to == kFile) {
       Repeat([=] {
@@ -227,26 +141,10 @@ void Kernel(benchmark::State& state, End from, End to) {
   });
 }
 
-#define COPY_BENCHMARKS(name, from, to)     \
-  BENCHMARK_CAPTURE(ByFlow, name, from, to) \
-      ->MeasureProcessCPUTime()             \
-      ->UseRealTime();                      \
-  BENCHMARK_CAPTURE(Memory, name, from, to) \
-      ->MeasureProcessCPUTime()             \
-      ->UseRealTime();                      \
-  BENCHMARK_CAPTURE(Cat, name, from, to)    \
-      ->MeasureProcessCPUTime()             \
-      ->UseRealTime();                      \
-  BENCHMARK_CAPTURE(Kernel, name, from, to) \
-      ->MeasureProcessCPUTime()             \
-      ->UseRealTime()
-
-COPY_BENCHMARKS(file_to_null, kFile, kNull);
-COPY_BENCHMARKS(file_to_file, kFile, kFile);
-COPY_BENCHMARKS(file_to_unix, kFile, kUnix);
-COPY_BENCHMARKS(unix_to_unix, kUnix, kUnix);
-COPY_BENCHMARKS(tcp_to_tcp, kTcp, kTcp);
-COPY_BENCHMARKS(pipe_to_pipe, kPipe, kPipe);
+COPY_BENCHMARKS(ByFlow);
+COPY_BENCHMARKS(Memory);
+COPY_BENCHMARKS(Cat);
+COPY_BENCHMARKS(Kernel);
 
 }  // namespace
 }  // namespace flow

@@ -19,7 +19,6 @@
 #include <cstddef>
 #include <memory>
 #include <string>
-#include <thread>
 #include <utility>
 #include <vector>
 
@@ -28,6 +27,7 @@
 #include "absl/strings/cord.h"
 #include "absl/strings/string_view.h"
 #include "benchmark/benchmark.h"
+#include "benchmarks/fd_jobs.h"
 #include "flow/flow.h"
 #include "flow/testing/internal/raw_sockets.h"
 
@@ -125,43 +125,6 @@ class Bare {
   std::vector<struct iovec> list_;
   RawPair pair_;
 };
-
-template <typename Ends>
-void InTurn(benchmark::State& state) {
-  const auto size = static_cast<size_t>(state.range(0));
-  Ends ends(size);
-  for (auto _ : state) {
-    ends.Send();
-    for (size_t received = 0; received < size;) received += ends.Receive();
-  }
-  state.SetBytesProcessed(state.iterations() * state.range(0));
-}
-
-template <typename Ends>
-void ListOf16(benchmark::State& state) {
-  const auto size = static_cast<size_t>(state.range(0));
-  const std::string piece(size, 'x');
-  const std::vector<absl::string_view> list(16, piece);
-  Ends ends(1);
-  for (auto _ : state) {
-    ends.SendList(list);
-    for (size_t received = 0; received < 16 * size;) received += ends.Receive();
-  }
-  state.SetBytesProcessed(state.iterations() * 16 * state.range(0));
-}
-
-template <typename Ends>
-void Stream(benchmark::State& state) {
-  Ends ends(static_cast<size_t>(state.range(0)));
-  std::thread reader([&ends] {
-    while (ends.Receive() > 0) {
-    }
-  });
-  for (auto _ : state) ends.Send();
-  ends.End();
-  reader.join();
-  state.SetBytesProcessed(state.iterations() * state.range(0));
-}
 
 #define FOR_TRANSPORT(transport)                                               \
   BENCHMARK_TEMPLATE(InTurn, Flows<transport>)                                 \

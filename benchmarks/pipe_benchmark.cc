@@ -6,6 +6,7 @@
 //
 //   PipeCord     flow::MakePipe(), each message a Cord that is shared
 //   PipeBytes    flow::MakePipe(), each message borrowed and copied
+//   PipeInto     PipeBytes, read into memory of the reader
 //   Decorated    PipeBytes with a decorator at each end that only forwards
 //   ChannelLine  flow::MakeChannel() on a pipe: each message a line, written
 //                with a buffer and flushed, and read as a line
@@ -29,7 +30,6 @@
 #include <memory>
 #include <optional>
 #include <string>
-#include <thread>
 #include <utility>
 
 #include "absl/base/thread_annotations.h"
@@ -39,25 +39,21 @@
 #include "absl/strings/cord.h"
 #include "absl/strings/string_view.h"
 #include "absl/synchronization/mutex.h"
+#include "absl/types/span.h"
 #include "benchmark/benchmark.h"
+#include "benchmarks/pipe_jobs.h"
 #include "flow/channel.h"
 #include "flow/flow.h"
 #include "flow/pipe.h"
-#include "flow/testing/allocation_counter.h"
 #include "flow/transport.h"
 
 namespace flow {
 namespace {
 
-constexpr size_t kCapacity = size_t{256} << 10;
-
-// Each transport has two ends, 0 and 1. Send() sends a message, Receive()
-// returns how many bytes have come, 0 at the end, and End() ends what 0 sends.
-
 class PipeBytes {
  public:
   explicit PipeBytes(size_t size)
-      : pipe_(MakePipe(kCapacity)), message_(size, 'x') {}
+      : pipe_(MakePipe(kPipeCapacity)), message_(size, 'x') {}
   void Send(int end) { ABSL_CHECK_OK(flow(end).Write(message_)); }
   size_t Receive(int end) {
     absl::StatusOr<absl::Cord> data = flow(end).Read();
@@ -73,6 +69,22 @@ class PipeBytes {
 
  private:
   const std::string message_;
+};
+
+class PipeInto : public PipeBytes {
+ public:
+  explicit PipeInto(size_t size)
+      : PipeBytes(size),
+        buffers_{std::string(size, '\0'), std::string(size, '\0')} {}
+  size_t Receive(int end) {
+    absl::StatusOr<size_t> n =
+        flow(end).ReadInto(absl::MakeSpan(buffers_[end]));
+    ABSL_CHECK_OK(n);
+    return *n;
+  }
+
+ private:
+  std::string buffers_[2];
 };
 
 class PipeCord : public PipeBytes {
@@ -110,7 +122,7 @@ class ChannelLine {
  public:
   explicit ChannelLine(size_t size) : line_(size - 1, 'x') {
     line_ += '\n';
-    Pipe pipe = MakePipe(kCapacity);
+    Pipe pipe = MakePipe(kPipeCapacity);
     ends_[0] = MakeChannel(std::move(pipe.left));
     ends_[1] = MakeChannel(std::move(pipe.right));
   }
@@ -144,7 +156,7 @@ class Queue {
    public:
     void Push(absl::Cord buffer) {
       absl::MutexLock lock(&mu_);
-      while (queued_ >= kCapacity) room_.Wait(&mu_);
+      while (queued_ >= kPipeCapacity) room_.Wait(&mu_);
       queued_ += buffer.size();
       buffers_.push_back(std::move(buffer));
       if (reader_waits_) data_.Signal();
@@ -156,7 +168,7 @@ class Queue {
       reader_waits_ = false;
       absl::Cord buffer = std::move(buffers_.front());
       buffers_.pop_front();
-      if (queued_ >= kCapacity) room_.Signal();
+      if (queued_ >= kPipeCapacity) room_.Signal();
       queued_ -= buffer.size();
       return buffer;
     }
@@ -235,85 +247,9 @@ class KernelPipe : public Descriptors {
   void End() { close(std::exchange(write_[0], -1)); }
 };
 
-template <typename Transport>
-void ReceiveMessage(Transport& transport, int end, size_t size) {
-  for (size_t received = 0; received < size;) {
-    received += transport.Receive(end);
-  }
-}
-
-void SetCounters(benchmark::State& state, size_t size) {
-  state.SetItemsProcessed(state.iterations());
-  state.SetBytesProcessed(state.iterations() * static_cast<int64_t>(size));
-}
-
-// --- One thread
-
-template <typename Transport>
-void BM_Alternate(benchmark::State& state) {
-  const size_t size = static_cast<size_t>(state.range(0));
-  Transport transport(size);
-  testing::AllocationCounter counter;
-  for (auto _ : state) {
-    transport.Send(0);
-    ReceiveMessage(transport, 1, size);
-  }
-  state.counters["allocs"] =
-      benchmark::Counter(static_cast<double>(counter.blocks()),
-                         benchmark::Counter::kAvgIterations);
-  SetCounters(state, size);
-}
-
-// --- Two threads
-
-template <typename Transport>
-void BM_Stream(benchmark::State& state) {
-  const size_t size = static_cast<size_t>(state.range(0));
-  Transport transport(size);
-  std::thread receiver([&] {
-    while (transport.Receive(1) != 0) {
-    }
-  });
-  for (auto _ : state) transport.Send(0);
-  transport.End();
-  receiver.join();
-  SetCounters(state, size);
-}
-
-template <typename Transport>
-void BM_PingPong(benchmark::State& state) {
-  const size_t size = static_cast<size_t>(state.range(0));
-  Transport transport(size);
-  std::thread echo([&] {
-    while (true) {
-      size_t received = transport.Receive(1);
-      if (received == 0) return;
-      while (received < size) received += transport.Receive(1);
-      transport.Send(1);
-    }
-  });
-  for (auto _ : state) {
-    transport.Send(0);
-    ReceiveMessage(transport, 0, size);
-  }
-  transport.End();
-  echo.join();
-  SetCounters(state, size);
-}
-
-constexpr int64_t kMiB = int64_t{1} << 20;
-
-// Without a second thread a message must fit.
-void FittingSizes(benchmark::internal::Benchmark* benchmark) {
-  benchmark->Arg(64)->Arg(4096)->Arg(65536);
-}
-
-void Sizes(benchmark::internal::Benchmark* benchmark) {
-  benchmark->Arg(64)->Arg(4096)->Arg(65536)->Arg(kMiB);
-}
-
 BENCHMARK_TEMPLATE(BM_Alternate, PipeCord)->Apply(Sizes);
 BENCHMARK_TEMPLATE(BM_Alternate, PipeBytes)->Apply(FittingSizes);
+BENCHMARK_TEMPLATE(BM_Alternate, PipeInto)->Apply(FittingSizes);
 BENCHMARK_TEMPLATE(BM_Alternate, Decorated)->Arg(64);
 BENCHMARK_TEMPLATE(BM_Alternate, ChannelLine)->Arg(64);
 BENCHMARK_TEMPLATE(BM_Alternate, Queue)->Apply(Sizes);

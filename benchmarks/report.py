@@ -2,16 +2,19 @@
 # Copyright 2026 The flow authors
 # SPDX-License-Identifier: Apache-2.0
 #
-# Compares what benchmarks have measured with the bars in bars.txt. Fails if more
-# is copied or allocated than those allow. Times depend on the machine, so they
-# are only told.
+# Compares what benchmarks have measured with bars. Fails if more is copied or
+# allocated than those allow, or if something was not measured. Times and memory
+# depend on the machine, so they are only told.
 #
-#   benchmarks/report.py [--doc FILE] RESULT...
+#   benchmarks/report.py [--doc FILE --picture FILE] BARS RESULT...
+#   benchmarks/report.py --filter BARS
 #
-# RESULT is what a benchmark has written with --benchmark_out. Prints a line for
-# each figure: whether its bar is met, the figure and its bar. With --doc it also
-# replaces the tables between the marks in FILE, and writes a picture of the
-# ratios beside it, performance.svg. benchmarks/report.sh measures first.
+# BARS is a bars.txt, which says what its lines mean. RESULT is what a benchmark
+# has written with --benchmark_out. Prints a line for each figure: whether its
+# bar is met, the figure and its bar. With --doc it also replaces the tables
+# between the marks in that file, and draws the ratios in the picture. With
+# --filter it only prints the --benchmark_filter of what BARS has.
+# benchmarks/report.sh measures first.
 
 import argparse
 import html
@@ -22,9 +25,10 @@ import re
 import statistics
 import sys
 
-BARS = pathlib.Path(__file__).with_name('bars.txt')
-COUNTERS = {'allocs', 'copied'}
-BEGIN, END = '<!-- begin of the tables -->', '<!-- end of the tables -->'
+# The counters that do not depend on the machine, and those that do.
+JUDGED = {'allocs', 'copied'}
+TOLD = {'kB', 'descriptors', 'p99_us'}
+BAR = re.compile(r'(?:<= ([0-9.]+) )?(ns|x|%s)' % '|'.join(JUDGED | TOLD))
 
 
 def read_results(files):
@@ -45,51 +49,48 @@ def read_results(files):
             clock = 'real' if '/real_time' in run['name'] else 'cpu'
             times.setdefault(run['run_name'], []).append(
                 run[f'{clock}_time'] * unit)
-            for counter in COUNTERS & run.keys():
+            for counter in (JUDGED | TOLD) & run.keys():
                 times.setdefault((run['run_name'], counter), []).append(
                     run[counter])
     return times, context
 
 
 class Figure:
-    """One line of bars.txt, with what was measured."""
+    """One line of bars, with what was measured."""
 
     def __init__(self, line, times):
         fields = [field.strip() for field in line.split('|')]
         if len(fields) != 5:
-            sys.exit(f'{BARS}: not five fields: {line}')
-        self.what, self.name, self.bar, limits, self.limit_name = fields
-        needed = [self.name] + limits.split()
-        self.is_known = all(name in times for name in needed)
+            sys.exit(f'not five fields: {line}')
+        self.what, own, self.bar, limits, self.limit_name = fields
+        self.names = [own] + limits.split()
+        match = BAR.fullmatch(self.bar or 'ns')
+        if match is None or (match[2] == 'x' and not limits):
+            sys.exit(f'not a bar: {line}')
+        if match[1] is None:
+            self.bar = ''
+        self.unit = 'ns' if match[2] == 'x' else match[2]
+        keys = [name if self.unit == 'ns' else (name, self.unit)
+                for name in self.names]
+        self.is_known = all(key in times for key in keys)
+        self.met = self.limit = self.ratio = None
         if not self.is_known:
             return
-        own = times[self.name]
-        limit = min(limits.split(), default=None,
-                    key=lambda name: statistics.median(times[name]))
-        self.ns = statistics.median(own)
-        self.limit_ns = self.ratio = None
-        if limit:
-            self.limit_ns = statistics.median(times[limit])
-            self.ratio = self.ns / self.limit_ns
+        own, *limits = [times[key] for key in keys]
+        self.value = statistics.median(own)
+        if limits:
+            limit = min(limits, key=statistics.median)
+            self.limit = statistics.median(limit)
             # Repetitions are interleaved, so those of a number belong together.
-            ratios = sorted(a / b for a, b in zip(own, times[limit]))
+            ratios = sorted(a / b for a, b in zip(own, limit))
+            self.ratio = statistics.median(ratios)
             rest = len(ratios) // 4
             self.low, self.high = ratios[rest], ratios[-1 - rest]
-        self.met = None
-        self.counted = None
+        if self.unit in JUDGED and self.value % 1 < 0.1:
+            # A run begins with blocks that are not one iteration's.
+            self.value = math.floor(self.value)
         if self.bar:
-            match = re.fullmatch(r'<= ([0-9.]+) (ns|x|allocs|copied)', self.bar)
-            if match is None or (match[2] == 'x' and not limit):
-                sys.exit(f'{BARS}: not a bar: {self.bar}')
-            if match[2] == 'ns':
-                value = self.ns
-            elif match[2] == 'x':
-                value = round(self.ratio, 2)
-            else:
-                # A run begins with blocks that are not one iteration's.
-                value = statistics.median(times[self.name, match[2]])
-                value = math.floor(value) if value % 1 < 0.1 else round(value, 1)
-                self.counted = f'{value:,} {match[2]}'
+            value = round(self.ratio, 2) if match[2] == 'x' else self.value
             self.met = value <= float(match[1])
 
     def ratio_text(self):
@@ -98,16 +99,19 @@ class Figure:
         return f'{self.ratio:.2f} x ({self.low:.2f} to {self.high:.2f})'
 
     def value_text(self):
-        return self.counted or f'{ns_text(self.ns)} ns'
+        return f'{number_text(self.value)} {self.unit}'
+
+    def limit_text(self):
+        return '' if self.limit is None else number_text(self.limit)
 
     def met_text(self):
         return {None: '', True: 'met', False: 'not met'}[self.met]
 
 
-def read_bars(times):
+def read_bars(bars, times):
     """Returns [(title of a table, its figures)]."""
     tables = []
-    for line in BARS.read_text().splitlines():
+    for line in bars.read_text().splitlines():
         if not line or line.startswith('#'):
             continue
         if '|' not in line:
@@ -117,8 +121,8 @@ def read_bars(times):
     return tables
 
 
-def ns_text(ns):
-    return f'{ns:,.0f}' if ns >= 100 else f'{ns:.3g}'
+def number_text(number):
+    return f'{number:,.0f}' if number >= 100 else f'{number:.3g}'
 
 
 def print_figures(tables):
@@ -140,29 +144,28 @@ def print_figures(tables):
 
 def count_fails(tables):
     """Returns whether a bar of copies or blocks is not met, or not measured."""
-    return any(not f.is_known or (f.counted and not f.met)
+    return any(not f.is_known or (f.unit in JUDGED and f.met is False)
                for _, figures in tables for f in figures)
 
 
 def markdown(tables, context):
-    lines = [BEGIN, '',
+    lines = ['',
              f'Measured on {context["num_cpus"]} cores of '
              f'{context["mhz_per_cpu"]} MHz. The last column has the median '
-             'of the ratios to the limit, and the', 'middle half of them.']
+             'of the ratios to what is beside it, and', 'the middle half of them.']
     for title, figures in tables:
         lines += ['', f'### {title}', '',
-                  '| | is | bar | | limit | ns | ratio |',
+                  '| | flow | bar | | beside | is | ratio |',
                   '|---|---|---|---|---|---|---|']
         for figure in figures:
             if not figure.is_known:
                 lines.append(f'| {figure.what} | not measured | | | | | |')
                 continue
-            limit_ns = ns_text(figure.limit_ns) if figure.limit_ns else ''
             lines.append(
                 f'| {figure.what} | {figure.value_text()} | {figure.bar} | '
-                f'{figure.met_text()} | {figure.limit_name} | {limit_ns} | '
-                f'{figure.ratio_text()} |')
-    return '\n'.join(lines + ['', END])
+                f'{figure.met_text()} | {figure.limit_name} | '
+                f'{figure.limit_text()} | {figure.ratio_text()} |')
+    return '\n'.join(lines + ['', ''])
 
 
 def picture(tables):
@@ -197,7 +200,8 @@ def picture(tables):
                 f'<path class="line" d="M{x(figure.low):.1f} {y - 4.5}'
                 f'H{x(figure.high):.1f}"/>'
                 f'<text x="{max(x(figure.ratio), x(figure.high), x(1)) + 6:.1f}" '
-                f'y="{y}">{figure.ratio:.2f} x</text>')
+                f'y="{y}">{figure.ratio:.2f} x of '
+                f'{html.escape(figure.limit_name)}</text>')
     y += 22
     for tick in (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50):
         if low <= tick <= high:
@@ -205,8 +209,8 @@ def picture(tables):
                         f'd="M{x(tick):.1f} 16V{y - 12}"/>'
                         f'<text x="{x(tick):.1f}" y="{y}" '
                         f'text-anchor="middle">{tick:g} x</text>')
-    return f'''<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {left + width + 90} {y + 12}" font-family="sans-serif" font-size="12">
-<title>Time beside the limit; a bar to the left is faster</title>
+    return f'''<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {left + width + 290} {y + 12}" font-family="sans-serif" font-size="12">
+<title>Ours beside the limit or a peer; a bar to the left is better</title>
 <style>
 svg {{ background: #ffffff; fill: #24292f; }}
 .title {{ font-weight: bold; }}
@@ -225,17 +229,29 @@ svg {{ background: #0d1117; fill: #e6edf3; }}
 def main():
     parser = argparse.ArgumentParser(allow_abbrev=False)
     parser.add_argument('--doc', type=pathlib.Path)
-    parser.add_argument('results', nargs='+')
+    parser.add_argument('--picture', type=pathlib.Path)
+    parser.add_argument('--filter', action='store_true')
+    parser.add_argument('bars', type=pathlib.Path)
+    parser.add_argument('results', nargs='*')
     arguments = parser.parse_args()
+    if arguments.filter:
+        names = {name for _, figures in read_bars(arguments.bars, {})
+                 for figure in figures for name in figure.names}
+        print(f'^({"|".join(sorted(names))})$')
+        return
     times, context = read_results(arguments.results)
-    tables = read_bars(times)
+    tables = read_bars(arguments.bars, times)
     print_figures(tables)
     if arguments.doc is not None:
         text = arguments.doc.read_text()
-        begin, end = text.index(BEGIN), text.index(END) + len(END)
+        begin = f'<!-- begin of {arguments.bars} -->\n'
+        end = f'<!-- end of {arguments.bars} -->'
+        head, rest = text.split(begin)
         arguments.doc.write_text(
-            text[:begin] + markdown(tables, context) + text[end:])
-        arguments.doc.with_suffix('.svg').write_text(picture(tables))
+            head + begin + markdown(tables, context) + end
+            + rest.split(end)[1])
+    if arguments.picture is not None:
+        arguments.picture.write_text(picture(tables))
     if count_fails(tables):
         sys.exit('a bar of copies or blocks is not met, or was not measured')
 

@@ -23,6 +23,7 @@
 #include "absl/status/status_matchers.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/cord.h"
+#include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "absl/types/span.h"
@@ -250,6 +251,64 @@ TEST(PinnedMemoryTest, OfAPipeSmallerThanTheWrite) {
       pipe.left->Write(data).IgnoreError();
       return Must(pipe.right->Read());
     });
+  }
+}
+
+// The most that a pipe holds while more passes than fits: its capacity, one
+// buffer, and a constant.
+TEST(PinnedMemoryTest, OfAPipeAtItsPeak) {
+  constexpr size_t kSmallThings = 16 << 10;
+  for (const size_t capacity : {4 << 10, 64 << 10, 256 << 10}) {
+    for (const size_t size : {1, 64, 511, 4 << 10, 64 << 10, 1 << 20}) {
+      for (const bool is_cord : {false, true}) {
+        SCOPED_TRACE(absl::StrCat("capacity ", capacity, ", buffers of ", size,
+                                  is_cord ? ", Cords" : ", borrowed"));
+        if (!is_cord && size > capacity) continue;  // would have to wait
+        const std::string data(size, 'x');
+        Pipe pipe = MakePipe(capacity);
+        const auto queued = [&] {
+          return static_cast<size_t>(pipe.left->bytes_in_transit());
+        };
+        AllocationCounter counter;
+        int64_t peak = 0;
+        for (size_t passed = 0; passed < 3 * (capacity + size);) {
+          while (queued() + (is_cord ? 1 : size) <= capacity) {
+            ABSL_CHECK_OK(is_cord ? pipe.left->Write(absl::Cord(data))
+                                  : pipe.left->Write(data));
+            peak = std::max(peak, counter.live_bytes());
+          }
+          passed += Must(pipe.right->Read(capacity / 3)).size();
+        }
+        EXPECT_GT(peak, static_cast<int64_t>(capacity / 2));
+        EXPECT_LE(peak, static_cast<int64_t>(capacity + size + kSmallThings));
+      }
+    }
+  }
+}
+
+// A write that is given up has copied more than it handed over.
+TEST(PinnedMemoryTest, OfAPipeWhoseWritesAreGivenUp) {
+  constexpr size_t kSmallThings = 16 << 10;
+  for (const size_t capacity : {4 << 10, 64 << 10, 256 << 10}) {
+    for (const size_t size : {4 << 10, 64 << 10, 1 << 20}) {
+      for (const size_t part : {size_t{100}, size_t{1000}, capacity / 3}) {
+        SCOPED_TRACE(absl::StrCat("capacity ", capacity, ", writes of ", size,
+                                  ", reads of ", part));
+        const std::string data(size, 'x');
+        Pipe pipe = MakePipe(capacity);
+        pipe.left->SetWriteDeadline(absl::InfinitePast());
+        AllocationCounter counter;
+        int64_t peak = 0;
+        for (int i = 0; i < 300; ++i) {
+          while (pipe.left->Write(data).ok()) {
+          }
+          peak = std::max(peak, counter.live_bytes());
+          Must(pipe.right->Read(part));
+        }
+        EXPECT_GE(peak, static_cast<int64_t>(capacity));
+        EXPECT_LE(peak, static_cast<int64_t>(2 * capacity + kSmallThings));
+      }
+    }
   }
 }
 

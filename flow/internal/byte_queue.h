@@ -59,6 +59,14 @@ class ByteQueue {
     bytes_.Append(std::move(buffer));
   }
 
+  // Copies the last `n` bytes, so that they keep no larger buffer in memory.
+  // Precondition: there are that many.
+  void CopyTail(size_t n) {
+    const absl::Cord tail = bytes_.Subcord(bytes_.size() - n, n);
+    bytes_.RemoveSuffix(n);
+    for (absl::string_view chunk : tail.Chunks()) Append(chunk);
+  }
+
   // Removes the first `n` bytes and returns them. They may be a part of a
   // larger buffer (compact.h). Precondition: there are that many.
   absl::Cord Take(size_t n) {

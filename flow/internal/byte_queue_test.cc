@@ -61,6 +61,20 @@ TEST(ByteQueueTest, SharesWhatIsNotSmall) {
   EXPECT_EQ(CopiedBytes(second, queue.Take(kLarge)), 0);
 }
 
+TEST(ByteQueueTest, ACopiedTailIsTheSameAndKeepsNoLargerBuffer) {
+  for (const size_t n : {size_t{0}, size_t{1}, kLarge}) {
+    const std::string front(kLarge, 'f');
+    const std::string large(10 * kLarge, 'x');
+    AllocationCounter counter;
+    ByteQueue queue;
+    queue.Append(absl::Cord(front));
+    queue.Append(absl::Cord(large).Subcord(3, n));
+    queue.CopyTail(n);
+    EXPECT_EQ(queue.cord(), front + large.substr(3, n));
+    EXPECT_LE(counter.live_bytes(), static_cast<int64_t>(2 * (kLarge + n)));
+  }
+}
+
 TEST(ByteQueueTest, LeavesWhatItCopiesForTheCallerToFree) {
   ByteQueue queue;
   queue.Append(Buffer(kLarge));

@@ -105,6 +105,14 @@ void PipeState::Admit(Offer& offer, Direction& direction) const {
   offer.accepted += n;
 }
 
+void PipeState::GiveUpOffer(Direction& direction) {
+  const Offer* offer = std::exchange(direction.offer, nullptr);
+  if (offer == nullptr || !offer->strict || !offer->bytes.empty()) return;
+  // What the queue has of it must not keep the rest in memory.
+  const size_t queued = std::min(offer->accepted, direction.queue.size());
+  if (queued < offer->size / 2) direction.queue.CopyTail(queued);
+}
+
 absl::Status PipeState::EndWrite(Side side, const absl::Status& outcome,
                                  Wakes* wakes) {
   if (!aborted_[side].ok()) return aborted_[side];
@@ -163,7 +171,7 @@ std::optional<absl::Status> PipeState::AwaitRefusal(Side side) {
 void PipeState::Stop(Wakes calls) {
   for (Side side : {kLeft, kRight}) {
     if ((calls & Reader(side)) != 0) Inbound(side).demand = 0;
-    if ((calls & Writer(side)) != 0) Outbound(side).offer = nullptr;
+    if ((calls & Writer(side)) != 0) GiveUpOffer(Outbound(side));
     if ((calls & Closer(side)) != 0) Inbound(side).closer_waits = false;
     if ((calls & Watcher(side)) != 0) Outbound(side).watched = false;
   }

@@ -170,6 +170,9 @@ class PipeState {
   // Accepts as much from `offer` as there is room for.
   void Admit(Offer& offer, Direction& direction) const;
 
+  // Forgets the offer of a write that does not wait any longer.
+  static void GiveUpOffer(Direction& direction);
+
   // Returns why `side` can write no more, or Ok.
   absl::Status WriteEnd(Side side) const;
 
