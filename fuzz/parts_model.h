@@ -111,6 +111,11 @@ class FlowModel {
     if (waits) remote = part_->AwaitEnd(late);
     const Code freed = part_->Free();
     closed_ = true;
+    // Past its deadline a Close() aborts, and the reason comes first. That of a
+    // borrower does not, as the lender goes on.
+    if (late && remote == Code::kDeadlineExceeded && !part_->is_lent()) {
+      result_ = remote;
+    }
     for (Code code : {abort_reason_, out_error_, in_error_, remote, freed}) {
       if (result_ == Code::kOk) result_ = code;
     }
