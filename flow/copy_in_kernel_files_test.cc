@@ -286,6 +286,8 @@ TEST(CopyInKernelFallbackTest, WithoutDescriptorsItIsThroughMemory) {
   const RawPair pair = RawUnix();
   SetNonBlocking(pair.right);
   auto sink = FlowOf(pair.right);
+  // UBSan takes a descriptor for the first call of each kind.
+  EXPECT_THAT(sink->Write("first"), IsOk());
   struct rlimit before;
   ABSL_PCHECK(::getrlimit(RLIMIT_NOFILE, &before) == 0);
   struct rlimit none = before;
@@ -295,7 +297,7 @@ TEST(CopyInKernelFallbackTest, WithoutDescriptorsItIsThroughMemory) {
   ABSL_PCHECK(::setrlimit(RLIMIT_NOFILE, &before) == 0);
   EXPECT_THAT(result.status, IsOk());
   EXPECT_THAT(sink->Shutdown(ShutdownMode::kWrite), IsOk());
-  EXPECT_EQ(RawReadToEnd(pair.left).bytes, bytes);
+  EXPECT_EQ(RawReadToEnd(pair.left).bytes, "first" + bytes);
   ::close(pair.left);
 }
 

@@ -41,6 +41,19 @@ bool HasFewPieces(const Outgoing& data) {
 template <size_t kSize>
 class GatheringTransport::Pieces {
  public:
+  // Not inlined, so that the list is on the stack only where it is needed.
+  ABSL_ATTRIBUTE_NOINLINE static absl::Status SendAll(
+      GatheringTransport& transport, Outgoing& data) {
+    Pieces pieces(transport, data);
+    absl::Status status;
+    const bool all = data.ForEachPieceWhile([&](absl::string_view piece) {
+      status = pieces.Add(piece);
+      return status.ok();
+    });
+    return all ? pieces.Flush() : status;
+  }
+
+ private:
   Pieces(GatheringTransport& transport, Outgoing& data)
       : transport_(transport), data_(data) {}
 
@@ -75,29 +88,15 @@ class GatheringTransport::Pieces {
     return absl::OkStatus();
   }
 
- private:
   GatheringTransport& transport_;
   Outgoing& data_;
   size_t size_ = 0;
   struct iovec list_[kSize];
 };
 
-// Not inlined, so that the list is on the stack only where it is needed.
-template <size_t kSize>
-ABSL_ATTRIBUTE_NOINLINE absl::Status GatheringTransport::WriteBy(
-    Outgoing& data) {
-  Pieces<kSize> pieces(*this, data);
-  absl::Status status;
-  const bool all = data.ForEachPieceWhile([&](absl::string_view piece) {
-    status = pieces.Add(piece);
-    return status.ok();
-  });
-  return all ? pieces.Flush() : status;
-}
-
 absl::Status GatheringTransport::Write(Outgoing& data) {
-  return HasFewPieces(data) ? WriteBy<kFewPieces>(data)
-                            : WriteBy<kMaxPieces>(data);
+  return HasFewPieces(data) ? Pieces<kFewPieces>::SendAll(*this, data)
+                            : Pieces<kMaxPieces>::SendAll(*this, data);
 }
 
 }  // namespace flow::internal

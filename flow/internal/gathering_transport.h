@@ -37,8 +37,6 @@ class GatheringTransport : public Transport {
   // Lists of up to `kSize` pieces.
   template <size_t kSize>
   class Pieces;
-  template <size_t kSize>
-  absl::Status WriteBy(Outgoing& data);
 };
 
 }  // namespace flow::internal
