@@ -42,6 +42,9 @@ using ::flow::testing::CopySource;
 using ::flow::testing::EndKind;
 using ::flow::testing::FileFlow;
 using ::flow::testing::FlowOf;
+using ::flow::testing::kLarge;
+using ::flow::testing::kMedium;
+using ::flow::testing::kQueued;
 using ::flow::testing::OpenDescriptors;
 using ::flow::testing::Patience;
 using ::flow::testing::PatternString;
@@ -58,12 +61,6 @@ using ::flow::testing::RawWrite;
 using ::flow::testing::SetNonBlocking;
 using ::testing::HasSubstr;
 
-// More than one step of any kind, and no round number.
-constexpr size_t kLarge = (size_t{9} << 20) + 12345;
-// More than a pipe of this library holds.
-constexpr size_t kMedium = (size_t{600} << 10) + 321;
-// What a Unix socket or a pipe of 256 KiB holds without a reader.
-constexpr size_t kQueued = size_t{128} << 10;
 // --- Files
 
 TEST(CopyInKernelFileTest, OneWithoutASizeIsCopiedWhole) {

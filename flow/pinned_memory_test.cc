@@ -254,10 +254,12 @@ TEST(PinnedMemoryTest, OfAPipeSmallerThanTheWrite) {
   }
 }
 
+// Nodes, and blocks that are not full.
+constexpr size_t kSmallThings = 16 << 10;
+
 // The most that a pipe holds while more passes than fits: its capacity, one
 // buffer, and a constant.
 TEST(PinnedMemoryTest, OfAPipeAtItsPeak) {
-  constexpr size_t kSmallThings = 16 << 10;
   for (const size_t capacity : {4 << 10, 64 << 10, 256 << 10}) {
     for (const size_t size : {1, 64, 511, 4 << 10, 64 << 10, 1 << 20}) {
       for (const bool is_cord : {false, true}) {
@@ -288,7 +290,6 @@ TEST(PinnedMemoryTest, OfAPipeAtItsPeak) {
 
 // A write that is given up has copied more than it handed over.
 TEST(PinnedMemoryTest, OfAPipeWhoseWritesAreGivenUp) {
-  constexpr size_t kSmallThings = 16 << 10;
   for (const size_t capacity : {4 << 10, 64 << 10, 256 << 10}) {
     for (const size_t size : {4 << 10, 64 << 10, 1 << 20}) {
       for (const size_t part : {size_t{100}, size_t{1000}, capacity / 3}) {

@@ -4,7 +4,7 @@
 // File: testing/internal/copy_ends.h
 //
 // What tests copy from and to: each kind of descriptor, with the thread at its
-// other end.
+// other end; and how much.
 //
 // Thread safety: none.
 
@@ -15,6 +15,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <cstddef>
 #include <memory>
 #include <string>
 #include <thread>  // NOLINT(build/c++11)
@@ -29,6 +30,13 @@
 #include "gtest/gtest.h"
 
 namespace flow::testing {
+
+// More than one step of any kind, and no round number.
+inline constexpr size_t kLarge = (size_t{9} << 20) + 12345;
+// More than a pipe of this library holds.
+inline constexpr size_t kMedium = (size_t{600} << 10) + 321;
+// What a Unix socket or a pipe of 256 KiB holds without a reader.
+inline constexpr size_t kQueued = size_t{128} << 10;
 
 // Returns a flow of a new file that holds `bytes`.
 inline std::unique_ptr<Flow> FileFlow(absl::string_view bytes) {
