@@ -5,6 +5,7 @@
 
 #include <unistd.h>
 
+#include <atomic>
 #include <cstddef>
 #include <functional>
 #include <memory>
@@ -344,12 +345,18 @@ TEST(BorrowFlowTest, GivesTheLenderItsDeadlinesBack) {
   EXPECT_THAT(borrower->Write("ab"),
               StatusIs(absl::StatusCode::kDeadlineExceeded));
   ASSERT_THAT(borrower->Close(), IsOk());
+  std::atomic<bool> is_over{false};
   std::thread remote([&] {
+    while (!is_over &&
+           !absl::StrContains(pipe.left->DebugString(), "in a write")) {
+      std::this_thread::yield();
+    }
     EXPECT_THAT(pipe.right->Read(), HoldsData("a"));
     EXPECT_THAT(pipe.right->Read(), HoldsData("b"));
     EXPECT_THAT(pipe.right->Write("c"), IsOk());
   });
-  EXPECT_THAT(pipe.left->Write("b"), IsOk());
+  EXPECT_THAT(pipe.left->Write("b"), IsOk()) << "it had to wait";
+  is_over = true;
   EXPECT_THAT(pipe.left->Read(), HoldsData("c"));
   remote.join();
 }

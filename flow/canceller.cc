@@ -9,11 +9,12 @@
 #include "absl/log/absl_check.h"
 #include "absl/status/status.h"
 #include "absl/synchronization/mutex.h"
+#include "flow/internal/mutex_lock.h"
 
 namespace flow {
 
 void Canceller::Cancel(absl::Status reason) {
-  absl::MutexLock lock(&mu_);
+  internal::MutexLock lock(mu_);
   if (cancelled()) return;
   if (reason.ok()) reason = absl::CancelledError("cancelled");
   if (absl::IsDeadlineExceeded(reason)) {
@@ -34,7 +35,7 @@ absl::Status Canceller::reason() const {
 AtCancel::AtCancel(const Canceller& canceller, Function function)
     : canceller_(canceller), function_(std::move(function)) {
   ABSL_CHECK(function_ != nullptr) << "an AtCancel without a function";
-  absl::MutexLock lock(&canceller_.mu_);
+  internal::MutexLock lock(canceller_.mu_);
   if (canceller_.cancelled()) {
     Call(canceller_.reason_);
   } else {
@@ -43,7 +44,7 @@ AtCancel::AtCancel(const Canceller& canceller, Function function)
 }
 
 AtCancel::~AtCancel() {
-  absl::MutexLock lock(&canceller_.mu_);
+  internal::MutexLock lock(canceller_.mu_);
   auto& all = canceller_.waiting_;
   all.erase(std::remove(all.begin(), all.end(), this), all.end());
 }

@@ -28,6 +28,7 @@
 #include "flow/internal/compact.h"
 #include "flow/internal/delimiter_search.h"
 #include "flow/internal/monotonic_deadline.h"
+#include "flow/internal/mutex_lock.h"
 #include "flow/outgoing.h"
 #include "flow/transport.h"
 
@@ -101,7 +102,7 @@ class Channel::Buffers final : public ForwardingTransport {
   // Gives the transport underneath the earlier of both deadlines.
   void SetInnerDeadline() ABSL_LOCKS_EXCLUDED(deadline_mu_);
   MonotonicDeadline EarlierDeadline() ABSL_LOCKS_EXCLUDED(deadline_mu_) {
-    absl::MutexLock lock(&deadline_mu_);
+    internal::MutexLock lock(deadline_mu_);
     return std::min(write_deadline_, end_deadline_);
   }
 
@@ -350,13 +351,13 @@ absl::Status Channel::Buffers::EndWrite(const absl::Status& outcome,
   absl::Status flushed = outcome;
   if (outcome.ok() && !pending_.empty()) {
     {
-      absl::MutexLock lock(&deadline_mu_);
+      internal::MutexLock lock(deadline_mu_);
       end_deadline_ = MonotonicDeadline(deadline);
     }
     SetInnerDeadline();
     flushed = FlushPending();
     if (absl::IsDeadlineExceeded(flushed)) {
-      absl::MutexLock lock(&deadline_mu_);
+      internal::MutexLock lock(deadline_mu_);
       // Close() has no more time, or is patient and calls again.
       if (end_deadline_.has_passed()) return flushed;
       flushed = absl::AbortedError(
@@ -371,7 +372,7 @@ absl::Status Channel::Buffers::EndWrite(const absl::Status& outcome,
 
 void Channel::Buffers::SetWriteDeadline(absl::Time deadline) {
   {
-    absl::MutexLock lock(&deadline_mu_);
+    internal::MutexLock lock(deadline_mu_);
     write_deadline_ = MonotonicDeadline(deadline);
   }
   SetInnerDeadline();

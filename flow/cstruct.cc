@@ -170,7 +170,9 @@ std::string Cstruct::HexDump() const {
       }
     }
     dump += "  |";
-    for (char c : line) dump += absl::ascii_isprint(c) ? c : '.';
+    for (const char c : line) {
+      dump += absl::ascii_isprint(static_cast<unsigned char>(c)) ? c : '.';
+    }
     dump += "|\n";
   }
   return dump;

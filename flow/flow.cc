@@ -28,6 +28,7 @@
 #include "flow/internal/flow_core.h"
 #include "flow/internal/flow_state.h"
 #include "flow/internal/monotonic_deadline.h"
+#include "flow/internal/mutex_lock.h"
 #include "flow/outgoing.h"
 #include "flow/status.h"
 #include "flow/transport.h"
@@ -73,7 +74,7 @@ absl::Status ReadOfNothing(const FlowCore& core) {
 
 // Returns 0 for end-of-file.
 absl::StatusOr<size_t> ReadRefused(const FlowCore& core) {
-  absl::MutexLock lock(&core.mu());
+  internal::MutexLock lock(core.mu());
   if (!core.read_gate().shut()) {
     return absl::InvalidArgumentError(absl::StrCat(
         core.Describe(), ": Read while another Read is under way"));
@@ -82,7 +83,7 @@ absl::StatusOr<size_t> ReadRefused(const FlowCore& core) {
 }
 
 absl::Status WriteRefused(const FlowCore& core) {
-  absl::MutexLock lock(&core.mu());
+  internal::MutexLock lock(core.mu());
   if (!core.write_gate().shut()) {
     return absl::InvalidArgumentError(absl::StrCat(
         core.Describe(), ": Write while another write is under way"));
@@ -97,7 +98,7 @@ absl::Status OddWrite(const FlowCore& core, size_t size) {
   }
   // An empty one.
   if (!core.write_gate().shut()) return absl::OkStatus();
-  absl::MutexLock lock(&core.mu());
+  internal::MutexLock lock(core.mu());
   return WriteOutcome(core, core.state().WriteAnswer());
 }
 
@@ -109,7 +110,7 @@ absl::StatusOr<size_t> FinishRead(FlowCore& core, absl::StatusOr<size_t> result,
   // A payload can be a user's, and run the user's code when it is freed.
   absl::StatusOr<size_t> discarded;
   {
-    absl::MutexLock lock(&core.mu());
+    internal::MutexLock lock(core.mu());
     const size_t size = result.value_or(0);
     if (!result.ok()) {
       result = core.InContext(
@@ -147,7 +148,7 @@ absl::Status FinishWrite(FlowCore& core, size_t size, size_t accepted,
   }
   FlowCore::Task task;
   {
-    absl::MutexLock lock(&core.mu());
+    internal::MutexLock lock(core.mu());
     absl::Status cut;
     if (!status.ok()) {
       const std::string what = absl::StrCat(
@@ -347,7 +348,7 @@ absl::Status Flow::Shutdown(ShutdownMode mode) {
         state.RequestEnd();
       }
     });
-    absl::MutexLock lock(&core_.mu());
+    internal::MutexLock lock(core_.mu());
     const FlowState& state = core_.state();
     status.Update(state.aborted() ? state.abort_reason()
                   : reads         ? state.in_error()
@@ -359,12 +360,12 @@ absl::Status Flow::Shutdown(ShutdownMode mode) {
 absl::Status Flow::AwaitRefusal(absl::Time deadline) {
   absl::Status status = core_.AwaitRefusal(MonotonicDeadline(deadline));
   if (!core_.write_gate().shut()) return status;
-  absl::MutexLock lock(&core_.mu());
+  internal::MutexLock lock(core_.mu());
   return WriteOutcome(core_, core_.state().WriteAnswer());
 }
 
 bool Flow::can_be_refused() const {
-  absl::MutexLock lock(&core_.mu());
+  internal::MutexLock lock(core_.mu());
   return !core_.state().freed() && core_.transport().CanBeRefused();
 }
 
@@ -397,22 +398,22 @@ void Flow::SetWriteDeadline(absl::Time deadline) {
 // --- Questions
 
 int64_t Flow::bytes_in_transit() const {
-  absl::MutexLock lock(&core_.mu());
+  internal::MutexLock lock(core_.mu());
   return core_.InTransit();
 }
 
 std::string Flow::local_address() const {
-  absl::MutexLock lock(&core_.mu());
+  internal::MutexLock lock(core_.mu());
   return core_.state().freed() ? "" : core_.transport().LocalAddress();
 }
 
 std::string Flow::remote_address() const {
-  absl::MutexLock lock(&core_.mu());
+  internal::MutexLock lock(core_.mu());
   return core_.state().freed() ? "" : core_.transport().RemoteAddress();
 }
 
 absl::StatusOr<PeerCredentials> Flow::peer() const {
-  absl::MutexLock lock(&core_.mu());
+  internal::MutexLock lock(core_.mu());
   if (core_.state().freed()) {
     return ClosedError(
         absl::StrCat(core_.Describe(), ": peer() after Close()"));

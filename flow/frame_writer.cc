@@ -26,6 +26,7 @@
 #include "flow/internal/flow_access.h"
 #include "flow/internal/fork_generation.h"
 #include "flow/internal/monotonic_deadline.h"
+#include "flow/internal/mutex_lock.h"
 #include "flow/internal/start_thread.h"
 #include "flow/outgoing.h"
 #include "flow/status.h"
@@ -93,7 +94,7 @@ FrameWriter::~FrameWriter() {
   }
   std::thread flusher;
   {
-    absl::MutexLock lock(&mu_);
+    internal::MutexLock lock(mu_);
     flusher.swap(flusher_);
     is_finishing_ = true;  // ends the thread, unless it is in a write
     const bool flushes = flusher.joinable() && !queue_.empty();
@@ -112,7 +113,7 @@ absl::Status FrameWriter::Write(absl::Span<const Buffer> frame,
                                 absl::Time deadline, WhenFull when_full) {
   Frame waiting(frame, deadline);
   {
-    absl::MutexLock lock(&mu_);
+    internal::MutexLock lock(mu_);
     absl::Status status = CheckRoom(waiting.size, when_full);
     if (!status.ok()) return status;
     Enqueue(waiting);
@@ -136,7 +137,7 @@ absl::Status FrameWriter::Post(absl::Span<const Buffer> frame) {
   Frame posted(absl::MakeConstSpan(&buffer, 1), absl::InfinitePast(),
                /*is_posted=*/true);
   {
-    absl::MutexLock lock(&mu_);
+    internal::MutexLock lock(mu_);
     absl::Status status = CheckRoom(posted.size, WhenFull::kFail);
     if (!status.ok()) return status;
     if (!queue_.empty()) {
@@ -166,7 +167,7 @@ absl::Status FrameWriter::Finish(absl::Time deadline) {
   Frame last({}, deadline);
   bool waits = false;
   {
-    absl::MutexLock lock(&mu_);
+    internal::MutexLock lock(mu_);
     is_finishing_ = true;
     waits = !queue_.empty() || !rest_.empty();
     if (waits) Enqueue(last);
@@ -214,7 +215,7 @@ absl::Status FrameWriter::Pass(Frame& frame) {
   while (goes_on) {
     Frame nothing({}, absl::InfinitePast());
     {
-      absl::MutexLock lock(&mu_);
+      internal::MutexLock lock(mu_);
       if (!queue_.empty() || rest_.empty()) break;
       Enqueue(nothing);
     }
@@ -226,13 +227,13 @@ absl::Status FrameWriter::Pass(Frame& frame) {
 }
 
 void FrameWriter::SendKept() {
-  absl::MutexLock lock(&mu_);
+  internal::MutexLock lock(mu_);
   if (flusher_.joinable() || is_finishing_ || !HasKeptOrEnds()) return;
   absl::StatusOr<std::thread> thread = internal::StartThread([this] {
     absl::Status status;
     while (status.ok() || absl::IsDeadlineExceeded(status)) {
       {
-        absl::MutexLock lock(&mu_);
+        internal::MutexLock lock(mu_);
         // A flow that is late by itself may be so at once.
         if (!status.ok()) {
           mu_.AwaitWithTimeout(absl::Condition(&is_finishing_),
@@ -248,7 +249,7 @@ void FrameWriter::SendKept() {
 }
 
 bool FrameWriter::AwaitPen(Frame& frame) {
-  absl::MutexLock lock(&mu_);
+  internal::MutexLock lock(mu_);
   while (!frame.has_pen && !frame.outcome.has_value()) {
     if (frame.is_being_written) {
       // Whoever writes stops in time.
@@ -267,7 +268,7 @@ void FrameWriter::WriteSome() {
   Batch batch;
   MonotonicDeadline earliest;
   {
-    absl::MutexLock lock(&mu_);
+    internal::MutexLock lock(mu_);
     batch = TakeBatch();
     for (const Frame* frame : batch) {
       earliest = std::min(earliest, frame->deadline);
@@ -284,7 +285,7 @@ void FrameWriter::WriteSome() {
   absl::Cord data;
   bool is_new = false;
   {
-    absl::MutexLock lock(&mu_);
+    internal::MutexLock lock(mu_);
     data = rest_;
     for (const Frame* frame : batch) {
       data.Append(*frame->rest);
@@ -298,7 +299,7 @@ void FrameWriter::WriteSome() {
   if (is_new) flow_.SetWriteDeadline(earliest.ToTime());
   const absl::Status status = flow_.WriteFrom(&data);
 
-  absl::MutexLock lock(&mu_);
+  internal::MutexLock lock(mu_);
   waiting_bytes_ -= size - data.size();
   EndWritten(batch, size - data.size(), status, earliest);
   HandPenOn();

@@ -44,6 +44,7 @@
 #include "flow/framing.h"
 #include "flow/internal/fork_generation.h"
 #include "flow/internal/monotonic_deadline.h"
+#include "flow/internal/mutex_lock.h"
 #include "flow/outgoing.h"
 
 namespace flow {
@@ -210,7 +211,7 @@ class FrameWriter {
   // Returns how many bytes of all frames wait now, posted frames and the rest
   // of one that was cut included.
   size_t waiting_bytes() const {
-    absl::MutexLock lock(&mu_);
+    internal::MutexLock lock(mu_);
     return waiting_bytes_;
   }
 

@@ -181,8 +181,8 @@ enum class LengthPrefix {
 // `ReadBlock(channel, 4096)`.
 struct BlockFormat {
   constexpr BlockFormat(  // NOLINT: implicit on purpose
-      size_t max_bytes, LengthPrefix prefix = LengthPrefix::kBigEndian32)
-      : max_bytes(max_bytes), prefix(prefix) {}
+      size_t limit, LengthPrefix before = LengthPrefix::kBigEndian32)
+      : max_bytes(limit), prefix(before) {}
 
   size_t max_bytes;  // of a block, without its prefix
   LengthPrefix prefix;

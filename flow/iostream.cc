@@ -19,6 +19,7 @@
 #include "absl/synchronization/mutex.h"
 #include "flow/flow.h"
 #include "flow/internal/fork_generation.h"
+#include "flow/internal/mutex_lock.h"
 
 namespace flow {
 namespace {
@@ -39,17 +40,17 @@ FlowStreambuf::~FlowStreambuf() {
 }
 
 absl::Status FlowStreambuf::read_status() const {
-  absl::MutexLock lock(&mu_);
+  internal::MutexLock lock(mu_);
   return read_status_;
 }
 
 absl::Status FlowStreambuf::write_status() const {
-  absl::MutexLock lock(&mu_);
+  internal::MutexLock lock(mu_);
   return write_status_;
 }
 
 absl::Status FlowStreambuf::status() const {
-  absl::MutexLock lock(&mu_);
+  internal::MutexLock lock(mu_);
   return read_status_.ok() ? write_status_ : read_status_;
 }
 
@@ -80,7 +81,7 @@ FlowStreambuf::int_type FlowStreambuf::underflow() {
     SetChunk({});
     absl::StatusOr<absl::Cord> data = flow_.Read(kMaxRead);
     {
-      absl::MutexLock lock(&mu_);
+      internal::MutexLock lock(mu_);
       read_status_ = data.status();
     }
     if (!data.ok()) {
@@ -129,7 +130,7 @@ absl::Status FlowStreambuf::Flush(absl::string_view more, size_t* accepted) {
   setp(put_, put_ + kPutSize);
   pbump(static_cast<int>(collected - flushed));
   *accepted = taken - flushed;
-  absl::MutexLock lock(&mu_);
+  internal::MutexLock lock(mu_);
   write_status_ = status;
   return status;
 }

@@ -26,6 +26,7 @@
 #include "flow/internal/flow_core.h"
 #include "flow/internal/flow_state.h"
 #include "flow/internal/monotonic_deadline.h"
+#include "flow/internal/mutex_lock.h"
 #include "flow/internal/size_of.h"
 #include "flow/outgoing.h"
 #include "flow/transport.h"
@@ -159,7 +160,7 @@ class Whole {
 
   void Abort(const absl::Status& reason) {
     {
-      absl::MutexLock lock(&mu_);
+      internal::MutexLock lock(mu_);
       if (!abort_reason_.ok()) return;
       abort_reason_ = reason;
     }
@@ -169,7 +170,7 @@ class Whole {
   }
   absl::Status AbortReason() const {
     if (!aborted_) return absl::OkStatus();
-    absl::MutexLock lock(&mu_);
+    internal::MutexLock lock(mu_);
     return abort_reason_;
   }
 
@@ -179,7 +180,7 @@ class Whole {
       mu_.AssertReaderHeld();
       return writes_end_ || !abort_reason_.ok();
     };
-    absl::MutexLock lock(&mu_);
+    internal::MutexLock lock(mu_);
     if (internal::AwaitUntil(mu_, absl::Condition(&is_over),
                              internal::MonotonicDeadline(deadline))) {
       return absl::AbortedError("this end has ended its writes");
@@ -187,14 +188,14 @@ class Whole {
     return absl::DeadlineExceededError("it is not known whether it is refused");
   }
   void EndWrites() {
-    absl::MutexLock lock(&mu_);
+    internal::MutexLock lock(mu_);
     writes_end_ = true;
   }
 
   // Notes that a half closes while the inbound direction is not over. Returns
   // whether both do, so that this one waits for the end of the remote.
   bool IsLastToClose(bool reads) {
-    absl::MutexLock lock(&mu_);
+    internal::MutexLock lock(mu_);
     (reads ? reader_closes_ : writer_closes_) = true;
     return reader_closes_ && writer_closes_;
   }

@@ -24,6 +24,7 @@
 #include "flow/internal/decorate_input.h"
 #include "flow/internal/flow_core.h"
 #include "flow/internal/monotonic_deadline.h"
+#include "flow/internal/mutex_lock.h"
 #include "flow/internal/size_of.h"
 #include "flow/status.h"
 #include "flow/transport.h"
@@ -62,7 +63,7 @@ class LimitTransport final : public ForwardingTransport {
   void RefuseRead() override {
     if (!is_lent_) return RefuseOnce();
     {
-      absl::MutexLock lock(&mu_);
+      internal::MutexLock lock(mu_);
       refused_ = true;
     }
     // What is left is skipped in Close(), so it cannot be refused underneath.
@@ -89,7 +90,7 @@ class LimitTransport final : public ForwardingTransport {
 
   void SetReadDeadline(absl::Time deadline) override {
     {
-      absl::MutexLock lock(&mu_);
+      internal::MutexLock lock(mu_);
       read_deadline_ = MonotonicDeadline(deadline);
     }
     SetInnerDeadline();
@@ -109,7 +110,7 @@ class LimitTransport final : public ForwardingTransport {
     using Data = std::decay_t<decltype(*read(max_bytes))>;
     if (!is_lent_) return ReadPart(max_bytes, read);
     {
-      absl::MutexLock lock(&mu_);
+      internal::MutexLock lock(mu_);
       if (refused_) return Data();
       if (skipping_) {
         return ClosedError("Close() has begun to skip what was not read");
@@ -117,7 +118,7 @@ class LimitTransport final : public ForwardingTransport {
       reading_ = true;
     }
     auto data = ReadPart(max_bytes, read);
-    absl::MutexLock lock(&mu_);
+    internal::MutexLock lock(mu_);
     reading_ = false;
     return data;
   }
@@ -160,7 +161,7 @@ class LimitTransport final : public ForwardingTransport {
       return !reading_;
     };
     {
-      absl::MutexLock lock(&mu_);
+      internal::MutexLock lock(mu_);
       if (!AwaitUntil(mu_, absl::Condition(&may_begin), deadline)) {
         return absl::DeadlineExceededError(
             "deadline exceeded waiting for a Read that is under way");
@@ -195,7 +196,7 @@ class LimitTransport final : public ForwardingTransport {
                          });
   }
   MonotonicDeadline InnerDeadline() {
-    absl::MutexLock lock(&mu_);
+    internal::MutexLock lock(mu_);
     if (skipping_) return skip_deadline_;
     // Wakes a read that was refused.
     if (refused_) return MonotonicDeadline(absl::InfinitePast());

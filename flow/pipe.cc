@@ -33,6 +33,7 @@
 #include "flow/internal/compact.h"
 #include "flow/internal/gather.h"
 #include "flow/internal/monotonic_deadline.h"
+#include "flow/internal/mutex_lock.h"
 #include "flow/internal/pipe_state.h"
 #include "flow/outgoing.h"
 #include "flow/transport.h"
@@ -53,7 +54,7 @@ class SharedState {
   // Also for a call that waits.
   void SetDeadline(PipeState::Wakes call, absl::Time deadline) {
     const internal::MonotonicDeadline until(deadline);
-    absl::MutexLock lock(&mu_);
+    internal::MutexLock lock(mu_);
     waiting(call).deadline = until;
     Wake(call);
   }
@@ -65,7 +66,7 @@ class SharedState {
   auto Await(PipeState::Wakes call, Step step) {
     absl::Cord discarded;
     PipeState::Wakes wakes = 0;
-    mu_.Lock();
+    internal::Lock(mu_);
     auto result = step(state_, &discarded, &wakes);
     bool has_looked = false;
     while (ABSL_PREDICT_FALSE(!result.has_value())) {
@@ -81,9 +82,9 @@ class SharedState {
         Waiting& me = waiting(call);
         if (!has_looked && me.brief.is_worthwhile()) {
           const uint32_t seen = me.brief.wakes();
-          mu_.Unlock();
+          internal::Unlock(mu_);
           has_looked = !me.brief.Await(seen);
-          mu_.Lock();
+          internal::Lock(mu_);
         } else {
           me.woken.WaitWithTimeout(&mu_, left);
           has_looked = false;
@@ -91,7 +92,7 @@ class SharedState {
         result = step(state_, &discarded, &wakes);
       }
     }
-    mu_.Unlock();
+    internal::Unlock(mu_);
     Wake(wakes);
     return *std::move(result);
   }
@@ -102,7 +103,7 @@ class SharedState {
     absl::Cord discarded;
     PipeState::Wakes wakes = 0;
     const auto wake = absl::MakeCleanup([&] { Wake(wakes); });
-    absl::MutexLock lock(&mu_);
+    internal::MutexLock lock(mu_);
     return step(state_, &discarded, &wakes);
   }
 
@@ -116,7 +117,7 @@ class SharedState {
 
   // That of the lowest bit of `calls`.
   Waiting& waiting(PipeState::Wakes calls) {
-    return waiting_[absl::countr_zero(calls)];
+    return waiting_[static_cast<size_t>(absl::countr_zero(calls))];
   }
 
   void Wake(PipeState::Wakes calls) {

@@ -23,6 +23,7 @@
 #include "flow/copy.h"
 #include "flow/flow.h"
 #include "flow/internal/monotonic_deadline.h"
+#include "flow/internal/mutex_lock.h"
 #include "flow/internal/start_thread.h"
 #include "flow/status.h"
 
@@ -79,7 +80,7 @@ class Session {
     for (std::thread& thread : threads) thread.join();
     SetDeadlines(a_to_b_, absl::InfiniteDuration());
     SetDeadlines(b_to_a_, absl::InfiniteDuration());
-    absl::MutexLock lock(&mu_);
+    internal::MutexLock lock(mu_);
     result.status = first_error_;
     return result;
   }
@@ -120,7 +121,7 @@ class Session {
 
   CopyResult Carry(const Way& way) {
     {
-      absl::MutexLock lock(&mu_);
+      internal::MutexLock lock(mu_);
       progress(way.direction).begun = true;
     }
     last_activity_ = Clock::now();
@@ -133,7 +134,7 @@ class Session {
     // Carry over how it ended.
     absl::Status sink_error;
     {
-      absl::MutexLock lock(&mu_);
+      internal::MutexLock lock(mu_);
       progress(way.direction).copied = true;
       sink_error = progress(way.direction).sink_error;
     }
@@ -154,7 +155,7 @@ class Session {
       error = way.source.Shutdown(ShutdownMode::kRead);
     }
     {
-      absl::MutexLock lock(&mu_);
+      internal::MutexLock lock(mu_);
       progress(way.direction).over = true;
       if (lets_finish_) {
         // The other direction is what has ended this one, and aborts.
@@ -182,7 +183,7 @@ class Session {
   absl::Status Watch(const Way& way) {
     absl::Status status = way.sink.AwaitRefusal();
     {
-      absl::MutexLock lock(&mu_);
+      internal::MutexLock lock(mu_);
       // Then that was no refusal, but the end of the direction.
       if (progress(way.direction).copied || aborted_) return absl::OkStatus();
       progress(way.direction).sink_error = status;
@@ -203,7 +204,7 @@ class Session {
         mu_.AssertHeld();
         return progress(other.direction).over;
       };
-      absl::MutexLock lock(&mu_);
+      internal::MutexLock lock(mu_);
       mu_.AwaitWithTimeout(absl::Condition(&is_over), kLastWords);
     }
     AwaitArrival(other.sink);
@@ -211,7 +212,7 @@ class Session {
 
   // Returns whether `other` goes on, and there is no error yet.
   bool BeginToFinish(const Way& other, const absl::Status& error) {
-    absl::MutexLock lock(&mu_);
+    internal::MutexLock lock(mu_);
     if (progress(other.direction).over || !first_error_.ok()) return false;
     first_error_ = error;
     lets_finish_ = true;
@@ -235,11 +236,11 @@ class Session {
     last_activity_ = Clock::now();
     if (has_timeout()) {
       const int64_t in_transit = way.sink.bytes_in_transit();
-      absl::MutexLock lock(&mu_);
+      internal::MutexLock lock(mu_);
       progress(way.direction).in_transit = in_transit;
     }
     if (options_.on_write == nullptr) return;
-    absl::MutexLock lock(&on_write_mu_);
+    internal::MutexLock lock(on_write_mu_);
     options_.on_write(way.direction, bytes);
   }
 
@@ -252,7 +253,7 @@ class Session {
   // blocks ignores deadlines, so it is not waited for twice.
   bool GoesOn(const Way& way) {
     {
-      absl::MutexLock lock(&mu_);
+      internal::MutexLock lock(mu_);
       // The first one may be an earlier deadline.
       if (lets_finish_ && std::exchange(finishes_, true)) return false;
       if (lets_finish_) {
@@ -265,7 +266,7 @@ class Session {
     LookAtTransit(a_to_b_);
     LookAtTransit(b_to_a_);
     {
-      absl::MutexLock lock(&mu_);
+      internal::MutexLock lock(mu_);
       const Progress& other = progress(Other(way).direction);
       Progress& own = progress(way.direction);
       const Clock::time_point last = last_activity_;
@@ -294,7 +295,7 @@ class Session {
   // meanwhile. That is activity, too, though nobody knows when it happened.
   void LookAtTransit(const Way& way) {
     const int64_t in_transit = way.sink.bytes_in_transit();
-    absl::MutexLock lock(&mu_);
+    internal::MutexLock lock(mu_);
     const int64_t before =
         std::exchange(progress(way.direction).in_transit, in_transit);
     if (in_transit < before) last_activity_ = Clock::now();
@@ -304,7 +305,7 @@ class Session {
   // because it causes others.
   void Fail(absl::Status error) {
     {
-      absl::MutexLock lock(&mu_);
+      internal::MutexLock lock(mu_);
       if (error.ok() || aborted_) return;
       aborted_ = true;
       if (first_error_.ok()) first_error_ = error;

@@ -49,7 +49,7 @@ class RateLimitedTransport final : public ForwardingTransport {
     max_bytes = reads_.AwaitUpTo(max_bytes);
     if (max_bytes == 0) return Late("read");
     absl::StatusOr<absl::Cord> data = ForwardingTransport::Read(max_bytes);
-    if (data.ok()) reads_.Pay(data->size());
+    if (data.ok()) reads_.Pay(static_cast<int64_t>(data->size()));
     return data;
   }
 
@@ -61,7 +61,7 @@ class RateLimitedTransport final : public ForwardingTransport {
       return absl::InternalError(absl::StrCat(
           "a read of at most ", space.size(), " bytes was given ", *size));
     }
-    if (size.ok()) reads_.Pay(*size);
+    if (size.ok()) reads_.Pay(static_cast<int64_t>(*size));
     return size;
   }
 
@@ -122,7 +122,8 @@ class RateLimitedTransport final : public ForwardingTransport {
     // need not be full, and nothing is wasted if a thread wakes late.
     size_t AtMost(size_t bytes) const {
       if (limiter_ == nullptr) return bytes;
-      return std::min<uint64_t>(bytes, limiter_->burst_ - limiter_->burst_ / 2);
+      const int64_t most = limiter_->burst_ - limiter_->burst_ / 2;
+      return std::min<uint64_t>(bytes, static_cast<uint64_t>(most));
     }
 
     bool Take(size_t bytes) {

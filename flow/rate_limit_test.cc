@@ -27,6 +27,7 @@
 #include "flow/copy.h"
 #include "flow/flow.h"
 #include "flow/function_flow.h"
+#include "flow/internal/mutex_lock.h"
 #include "flow/pipe.h"
 #include "flow/testing/byte_pattern.h"
 #include "flow/testing/conformance.h"
@@ -362,14 +363,14 @@ TEST(SharedRateLimiterTest, CallsTakeTurnsInTheOrderInWhichTheyCame) {
   const auto make_flow = [&] {
     FunctionFlowOptions options;
     options.output = Output::Buffers([&](const absl::Cord& data) {
-      absl::MutexLock lock(&mu);
+      internal::MutexLock lock(mu);
       log.append(std::string(data));
       return absl::OkStatus();
     });
     return LimitRate(MakeFunctionFlow(std::move(options)), {nullptr, limiter});
   };
   const auto logged = [&] {
-    absl::MutexLock lock(&mu);
+    internal::MutexLock lock(mu);
     return log.size();
   };
   auto a = make_flow();

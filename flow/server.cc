@@ -27,6 +27,7 @@
 #include "flow/flow.h"
 #include "flow/internal/escaped.h"
 #include "flow/internal/monotonic_deadline.h"
+#include "flow/internal/mutex_lock.h"
 #include "flow/internal/start_thread.h"
 #include "flow/internal/transport_control.h"
 #include "flow/socket.h"
@@ -68,11 +69,11 @@ class Server::Core {
       ABSL_LOCKS_EXCLUDED(mu_);
   void Stop(absl::Time deadline, absl::Status reason) ABSL_LOCKS_EXCLUDED(mu_);
   bool stopping() const ABSL_LOCKS_EXCLUDED(mu_) {
-    absl::MutexLock lock(&mu_);
+    internal::MutexLock lock(mu_);
     return stopping_;
   }
   int64_t serving() const ABSL_LOCKS_EXCLUDED(mu_) {
-    absl::MutexLock lock(&mu_);
+    internal::MutexLock lock(mu_);
     return static_cast<int64_t>(connections_.size());
   }
 
@@ -168,7 +169,7 @@ class Server::Core {
 ServerReport Server::Core::Run(absl::Span<Listener* const> listeners) {
   ABSL_CHECK(!listeners.empty()) << "a server without a listener";
   {
-    absl::MutexLock lock(&mu_);
+    internal::MutexLock lock(mu_);
     ABSL_CHECK(!std::exchange(has_run_, true)) << "a server runs once";
     listeners_.assign(listeners.begin(), listeners.end());
     // A Stop() that came before had no listeners to close.
@@ -190,18 +191,18 @@ ServerReport Server::Core::Run(absl::Span<Listener* const> listeners) {
   AwaitConnections();
   std::list<Worker> workers;
   {
-    absl::MutexLock lock(&mu_);
+    internal::MutexLock lock(mu_);
     for (Worker* worker : free_) worker->ends = true;
     workers.swap(workers_);
     workers.splice(workers.end(), ended_);
   }
   for (Worker& worker : workers) worker.thread.join();
-  absl::MutexLock lock(&mu_);
+  internal::MutexLock lock(mu_);
   return report_;
 }
 
 void Server::Core::Stop(absl::Time deadline, absl::Status reason) {
-  absl::MutexLock lock(&mu_);
+  internal::MutexLock lock(mu_);
   const MonotonicDeadline until(deadline);
   if (!stopping_ || until < deadline_) {
     deadline_ = until;
@@ -237,14 +238,14 @@ void Server::Core::AcceptAll(Listener& listener) {
       break;
     }
     if (!std::exchange(is_short, true)) Tell(flow.status());
-    absl::MutexLock lock(&mu_);
+    internal::MutexLock lock(mu_);
     mu_.AwaitWithTimeout(absl::Condition(&stopping_), kShortageWait);
   }
   Leave(listener, error);
 }
 
 bool Server::Core::AwaitRoom() {
-  absl::MutexLock lock(&mu_);
+  internal::MutexLock lock(mu_);
   mu_.Await(absl::Condition(this, &Core::HasRoomOrStops));
   return !stopping_;
 }
@@ -252,7 +253,7 @@ bool Server::Core::AwaitRoom() {
 void Server::Core::JoinEnded() {
   std::list<Worker> ended;
   {
-    absl::MutexLock lock(&mu_);
+    internal::MutexLock lock(mu_);
     ended.swap(ended_);
   }
   // Without the lock, as what a handler has left for the end of its thread may
@@ -271,7 +272,7 @@ void Server::Core::Admit(std::unique_ptr<Flow> flow, const Listener& listener) {
       });
   absl::Status why;
   {
-    absl::MutexLock lock(&mu_);
+    internal::MutexLock lock(mu_);
     // Another listener may have taken the room meanwhile.
     mu_.Await(absl::Condition(this, &Core::HasRoomOrStops));
     const int64_t number = ++accepted_;
@@ -317,7 +318,7 @@ absl::Status Server::Core::Assign(Job& job) {
 void Server::Core::Leave(Listener& listener, const absl::Status& error) {
   listener.Close();
   if (!error.ok()) Tell(error);
-  absl::MutexLock lock(&mu_);
+  internal::MutexLock lock(mu_);
   report_.status.Update(error);
   listeners_.erase(absl::c_find(listeners_, &listener));
   if (listeners_.empty()) BeginStop();
@@ -333,7 +334,7 @@ void Server::Core::Work(Worker& me) {
     } else {
       handler_(std::move(job->flow), *job->connection);
     }
-    absl::MutexLock lock(&mu_);
+    internal::MutexLock lock(mu_);
     if (is_call) {
       job->connection->last_call_ = Clock::now();
       --job->connection->calls_;
@@ -345,7 +346,7 @@ void Server::Core::Work(Worker& me) {
 }
 
 std::optional<Server::Core::Job> Server::Core::TakeJob(Worker& me) {
-  absl::MutexLock lock(&mu_);
+  internal::MutexLock lock(mu_);
   if (!mu_.AwaitWithTimeout(absl::Condition(&me, &Worker::HasJobOrEnds),
                             options_.keep_threads)) {
     free_.erase(absl::c_find(free_, &me));
@@ -371,7 +372,7 @@ absl::Status Server::Core::StartCall(ServerConnection& connection, int max,
   Job job;
   job.connection = &connection;
   job.call = std::move(call);
-  absl::MutexLock lock(&mu_);
+  internal::MutexLock lock(mu_);
   const auto has_room = [&] { return connection.calls_ < max; };
   if (!internal::AwaitUntil(mu_, absl::Condition(&has_room), deadline)) {
     return absl::ResourceExhaustedError(
@@ -384,7 +385,7 @@ absl::Status Server::Core::StartCall(ServerConnection& connection, int max,
 }
 
 void Server::Core::JoinCalls(const ServerConnection& connection) {
-  absl::MutexLock lock(&mu_);
+  internal::MutexLock lock(mu_);
   const auto is_over = [&] { return connection.calls_ == 0; };
   mu_.Await(absl::Condition(&is_over));
 }
@@ -393,7 +394,7 @@ void Server::Core::AwaitConnections() {
   std::vector<Connection> late;
   absl::Status reason;
   {
-    absl::MutexLock lock(&mu_);
+    internal::MutexLock lock(mu_);
     // Another Stop() may move the deadline.
     while (!IsEmpty()) {
       const MonotonicDeadline until = deadline_;
@@ -410,7 +411,7 @@ void Server::Core::AwaitConnections() {
   }
   // Without the lock, as the handlers' functions run here.
   for (const Connection& connection : late) connection->Abort(reason);
-  absl::MutexLock lock(&mu_);
+  internal::MutexLock lock(mu_);
   mu_.Await(absl::Condition(this, &Core::IsEmpty));
 }
 

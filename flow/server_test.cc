@@ -29,6 +29,7 @@
 #include "absl/time/time.h"
 #include "flow/channel.h"
 #include "flow/flow.h"
+#include "flow/internal/mutex_lock.h"
 #include "flow/socket.h"
 #include "flow/testing/internal/deadlines.h"
 #include "flow/testing/internal/listeners.h"
@@ -110,7 +111,7 @@ TEST(ServerTest, AConnectionHasANumberAndAName) {
   std::vector<std::string> names;
   Server server([&](std::unique_ptr<Flow> client, ServerConnection& me) {
     {
-      absl::MutexLock lock(&mu);
+      internal::MutexLock lock(mu);
       names.push_back(absl::StrCat(me.number(), ": ", me.name()));
     }
     EchoWords(std::move(client), me);
@@ -193,7 +194,7 @@ Server::Handler EchoOnKnownThreads(absl::Mutex& mu,
                                    std::set<std::thread::id>& threads) {
   return [&](std::unique_ptr<Flow> client, ServerConnection& connection) {
     {
-      absl::MutexLock lock(&mu);
+      internal::MutexLock lock(mu);
       threads.insert(std::this_thread::get_id());
     }
     EchoWords(std::move(client), connection);
@@ -217,12 +218,12 @@ TEST(ServerTest, TheThreadThatWasFreeLastServesNext) {
     }
     for (const auto& client : clients) Finish(*client);
     while (server.serving() > 0) absl::SleepFor(absl::Milliseconds(1));
-    absl::MutexLock lock(&mu);
+    internal::MutexLock lock(mu);
     return threads.size();
   };
   EXPECT_EQ(serve(3), 3);
   {
-    absl::MutexLock lock(&mu);
+    internal::MutexLock lock(mu);
     threads.clear();
   }
   for (int i = 0; i < 4; ++i) EXPECT_EQ(serve(1), 1);
@@ -361,7 +362,7 @@ TEST(ServerTest, AFailedAcceptStopsNobodyAndIsToldOnce) {
   ServerOptions options;
   options.on_error = [&](const absl::Status& error) {
     EXPECT_TRUE(absl::IsResourceExhausted(error));
-    absl::MutexLock lock(&mu);
+    internal::MutexLock lock(mu);
     told.emplace_back(error.message());
   };
   Server server(EchoWords, options);
@@ -390,7 +391,7 @@ TEST(ServerTest, WithoutAThreadOneConnectionIsRefusedAndOthersGoOn) {
                        ServerConnection& connection, const absl::Status& why) {
     EXPECT_THAT(client->Write("busy"), IsOk());
     EXPECT_TRUE(absl::IsResourceExhausted(why));
-    absl::MutexLock lock(&mu);
+    internal::MutexLock lock(mu);
     refused.push_back(connection.name());
   };
   Server server(EchoWords, options);

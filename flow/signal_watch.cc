@@ -19,6 +19,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
+#include "flow/internal/mutex_lock.h"
 #include "flow/internal/start_thread.h"
 
 namespace flow {
@@ -41,7 +42,7 @@ class ThreadedSignalWatch final : public SignalWatch {
   ~ThreadedSignalWatch() override {
     if (!thread_.joinable()) return;
     {
-      absl::MutexLock lock(&mu_);
+      internal::MutexLock lock(mu_);
       ended_ = true;
       // Only while it is blocked there: it would end the process later.
       if (!came_) Wake();
@@ -84,7 +85,7 @@ class ThreadedSignalWatch final : public SignalWatch {
     const std::optional<int> signal = AwaitSignal();
     if (!signal.has_value()) return;
     {
-      absl::MutexLock lock(&mu_);
+      internal::MutexLock lock(mu_);
       came_ = true;
       // The next one does what it does without us, whatever this thread and
       // others are waiting for. (The one that the destructor has sent is still
@@ -93,7 +94,7 @@ class ThreadedSignalWatch final : public SignalWatch {
     }
     function_(*signal);
     // No other thread lets the signals through.
-    absl::MutexLock lock(&mu_);
+    internal::MutexLock lock(mu_);
     mu_.Await(absl::Condition(&ended_));
   }
 

@@ -23,6 +23,7 @@
 #include "flow/internal/byte_queue.h"
 #include "flow/internal/flow_core.h"
 #include "flow/internal/monotonic_deadline.h"
+#include "flow/internal/mutex_lock.h"
 #include "flow/internal/outgoing_pieces.h"
 #include "flow/internal/start_thread.h"
 #include "flow/outgoing.h"
@@ -71,14 +72,14 @@ class Side {
       return absl::DeadlineExceededError(
           "the deadline has passed while the side of a tee was full");
     }
-    absl::MutexLock lock(&mu_);
+    internal::MutexLock lock(mu_);
     if (!error_.ok() && options_.required) return error_;
     if (!error_.ok() || released_) return kNoLimit;
     return capacity_ - waiting();
   }
 
   void Append(absl::Cord data) {
-    absl::MutexLock lock(&mu_);
+    internal::MutexLock lock(mu_);
     if (error_.ok()) queue_.Append(std::move(data));
   }
 
@@ -86,7 +87,7 @@ class Side {
   // counts.
   void End(const absl::Status& outcome) {
     {
-      absl::MutexLock lock(&mu_);
+      internal::MutexLock lock(mu_);
       if (std::exchange(ended_, true)) return;
       if (!SetError(outcome)) return;
     }
@@ -96,7 +97,7 @@ class Side {
   // The copy will not be whole. The first reason counts.
   void Fail(const absl::Status& reason) {
     {
-      absl::MutexLock lock(&mu_);
+      internal::MutexLock lock(mu_);
       if (!SetError(reason)) return;
     }
     flow_->Abort(reason);
@@ -104,12 +105,12 @@ class Side {
 
   // From now on no call waits.
   void Release() {
-    absl::MutexLock lock(&mu_);
+    internal::MutexLock lock(mu_);
     released_ = true;
   }
 
   void SetDeadline(absl::Time deadline) {
-    absl::MutexLock lock(&mu_);
+    internal::MutexLock lock(mu_);
     deadline_ = internal::MonotonicDeadline(deadline);
   }
 
@@ -123,7 +124,7 @@ class Side {
       AwaitDone(absl::InfiniteDuration());
     }
     flow_ = nullptr;
-    absl::MutexLock lock(&mu_);
+    internal::MutexLock lock(mu_);
     return options_.required ? error_ : absl::OkStatus();
   }
 
@@ -146,7 +147,7 @@ class Side {
     status = error();
     if (options_.on_side_end != nullptr) options_.on_side_end(status);
     options_.on_side_end = nullptr;  // not on this thread after Close()
-    absl::MutexLock lock(&mu_);
+    internal::MutexLock lock(mu_);
     done_ = true;
   }
 
@@ -157,7 +158,7 @@ class Side {
       mu_.AssertReaderHeld();
       return !queue_.empty() || ended_ || !error_.ok();
     };
-    absl::MutexLock lock(&mu_);
+    internal::MutexLock lock(mu_);
     writing_ = 0;
     mu_.Await(absl::Condition(&has_work));
     if (!error_.ok()) {
@@ -169,7 +170,7 @@ class Side {
   }
 
   absl::Status error() const {
-    absl::MutexLock lock(&mu_);
+    internal::MutexLock lock(mu_);
     return error_;
   }
 
@@ -189,13 +190,13 @@ class Side {
   }
 
   bool IsFull() const {
-    absl::MutexLock lock(&mu_);
+    internal::MutexLock lock(mu_);
     return is_full();
   }
 
   // Returns false if the deadline has passed.
   bool AwaitNotFull() {
-    absl::MutexLock lock(&mu_);
+    internal::MutexLock lock(mu_);
     while (is_full()) {
       const internal::MonotonicDeadline until = deadline_;
       const auto has_news = [this, until] {
@@ -210,7 +211,7 @@ class Side {
   }
 
   bool AwaitDone(absl::Duration timeout) {
-    absl::MutexLock lock(&mu_);
+    internal::MutexLock lock(mu_);
     return mu_.AwaitWithTimeout(absl::Condition(&done_), timeout);
   }
 

@@ -21,6 +21,7 @@
 #include "flow/flow.h"
 #include "flow/internal/escaped.h"
 #include "flow/internal/monotonic_deadline.h"
+#include "flow/internal/mutex_lock.h"
 #include "flow/outgoing.h"
 #include "flow/transport.h"
 
@@ -98,7 +99,7 @@ class TraceTransport final : public ForwardingTransport {
 
   void Abort(const absl::Status& reason) override {
     {
-      absl::MutexLock lock(&mu_);
+      internal::MutexLock lock(mu_);
       abort_reason_ = reason;
     }
     // First, as it is the cause of what it ends.
@@ -131,7 +132,7 @@ class TraceTransport final : public ForwardingTransport {
   // What a call returns in the end: after an abort, the reason, whatever the
   // transport underneath says.
   absl::Status Outcome(const absl::Status& status) {
-    absl::MutexLock lock(&mu_);
+    internal::MutexLock lock(mu_);
     return abort_reason_.ok() ? status : abort_reason_;
   }
 
@@ -190,7 +191,7 @@ TraceFunction TraceTo(std::ostream& out, std::string name) {
   return [&out, name = internal::Escaped(name),
           mu = std::make_shared<absl::Mutex>()](const TraceEvent& event) {
     const std::string line = absl::StrCat(name, ": ", event.ToString(), "\n");
-    absl::MutexLock lock(mu.get());
+    internal::MutexLock lock(*mu);
     out << line << std::flush;
   };
 }

@@ -28,6 +28,7 @@
 #include "flow/internal/kernel_address.h"
 #include "flow/internal/listening_socket.h"
 #include "flow/internal/monotonic_deadline.h"
+#include "flow/internal/mutex_lock.h"
 #include "flow/internal/owned_fd.h"
 #include "flow/internal/poll_until.h"
 #include "flow/status.h"
@@ -117,12 +118,12 @@ absl::StatusOr<Acceptor::Connection> Acceptor::Accept(
     return AcceptOne(deadline, looks);
   }
   {
-    absl::MutexLock lock(&mu_);
+    MutexLock lock(mu_);
     if (is_closed_) return NotListening();
     ++accepting_;
   }
   absl::StatusOr<Connection> connection = AcceptOne(deadline, looks);
-  absl::MutexLock lock(&mu_);
+  MutexLock lock(mu_);
   --accepting_;
   if (looks) somebody_looks_ = false;
   return connection;
@@ -133,7 +134,7 @@ void Acceptor::Close() {
     sockets_.clear();
     return;
   }
-  absl::MutexLock lock(&mu_);
+  MutexLock lock(mu_);
   if (!is_closed_) {
     is_closed_ = true;
     // Readable from here on, because nobody reads it.
@@ -216,7 +217,7 @@ absl::Status Acceptor::AwaitSomebody(const MonotonicDeadline& deadline,
                                      bool& looks) {
   const bool is_copy = IsCopy();
   if (!is_copy && !looks) {
-    absl::MutexLock lock(&mu_);
+    MutexLock lock(mu_);
     if (!AwaitUntil(mu_, absl::Condition(this, &Acceptor::MayLook), deadline)) {
       return NobodyCame();
     }
@@ -242,7 +243,7 @@ absl::Status Acceptor::Pause(const MonotonicDeadline& until) {
     absl::SleepFor(until.left());
     return absl::OkStatus();
   }
-  absl::MutexLock lock(&mu_);
+  MutexLock lock(mu_);
   const bool closed = AwaitUntil(mu_, absl::Condition(&is_closed_), until);
   return closed ? NotListening() : absl::OkStatus();
 }

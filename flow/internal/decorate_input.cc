@@ -18,6 +18,7 @@
 #include "flow/internal/flow_access.h"
 #include "flow/internal/flow_core.h"
 #include "flow/internal/flow_state.h"
+#include "flow/internal/mutex_lock.h"
 #include "flow/transport.h"
 
 namespace flow::internal {
@@ -57,7 +58,7 @@ std::unique_ptr<Flow> DecorateInput(std::unique_ptr<Flow> flow,
   bool reopens = false;
   absl::Status end;
   {
-    absl::MutexLock lock(&core.mu());
+    MutexLock lock(core.mu());
     const FlowState& state = core.state();
     reopens = !state.aborted() && !state.closed().has_value() &&
               (state.in() == FlowState::Direction::kEnded ||

@@ -31,6 +31,7 @@
 #include "flow/internal/fill_buffer.h"
 #include "flow/internal/gathering_transport.h"
 #include "flow/internal/kernel_end.h"
+#include "flow/internal/mutex_lock.h"
 #include "flow/internal/splice.h"
 #include "flow/status.h"
 #include "flow/transport.h"
@@ -74,7 +75,7 @@ class DescriptorTransport final : public GatheringTransport, public KernelEnd {
   // Free().
   absl::Status EndWrite(const absl::Status& outcome, absl::Time) override {
     watcher_.Stop();
-    absl::MutexLock lock(&mu_);
+    MutexLock lock(mu_);
     // It may still poll what is closed here.
     const auto is_unwatched = [this] {
       mu_.AssertReaderHeld();
@@ -87,7 +88,7 @@ class DescriptorTransport final : public GatheringTransport, public KernelEnd {
 
   void RefuseRead() override {
     reader_.Stop();
-    absl::MutexLock lock(&mu_);
+    MutexLock lock(mu_);
     refused_ = true;
     if (!reading_) CloseReadEnd();
   }
@@ -97,13 +98,13 @@ class DescriptorTransport final : public GatheringTransport, public KernelEnd {
     if (!CanBeRefused()) return std::nullopt;
     int fd = -1;
     {
-      absl::MutexLock lock(&mu_);
+      MutexLock lock(mu_);
       watched_ = true;
       fd = out_.fd();
     }
     watcher_.SetDeadline(deadline);
     const absl::StatusOr<FdWaiter::Outcome> waited = watcher_.Wait(fd, 0);
-    absl::MutexLock lock(&mu_);
+    MutexLock lock(mu_);
     watched_ = false;
     if (!waited.ok()) return waited.status();
     if (*waited == FdWaiter::Outcome::kLate) {
@@ -118,7 +119,7 @@ class DescriptorTransport final : public GatheringTransport, public KernelEnd {
 
   void Abort(const absl::Status&) override {
     {
-      absl::MutexLock lock(&mu_);
+      MutexLock lock(mu_);
       aborted_ = true;
     }
     reader_.Stop();
@@ -127,7 +128,7 @@ class DescriptorTransport final : public GatheringTransport, public KernelEnd {
   }
 
   absl::Status Free() override {
-    absl::MutexLock lock(&mu_);
+    MutexLock lock(mu_);
     if (is_one_) in_.Release();
     absl::Status status = out_.End();
     status.Update(in_.End());
@@ -148,7 +149,7 @@ class DescriptorTransport final : public GatheringTransport, public KernelEnd {
   }
 
   int64_t BytesInTransit() const override {
-    absl::MutexLock lock(&mu_);
+    MutexLock lock(mu_);
     return out_.BytesInTransit();
   }
 
@@ -232,14 +233,14 @@ class DescriptorTransport final : public GatheringTransport, public KernelEnd {
   // until EndRead().
   bool BeginRead() {
     if (!in_.readable()) return false;
-    absl::MutexLock lock(&mu_);
+    MutexLock lock(mu_);
     if (refused_) return false;
     reading_ = true;
     return true;
   }
 
   void EndRead() {
-    absl::MutexLock lock(&mu_);
+    MutexLock lock(mu_);
     reading_ = false;
     if (refused_) CloseReadEnd();
   }

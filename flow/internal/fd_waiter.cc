@@ -19,6 +19,7 @@
 #include "flow/internal/fd_error.h"
 #include "flow/internal/fork_generation.h"
 #include "flow/internal/monotonic_deadline.h"
+#include "flow/internal/mutex_lock.h"
 
 namespace flow::internal {
 namespace {
@@ -66,7 +67,7 @@ constexpr absl::Duration kLongest = absl::Hours(24);
 absl::StatusOr<FdWaiter::Outcome> FdWaiter::Wait(int fd, short events,
                                                  absl::Duration patience) {
   const MonotonicDeadline give_up = MonotonicDeadline::In(patience);
-  absl::MutexLock lock(&mu_);
+  MutexLock lock(mu_);
   while (!stopped_) {
     const MonotonicDeadline until = std::min(deadline_, give_up);
     const absl::Duration left = until.left();
@@ -91,11 +92,11 @@ absl::StatusOr<bool> FdWaiter::Poll(int fd, short events,
   wake_fd_ = wake_fd;
   struct pollfd polled[] = {{fd, events, 0}, {wake_fd, POLLIN, 0}};
   const struct timespec limit = absl::ToTimespec(timeout);
-  mu_.Unlock();
+  Unlock(mu_);
   // Its limit is a number of descriptors, including those that it ignores.
   const int ready = ::ppoll(polled, wake_fd < 0 ? 1 : 2, &limit, nullptr);
   const int error = errno;
-  mu_.Lock();
+  Lock(mu_);
   wake_fd_ = -1;
   // A forked child may have woken us, too.
   if (woken_ || (ready > 0 && polled[1].revents != 0)) {
@@ -108,19 +109,19 @@ absl::StatusOr<bool> FdWaiter::Poll(int fd, short events,
 }
 
 void FdWaiter::SetDeadline(MonotonicDeadline deadline) {
-  absl::MutexLock lock(&mu_);
+  MutexLock lock(mu_);
   deadline_ = deadline;
   Wake();
 }
 
 void FdWaiter::Stop() {
-  absl::MutexLock lock(&mu_);
+  MutexLock lock(mu_);
   stopped_ = true;
   Wake();
 }
 
 bool FdWaiter::stopped() const {
-  absl::MutexLock lock(&mu_);
+  MutexLock lock(mu_);
   return stopped_;
 }
 

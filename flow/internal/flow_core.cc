@@ -21,6 +21,7 @@
 #include "flow/internal/flow_state.h"
 #include "flow/internal/fork_generation.h"
 #include "flow/internal/monotonic_deadline.h"
+#include "flow/internal/mutex_lock.h"
 #include "flow/internal/patience.h"
 #include "flow/status.h"
 #include "flow/transport.h"
@@ -43,7 +44,7 @@ FlowCore::FlowCore(Parts parts)
 }
 
 FlowCore::Parts FlowCore::TakeParts() {
-  absl::MutexLock lock(&mu_);
+  MutexLock lock(mu_);
   CheckIdle("taken apart");
   return {std::move(transport_), state_, read_deadline_, write_deadline_,
           fork_generation_};
@@ -59,7 +60,7 @@ void FlowCore::Decorate(TransportDecorator decorate) {
   std::optional<MonotonicDeadline> read_deadline;
   std::optional<MonotonicDeadline> write_deadline;
   {
-    absl::MutexLock lock(&mu_);
+    MutexLock lock(mu_);
     CheckIdle("decorated");
     if (!state_.freed()) {
       read_deadline = read_deadline_;
@@ -85,7 +86,7 @@ FlowCore::~FlowCore() {
   }
   Task task;
   {
-    absl::MutexLock lock(&mu_);
+    MutexLock lock(mu_);
     CheckIdle("destroyed");
     state_.Destroy(
         absl::AbortedError(absl::StrCat(Describe(), ": ", kDestroyed)));
@@ -106,7 +107,7 @@ void FlowCore::Run(Task task) {
   while (task.due.hook != Hook::kNone) {
     // Freed without the lock, as a payload can run a user's code then.
     const absl::Status status = Perform(task);
-    absl::MutexLock lock(&mu_);
+    MutexLock lock(mu_);
     inside_.erase(absl::c_find(inside_, ThisThread()));
     Finish(task, status);
     task = TakeTask();
@@ -116,7 +117,7 @@ void FlowCore::Run(Task task) {
 void FlowCore::Move(absl::FunctionRef<void(FlowState& state)> move) {
   Task task;
   {
-    absl::MutexLock lock(&mu_);
+    MutexLock lock(mu_);
     move(state_);
     task = TakeTask();
   }
@@ -169,7 +170,7 @@ absl::Status FlowCore::Patiently(
     status = wait(look.ToTime());
     if (!absl::IsDeadlineExceeded(status)) break;
     // What cannot wait has said so too early.
-    absl::MutexLock lock(&mu_);
+    MutexLock lock(mu_);
     if (AwaitUntil(mu_, absl::Condition(&aborted), look)) break;
   } while (patience.GoesOn(transport_->BytesInTransit()));
   return status;
@@ -207,7 +208,7 @@ void FlowCore::Finish(const Task& task, const absl::Status& status) {
 
 void FlowCore::SetDeadline(bool reads, absl::Time deadline) {
   {
-    absl::MutexLock lock(&mu_);
+    MutexLock lock(mu_);
     (reads ? read_deadline_ : write_deadline_) = MonotonicDeadline(deadline);
     if (!reads) ++write_deadlines_set_;
     if (!BeginOther()) return;
@@ -217,14 +218,14 @@ void FlowCore::SetDeadline(bool reads, absl::Time deadline) {
 }
 
 int64_t FlowCore::write_deadlines_set() const {
-  absl::MutexLock lock(&mu_);
+  MutexLock lock(mu_);
   return write_deadlines_set_;
 }
 
 void FlowCore::TellDeadline(bool reads, std::optional<absl::Time> deadline) {
   absl::Time told;
   {
-    absl::MutexLock lock(&mu_);
+    MutexLock lock(mu_);
     const std::optional<MonotonicDeadline>& kept =
         reads ? read_deadline_ : write_deadline_;
     told = deadline.has_value() ? *deadline
@@ -246,18 +247,18 @@ void FlowCore::Tell(bool reads, absl::Time deadline) {
 }
 
 std::optional<MonotonicDeadline> FlowCore::deadline(bool reads) const {
-  absl::MutexLock lock(&mu_);
+  MutexLock lock(mu_);
   return reads ? read_deadline_ : write_deadline_;
 }
 
 absl::Status FlowCore::AbortReason() const {
-  absl::MutexLock lock(&mu_);
+  MutexLock lock(mu_);
   return state_.abort_reason();
 }
 
 void FlowCore::LoseRead() {
   {
-    absl::MutexLock lock(&mu_);
+    MutexLock lock(mu_);
     if (!BeginOther()) return;
   }
   transport_->LoseRead();
@@ -290,7 +291,7 @@ absl::Status FlowCore::AwaitRefusal(MonotonicDeadline until) {
       absl::DeadlineExceededError("no refusal before the deadline");
   bool asks = false;
   {
-    absl::MutexLock lock(&mu_);
+    MutexLock lock(mu_);
     // Nothing is freed before the gate is shut.
     if (write_gate().shut() || !BeginOther()) return late;
     asks = AwaitUntil(mu_, absl::Condition(&is_turn), until) &&
@@ -300,7 +301,7 @@ absl::Status FlowCore::AwaitRefusal(MonotonicDeadline until) {
   std::optional<absl::Status> result = late;
   if (asks) result = transport_->AwaitRefusal(until.ToTime());
   {
-    absl::MutexLock lock(&mu_);
+    MutexLock lock(mu_);
     if (!result.has_value()) {
       AwaitUntil(mu_, absl::Condition(&is_over), until);
       result = late;
@@ -326,7 +327,7 @@ absl::Status FlowCore::Close(CloseLimit limit) {
   std::optional<absl::Status> result;
   bool is_first = false;
   {
-    absl::MutexLock lock(&mu_);
+    MutexLock lock(mu_);
     if (state_.closed().has_value()) return *state_.closed();
     if (IsInside()) {
       result = state_.CloseInside(absl::InvalidArgumentError(absl::StrCat(
@@ -358,7 +359,7 @@ absl::Status FlowCore::RunClose(const CloseLimit& limit) {
   while (true) {
     Task task;
     {
-      absl::MutexLock lock(&mu_);
+      MutexLock lock(mu_);
       if (!AwaitWithin(limit, absl::Condition(&can_go_on))) {
         GiveUpClose(CloseWaitsFor());
       } else if (state_.close_phase() == ClosePhase::kTransit) {
@@ -381,14 +382,14 @@ absl::Status FlowCore::JoinClose(const CloseLimit& limit) {
   };
   Task task;
   {
-    absl::MutexLock lock(&mu_);
+    MutexLock lock(mu_);
     if (!AwaitWithin(limit, absl::Condition(&closed))) {
       GiveUpClose(CloseWaitsFor());
     }
     task = TakeTask();
   }
   Run(std::move(task));
-  absl::MutexLock lock(&mu_);
+  MutexLock lock(mu_);
   // All may be done except the clean-up, which nothing can interrupt.
   mu_.Await(absl::Condition(&closed));
   --closers_;
@@ -399,7 +400,7 @@ absl::Status FlowCore::CloseAfterRead(MonotonicDeadline until) {
   Task task;
   bool waits = false;
   {
-    absl::MutexLock lock(&mu_);
+    MutexLock lock(mu_);
     waits = !state_.closing() && !IsInside();
     if (waits) {
       ++closers_;
@@ -410,7 +411,7 @@ absl::Status FlowCore::CloseAfterRead(MonotonicDeadline until) {
   }
   Run(std::exchange(task, Task()));
   if (waits) {
-    absl::MutexLock lock(&mu_);
+    MutexLock lock(mu_);
     const auto was_read = [this] {
       mu_.AssertReaderHeld();
       return state_.in() != FlowState::Direction::kOpen || state_.closing() ||

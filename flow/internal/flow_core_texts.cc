@@ -15,6 +15,7 @@
 #include "flow/internal/escaped.h"
 #include "flow/internal/flow_core.h"
 #include "flow/internal/flow_state.h"
+#include "flow/internal/mutex_lock.h"
 #include "flow/transport.h"
 
 namespace flow::internal {
@@ -91,7 +92,7 @@ std::string FlowCore::Describe() const {
 }
 
 std::string FlowCore::DebugString() const {
-  absl::MutexLock lock(&mu_);
+  MutexLock lock(mu_);
   std::string text = Describe();
   if (read_gate().busy()) text += ", in Read()";
   if (write_gate().busy()) text += ", in a write";

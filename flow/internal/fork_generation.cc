@@ -8,7 +8,8 @@
 
 #include "absl/synchronization/mutex.h"
 
-#if __has_include(<pthread.h>)
+#if __has_include(<pthread.h>) && !defined(_WIN32)
+#define FLOW_HAS_FORK 1
 #include <pthread.h>
 #endif
 
@@ -17,7 +18,7 @@ namespace {
 
 std::atomic<uint32_t> generation{0};
 
-#if __has_include(<pthread.h>)
+#ifdef FLOW_HAS_FORK
 void InChild() {
   ++generation;
   // Without NDEBUG, Abseil keeps a graph of all mutexes under one lock. Another

@@ -6,6 +6,7 @@
 #include "absl/synchronization/mutex.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
+#include "flow/internal/mutex_lock.h"
 #include "flow/testing/internal/wall_clock.h"
 #include "gtest/gtest.h"
 
@@ -81,7 +82,7 @@ TEST_F(MonotonicDeadlineTest, AMutexWaitsByIt) {
   bool never = false;
   const MonotonicDeadline deadline(absl::Now() + absl::Milliseconds(20));
   SetWallClock(-kMoved);
-  absl::MutexLock lock(&mu);
+  MutexLock lock(mu);
   EXPECT_FALSE(AwaitUntil(mu, absl::Condition(&never), deadline));
   EXPECT_TRUE(deadline.has_passed());
 }
@@ -90,7 +91,7 @@ TEST(AwaitUntilTest, WithADeadlineInThePastItLooksOnce) {
   const MonotonicDeadline past(absl::InfinitePast());
   absl::Mutex mu;
   bool is_so = true;
-  absl::MutexLock lock(&mu);
+  MutexLock lock(mu);
   EXPECT_TRUE(AwaitUntil(mu, absl::Condition(&is_so), past));
   is_so = false;
   EXPECT_FALSE(AwaitUntil(mu, absl::Condition(&is_so), past));

@@ -10,6 +10,7 @@
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "flow/internal/monotonic_deadline.h"
+#include "flow/internal/mutex_lock.h"
 
 namespace flow::internal {
 
@@ -25,7 +26,7 @@ int64_t RateQueue::AwaitUpTo(Caller& caller, int64_t tokens) {
 }
 
 int64_t RateQueue::Await(Caller& caller, int64_t tokens, bool takes) {
-  absl::MutexLock lock(&mu_);
+  MutexLock lock(mu_);
   const auto place = callers_.insert(callers_.end(), &caller);
   bool in_time = true;
   while (!caller.stopped_) {
@@ -52,7 +53,7 @@ int64_t RateQueue::Await(Caller& caller, int64_t tokens, bool takes) {
 }
 
 void RateQueue::Add(int64_t tokens) {
-  absl::MutexLock lock(&mu_);
+  MutexLock lock(mu_);
   bucket_.Fill(MonotonicNow());
   bucket_.Add(static_cast<double>(tokens));
   WakeFirst();
@@ -60,19 +61,19 @@ void RateQueue::Add(int64_t tokens) {
 
 void RateQueue::SetDeadline(Caller& caller, absl::Time deadline) {
   const MonotonicDeadline until(deadline);
-  absl::MutexLock lock(&mu_);
+  MutexLock lock(mu_);
   caller.deadline_ = until;
   caller.woken_.Signal();
 }
 
 void RateQueue::Stop(Caller& caller) {
-  absl::MutexLock lock(&mu_);
+  MutexLock lock(mu_);
   caller.stopped_ = true;
   caller.woken_.Signal();
 }
 
 size_t RateQueue::waiting() const {
-  absl::MutexLock lock(&mu_);
+  MutexLock lock(mu_);
   return callers_.size();
 }
 

@@ -25,6 +25,7 @@
 #include "flow/internal/fd_error.h"
 #include "flow/internal/kernel_address.h"
 #include "flow/internal/monotonic_deadline.h"
+#include "flow/internal/mutex_lock.h"
 #include "flow/internal/owned_fd.h"
 #include "flow/internal/start_thread.h"
 #include "flow/socket_address.h"
@@ -138,13 +139,13 @@ Addresses LookUpUntil(const SocketAddress& name, bool to_listen,
   absl::StatusOr<std::thread> thread = StartThread(
       [lookup, name, to_listen] {
         Addresses result = LookUp(name, to_listen, 0);
-        absl::MutexLock lock(&lookup->mu);
+        MutexLock lock(lookup->mu);
         lookup->result = std::move(result);
       },
       "no thread to look the name up");
   if (!thread.ok()) return thread.status();
   thread->detach();
-  absl::MutexLock lock(&lookup->mu);
+  MutexLock lock(lookup->mu);
   const auto done = [&lookup] {
     lookup->mu.AssertReaderHeld();
     return lookup->result.has_value();

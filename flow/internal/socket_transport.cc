@@ -42,6 +42,7 @@
 #include "flow/internal/kernel_address.h"
 #include "flow/internal/kernel_end.h"
 #include "flow/internal/monotonic_deadline.h"
+#include "flow/internal/mutex_lock.h"
 #include "flow/internal/splice.h"
 #include "flow/status.h"
 #include "flow/transport.h"
@@ -137,7 +138,7 @@ class SocketTransport final : public GatheringTransport, public KernelEnd {
   absl::Status EndWrite(const absl::Status& outcome, absl::Time) override {
     watcher_.Stop();
     if (outcome.ok()) {
-      absl::MutexLock lock(&error_mu_);
+      MutexLock lock(error_mu_);
       if (aborted_.load()) return absl::OkStatus();
       if (::shutdown(fd_, SHUT_WR) == 0) {
         ended_ = true;
@@ -154,7 +155,7 @@ class SocketTransport final : public GatheringTransport, public KernelEnd {
     // If the write was Closed, the peer need not be told. Otherwise TCP can
     // reset the connection, and a Unix socket can say nothing.
     if (is_tcp_ && !IsClosed(outcome)) {
-      absl::MutexLock lock(&error_mu_);
+      MutexLock lock(error_mu_);
       // What has come before a reset by the peer is still there to be read, and
       // disconnecting would discard it.
       if (IsOver()) return absl::OkStatus();
@@ -217,7 +218,7 @@ class SocketTransport final : public GatheringTransport, public KernelEnd {
   void Abort(const absl::Status&) override {
     bool drains = false;
     {
-      absl::MutexLock lock(&error_mu_);
+      MutexLock lock(error_mu_);
       aborted_.store(true);
       // What had ended in good order drains, whatever happens afterwards. A
       // reset would destroy what the peer has not acknowledged. Then we leave
@@ -264,7 +265,7 @@ class SocketTransport final : public GatheringTransport, public KernelEnd {
     if (is_tcp_ || !aborted_.load()) Discard();
     absl::Status status;
     if (!aborted_.load()) {
-      absl::MutexLock lock(&error_mu_);
+      MutexLock lock(error_mu_);
       status = PendingError("close");
     }
     status.Update(CloseFd(fd_));
@@ -360,7 +361,7 @@ class SocketTransport final : public GatheringTransport, public KernelEnd {
     inbound_is_over_.store(true);
     // The kernel reports a reset once, to whoever asks first, and an end to all
     // who ask later. A writer may just have been told.
-    absl::MutexLock lock(&error_mu_);
+    MutexLock lock(error_mu_);
     if (!error_.ok()) return error_;
     return 0;
   }
@@ -374,14 +375,14 @@ class SocketTransport final : public GatheringTransport, public KernelEnd {
   // The same by another call, which may also return kCannotSplice.
   absl::StatusOr<ssize_t> ReceiveBy(absl::string_view tried,
                                     absl::FunctionRef<ssize_t()> call) {
-    absl::MutexLock receiving(&receive_mu_);
+    MutexLock receiving(receive_mu_);
     while (true) {
       const ssize_t n = call();
       if (n != -1) return n;
       const int error = errno;
       if (error == EINTR) continue;
       if (WouldBlock(error)) return n;
-      absl::MutexLock lock(&error_mu_);
+      MutexLock lock(error_mu_);
       return KeepError(error, tried);
     }
   }
@@ -414,7 +415,7 @@ class SocketTransport final : public GatheringTransport, public KernelEnd {
     while (!writer_.stopped()) {
       bool refused = false;
       {
-        absl::MutexLock lock(&error_mu_);
+        MutexLock lock(error_mu_);
         const ssize_t n = call();
         if (n > 0 || n == kCannotSplice) return n;
         const int error = errno;
@@ -458,8 +459,8 @@ class SocketTransport final : public GatheringTransport, public KernelEnd {
   // refuses. A reset that came after its end is for Close() to report.
   absl::Status TakesNoMore() {
     // A reader may have been told of the error and be about to keep it.
-    absl::MutexLock receiving(&receive_mu_);
-    absl::MutexLock lock(&error_mu_);
+    MutexLock receiving(receive_mu_);
+    MutexLock lock(error_mu_);
     PendingError("sendmsg").IgnoreError();
     if (!error_.ok()) return error_;
     return ClosedError("sendmsg: the peer takes no more data");

@@ -16,6 +16,7 @@
 #include "absl/types/span.h"
 #include "flow/internal/flow_core.h"
 #include "flow/internal/monotonic_deadline.h"
+#include "flow/internal/mutex_lock.h"
 #include "flow/outgoing.h"
 #include "flow/transport.h"
 
@@ -28,7 +29,7 @@ class TransportControl::ControlledTransport final : public ForwardingTransport {
   ControlledTransport(std::unique_ptr<Transport> inner,
                       std::shared_ptr<TransportControl> control)
       : ForwardingTransport(std::move(inner)), control_(std::move(control)) {
-    absl::MutexLock lock(&control_->mu_);
+    MutexLock lock(control_->mu_);
     control_->transport_ = &this->inner();
   }
 
@@ -103,24 +104,24 @@ class TransportControl::ControlledTransport final : public ForwardingTransport {
 };
 
 void TransportControl::Interrupt() {
-  absl::MutexLock lock(&mu_);
+  MutexLock lock(mu_);
   is_interrupted_ = true;
   if (is_interruptible_) ApplyReadDeadline();
 }
 
 void TransportControl::SetInterruptible(bool is_interruptible) {
-  absl::MutexLock lock(&mu_);
+  MutexLock lock(mu_);
   is_interruptible_ = is_interruptible;
   if (is_interrupted_) ApplyReadDeadline();
 }
 
 bool TransportControl::interrupted() const {
-  absl::MutexLock lock(&mu_);
+  MutexLock lock(mu_);
   return is_interrupted_;
 }
 
 void TransportControl::SetReadDeadline(absl::Time deadline) {
-  absl::MutexLock lock(&mu_);
+  MutexLock lock(mu_);
   read_deadline_ = MonotonicDeadline(deadline);
   ApplyReadDeadline();
 }
@@ -133,7 +134,7 @@ void TransportControl::ApplyReadDeadline() {
 }
 
 void TransportControl::Abort(const absl::Status& reason) {
-  absl::MutexLock lock(&mu_);
+  MutexLock lock(mu_);
   if (transport_ == nullptr || !BeginAbort()) return;
   reason_ = Lasting(reason);
   // Before a call returns because of the abort.
@@ -144,27 +145,27 @@ void TransportControl::Abort(const absl::Status& reason) {
 }
 
 bool TransportControl::cut() const {
-  absl::MutexLock lock(&mu_);
+  MutexLock lock(mu_);
   return is_cut_;
 }
 
 void TransportControl::SetEnded() {
-  absl::MutexLock lock(&mu_);
+  MutexLock lock(mu_);
   has_ended_ = true;
 }
 
 absl::Status TransportControl::Reason() const {
-  absl::MutexLock lock(&mu_);
+  MutexLock lock(mu_);
   return reason_;
 }
 
 void TransportControl::EndWrites() {
-  absl::MutexLock lock(&writes_mu_);
+  MutexLock lock(writes_mu_);
   writes_over_ = true;
 }
 
 absl::Status TransportControl::AwaitWritesOver(absl::Time deadline) const {
-  absl::MutexLock lock(&writes_mu_);
+  MutexLock lock(writes_mu_);
   if (!AwaitUntil(writes_mu_, absl::Condition(&writes_over_),
                   MonotonicDeadline(deadline))) {
     return absl::DeadlineExceededError("no refusal before the deadline");
@@ -173,7 +174,7 @@ absl::Status TransportControl::AwaitWritesOver(absl::Time deadline) const {
 }
 
 void TransportControl::Release() {
-  absl::MutexLock lock(&mu_);
+  MutexLock lock(mu_);
   transport_ = nullptr;
 }
 

@@ -28,6 +28,7 @@
 #include "absl/time/time.h"
 #include "absl/types/span.h"
 #include "flow/flow.h"
+#include "flow/internal/mutex_lock.h"
 #include "flow/testing/byte_pattern.h"
 #include "flow/testing/conformance/check.h"
 #include "gmock/gmock.h"
@@ -48,20 +49,20 @@ class Watchdog {
 
   ~Watchdog() {
     {
-      absl::MutexLock lock(&mu_);
+      flow::internal::MutexLock lock(mu_);
       over_ = true;
     }
     watcher_.join();
   }
 
   void Add(Ends* ends) {
-    absl::MutexLock lock(&ends_mu_);
+    flow::internal::MutexLock lock(ends_mu_);
     ends_.push_back(ends);
     if (fired_) AbortBoth(*ends);
   }
 
   void Remove(Ends* ends) {
-    absl::MutexLock lock(&ends_mu_);
+    flow::internal::MutexLock lock(ends_mu_);
     ends_.erase(std::find(ends_.begin(), ends_.end(), ends));
   }
 
@@ -74,12 +75,12 @@ class Watchdog {
   static constexpr absl::Duration kGrace = absl::Seconds(10);
 
   void Watch() {
-    absl::MutexLock lock(&mu_);
+    flow::internal::MutexLock lock(mu_);
     if (mu_.AwaitWithTimeout(absl::Condition(&over_), timeout_)) return;
     bool aborted = false;
     std::thread aborter([this, &aborted] {
       ReportAndAbort();
-      absl::MutexLock lock(&mu_);
+      flow::internal::MutexLock lock(mu_);
       aborted = true;
     });
     const auto ended = [this, &aborted] {
@@ -98,14 +99,14 @@ class Watchdog {
   }
 
   void ReportAndAbort() {
-    absl::MutexLock lock(&ends_mu_);
+    flow::internal::MutexLock lock(ends_mu_);
     fired_ = true;
     std::string ends_now;
     for (Ends* ends : ends_) {
       absl::StrAppend(&ends_now, "\n", ends->DebugString());
     }
     {
-      absl::MutexLock lock(&mu_);
+      flow::internal::MutexLock reporting(mu_);
       report_ = ends_now;
     }
     ADD_FAILURE() << what_ << " has hung for " << timeout_ << hint_ << ends_now;
@@ -153,7 +154,7 @@ Ends::~Ends() {
 
 void Ends::Destroy(std::unique_ptr<Flow>& end) {
   std::unique_ptr<Flow> destroyed;
-  absl::MutexLock lock(watchdog_.ends_mu());
+  flow::internal::MutexLock lock(*watchdog_.ends_mu());
   destroyed = std::move(end);
 }
 
@@ -228,11 +229,9 @@ Received ReadBytes(Flow& flow, size_t size) {
 ::testing::AssertionResult PrefixOf(absl::string_view expected,
                                     const Received& received) {
   const std::string& bytes = received.bytes;
-  const size_t common = std::min(bytes.size(), expected.size());
-  const size_t same =
-      std::mismatch(bytes.begin(), bytes.begin() + common, expected.begin())
-          .first -
-      bytes.begin();
+  const auto differs = std::mismatch(bytes.begin(), bytes.end(),
+                                     expected.begin(), expected.end());
+  const auto same = static_cast<size_t>(differs.first - bytes.begin());
   if (same == bytes.size()) return ::testing::AssertionSuccess();
   return ::testing::AssertionFailure()
          << "of " << bytes.size() << " bytes read, with " << expected.size()

@@ -22,6 +22,7 @@
 #include "absl/types/span.h"
 #include "flow/flow.h"
 #include "flow/function_flow.h"
+#include "flow/internal/mutex_lock.h"
 #include "flow/pipe.h"
 #include "flow/status.h"
 #include "gtest/gtest.h"
@@ -61,7 +62,7 @@ class Conveyor {
  public:
   // Takes a prefix of `bytes`, when there is room; 0 if nobody reads any more.
   size_t Put(absl::string_view bytes) {
-    absl::MutexLock lock(&mu_);
+    flow::internal::MutexLock lock(mu_);
     mu_.Await(absl::Condition(
         +[](Conveyor* c) {
           c->mu_.AssertReaderHeld();
@@ -76,7 +77,7 @@ class Conveyor {
 
   // Returns up to `most` bytes, when there are any; none at the end.
   absl::StatusOr<std::string> Take(size_t most) {
-    absl::MutexLock lock(&mu_);
+    flow::internal::MutexLock lock(mu_);
     mu_.Await(absl::Condition(
         +[](Conveyor* c) {
           c->mu_.AssertReaderHeld();
@@ -90,19 +91,19 @@ class Conveyor {
   }
 
   void End() {
-    absl::MutexLock lock(&mu_);
+    flow::internal::MutexLock lock(mu_);
     ended_ = true;
   }
 
   // The writer is gone; without End() that is no end.
   void Break() {
-    absl::MutexLock lock(&mu_);
+    flow::internal::MutexLock lock(mu_);
     broken_ = true;
   }
 
   // The reader is gone.
   void Refuse() {
-    absl::MutexLock lock(&mu_);
+    flow::internal::MutexLock lock(mu_);
     refused_ = true;
   }
 

@@ -24,6 +24,7 @@
 #include "flow/flow.h"
 #include "flow/internal/flow_core.h"
 #include "flow/internal/monotonic_deadline.h"
+#include "flow/internal/mutex_lock.h"
 #include "flow/outgoing.h"
 #include "flow/transport.h"
 
@@ -106,7 +107,7 @@ class FaultTransport final : public ForwardingTransport {
     }
     if (duration <= absl::ZeroDuration()) return absl::OkStatus();
     const auto until = MonotonicDeadline::In(duration);
-    absl::MutexLock lock(&mu_);
+    flow::internal::MutexLock lock(mu_);
     const bool reads = side == Side::kRead;
     MonotonicDeadline& deadline = reads ? read_deadline_ : write_deadline_;
     const bool& woken = reads ? read_woken_ : write_woken_;
@@ -146,7 +147,7 @@ class FaultTransport final : public ForwardingTransport {
 
   // Ok, or what all calls get since the abort.
   absl::Status abort_reason() {
-    absl::MutexLock lock(&mu_);
+    flow::internal::MutexLock lock(mu_);
     return abort_reason_;
   }
 
@@ -250,7 +251,7 @@ class FaultTransport final : public ForwardingTransport {
   void RefuseRead() override {
     if (!abort_reason().ok()) return;
     ForwardingTransport::RefuseRead();
-    absl::MutexLock lock(&mu_);
+    flow::internal::MutexLock lock(mu_);
     read_woken_ = true;
   }
 
@@ -268,7 +269,7 @@ class FaultTransport final : public ForwardingTransport {
   // Of the Flow, or of a fault. The first counts.
   void Abort(const absl::Status& reason) override {
     {
-      absl::MutexLock lock(&mu_);
+      flow::internal::MutexLock lock(mu_);
       if (!abort_reason_.ok()) return;
       abort_reason_ = reason;
       read_woken_ = true;
@@ -284,12 +285,12 @@ class FaultTransport final : public ForwardingTransport {
 
   void SetReadDeadline(absl::Time deadline) override {
     ForwardingTransport::SetReadDeadline(deadline);
-    absl::MutexLock lock(&mu_);
+    flow::internal::MutexLock lock(mu_);
     read_deadline_ = MonotonicDeadline(deadline);
   }
   void SetWriteDeadline(absl::Time deadline) override {
     ForwardingTransport::SetWriteDeadline(deadline);
-    absl::MutexLock lock(&mu_);
+    flow::internal::MutexLock lock(mu_);
     write_deadline_ = MonotonicDeadline(deadline);
   }
 

@@ -22,6 +22,7 @@
 #include "absl/synchronization/notification.h"
 #include "absl/time/time.h"
 #include "flow/flow.h"
+#include "flow/internal/mutex_lock.h"
 #include "flow/testing/fault_flow.h"
 #include "gtest/gtest.h"
 
@@ -106,7 +107,7 @@ std::unique_ptr<Flow> FaultPlan::Wrap(std::unique_ptr<Flow> inner,
   options.max_write = max_write;
   size_t number;
   {
-    absl::MutexLock lock(&record_->mu);
+    flow::internal::MutexLock lock(record_->mu);
     number = record_->operations.size();
     record_->operations.emplace_back();
   }
@@ -121,7 +122,7 @@ std::unique_ptr<Flow> FaultPlan::Wrap(std::unique_ptr<Flow> inner,
   }
   options.observer = [record = record_,
                       number](const FaultOperation& operation) {
-    absl::MutexLock lock(&record->mu);
+    flow::internal::MutexLock lock(record->mu);
     record->operations[number].push_back(operation);
     if (operation.failed_here) record->fired = true;
   };
@@ -129,12 +130,12 @@ std::unique_ptr<Flow> FaultPlan::Wrap(std::unique_ptr<Flow> inner,
 }
 
 bool FaultPlan::fired() const {
-  absl::MutexLock lock(&record_->mu);
+  flow::internal::MutexLock lock(record_->mu);
   return record_->fired;
 }
 
 bool FaultPlan::SawOperations() const {
-  absl::MutexLock lock(&record_->mu);
+  flow::internal::MutexLock lock(record_->mu);
   for (const auto& operations : record_->operations) {
     if (!operations.empty()) return true;
   }
@@ -162,7 +163,7 @@ std::string FaultPlan::ToString() const {
 std::vector<FaultPlan::Point> FaultPlan::PointsAfter(
     const FaultPointOptions& options) const {
   std::vector<Point> points;
-  absl::MutexLock lock(&record_->mu);
+  flow::internal::MutexLock lock(record_->mu);
   for (size_t flow = 0; flow < record_->operations.size(); ++flow) {
     // Two threads may have mixed them.
     std::vector<FaultOperation> operations = record_->operations[flow];

@@ -16,6 +16,7 @@
 #include "absl/time/time.h"
 #include "absl/types/span.h"
 #include "flow/flow.h"
+#include "flow/internal/mutex_lock.h"
 #include "flow/pipe.h"
 #include "flow/status.h"
 #include "flow/transport.h"
@@ -58,24 +59,24 @@ std::unique_ptr<Flow> PipeListener::Dial(absl::string_view from) {
   Pipe pipe = MakePipe();
   pipe.left = WithAddresses(std::move(pipe.left), from, "");
   pipe.right = WithAddresses(std::move(pipe.right), "", from);
-  absl::MutexLock lock(&mu_);
+  flow::internal::MutexLock lock(mu_);
   if (!closed_) waiting_.push_back(std::move(pipe.right));
   return std::move(pipe.left);
 }
 
 void PipeListener::Fail(absl::Status error) {
-  absl::MutexLock lock(&mu_);
+  flow::internal::MutexLock lock(mu_);
   if (!closed_) waiting_.push_back(std::move(error));
 }
 
 size_t PipeListener::waiting() const {
-  absl::MutexLock lock(&mu_);
+  flow::internal::MutexLock lock(mu_);
   return waiting_.size();
 }
 
 absl::StatusOr<std::unique_ptr<Flow>> PipeListener::Accept(
     absl::Time deadline) {
-  absl::MutexLock lock(&mu_);
+  flow::internal::MutexLock lock(mu_);
   if (!mu_.AwaitWithDeadline(absl::Condition(this, &PipeListener::IsReady),
                              deadline)) {
     return absl::DeadlineExceededError("no connection before the deadline");
@@ -88,7 +89,7 @@ absl::StatusOr<std::unique_ptr<Flow>> PipeListener::Accept(
 
 void PipeListener::Close() {
   std::deque<absl::StatusOr<std::unique_ptr<Flow>>> reset;
-  absl::MutexLock lock(&mu_);
+  flow::internal::MutexLock lock(mu_);
   closed_ = true;
   reset.swap(waiting_);
 }

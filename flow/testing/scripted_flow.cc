@@ -23,6 +23,7 @@
 #include "absl/time/time.h"
 #include "flow/flow.h"
 #include "flow/internal/flow_core.h"
+#include "flow/internal/mutex_lock.h"
 #include "flow/outgoing.h"
 #include "flow/testing/matchers.h"
 #include "flow/transport.h"
@@ -171,7 +172,7 @@ class ScriptedTransport final : public Transport {
       : script_(std::move(script)), line_(line) {}
 
   ~ScriptedTransport() override {
-    absl::MutexLock lock(&mu_);
+    flow::internal::MutexLock lock(mu_);
     if (error_.ok() && next_ < script_.size()) {
       ADD_FAILURE_AT(script_[next_].line_.file, script_[next_].line_.number)
           << "The flow was destroyed before the end of its script.\n"
@@ -220,7 +221,7 @@ class ScriptedTransport final : public Transport {
   }
 
   absl::StatusOr<absl::Cord> Read(size_t max_bytes) override {
-    absl::MutexLock lock(&mu_);
+    flow::internal::MutexLock lock(mu_);
     Expect* const entry = Next(Kind::kRead);
     if (!error_.ok() || entry == nullptr ||
         entry->max_.value_or(max_bytes) != max_bytes) {
@@ -240,7 +241,7 @@ class ScriptedTransport final : public Transport {
 
   absl::Status Write(Outgoing& outgoing) override {
     const absl::Cord data = outgoing.TakeCord();
-    absl::MutexLock lock(&mu_);
+    flow::internal::MutexLock lock(mu_);
     Expect* const entry = Next(Kind::kWrite);
     if (!error_.ok() || entry == nullptr || data != entry->data_) {
       const std::string actual =
@@ -257,7 +258,7 @@ class ScriptedTransport final : public Transport {
   absl::Status EndWrite(const absl::Status& outcome, absl::Time) override {
     // Of a write that failed, the test knows.
     if (!outcome.ok()) return absl::OkStatus();
-    absl::MutexLock lock(&mu_);
+    flow::internal::MutexLock lock(mu_);
     if (error_.ok() && Next(Kind::kClose) != nullptr) return absl::OkStatus();
     Expect* const entry = Next(Kind::kShutdownWrite);
     if (!error_.ok() || entry == nullptr) return Differs("ShutdownWrite()");
@@ -266,7 +267,7 @@ class ScriptedTransport final : public Transport {
   }
 
   void RefuseRead() override {
-    absl::MutexLock lock(&mu_);
+    flow::internal::MutexLock lock(mu_);
     if (!error_.ok() || Next(Kind::kShutdownRead) == nullptr) {
       Differs("ShutdownRead()").IgnoreError();
       return;
@@ -275,7 +276,7 @@ class ScriptedTransport final : public Transport {
   }
 
   absl::Status AwaitRemoteEnd(absl::Time) override {
-    absl::MutexLock lock(&mu_);
+    flow::internal::MutexLock lock(mu_);
     if (!error_.ok() || Next(Kind::kClose) == nullptr) {
       return Differs("Close()");
     }
@@ -283,7 +284,7 @@ class ScriptedTransport final : public Transport {
   }
 
   void Abort(const absl::Status& reason) override {
-    absl::MutexLock lock(&mu_);
+    flow::internal::MutexLock lock(mu_);
     destroyed_ = absl::EndsWith(reason.message(), internal::kDestroyed);
     if (destroyed_) return;
     aborted_ = true;
@@ -297,7 +298,7 @@ class ScriptedTransport final : public Transport {
   }
 
   absl::Status Free() override {
-    absl::MutexLock lock(&mu_);
+    flow::internal::MutexLock lock(mu_);
     if (destroyed_) return absl::OkStatus();
     Expect* const entry = Next(Kind::kClose);
     if (!error_.ok() || entry == nullptr) {
@@ -309,7 +310,7 @@ class ScriptedTransport final : public Transport {
   }
 
   void SetDeadline(Kind kind, absl::string_view name, absl::Time deadline) {
-    absl::MutexLock lock(&mu_);
+    flow::internal::MutexLock lock(mu_);
     Expect* const entry = Next(kind);
     if (!error_.ok() || entry == nullptr ||
         entry->deadline_.value_or(deadline) != deadline) {

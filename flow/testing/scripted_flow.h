@@ -30,7 +30,8 @@
 //    Abort() and Close();
 //  * Shutdown(kWrite) after a write has failed;
 //  * Close() after Abort(), which may be scripted, but need not be (destruction
-//    after Abort() is the same as Close()).
+//    after Abort() is the same as Close());
+//  * destruction without Close(), with which a script may end anywhere.
 //
 // An entry Close() includes the end that Close() sends. So it does not tell
 // whether Shutdown(kWrite) came just before it.

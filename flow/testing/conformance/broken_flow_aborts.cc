@@ -15,6 +15,7 @@
 #include "absl/synchronization/mutex.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
+#include "flow/internal/mutex_lock.h"
 #include "flow/testing/conformance/broken_flow.h"
 #include "flow/transport.h"
 
@@ -87,7 +88,7 @@ class ReadsErrorsFirst : public ForwardingTransport {
     ahead_.Clear();
     if (!data.ok() || data->empty()) return data;
     if (data->size() <= max_bytes) {
-      absl::MutexLock lock(&mu_);
+      flow::internal::MutexLock lock(mu_);
       inner().SetReadDeadline(absl::InfinitePast());
       absl::StatusOr<absl::Cord> more = inner().Read(100);
       inner().SetReadDeadline(deadline_);
@@ -102,7 +103,7 @@ class ReadsErrorsFirst : public ForwardingTransport {
     return front;
   }
   void SetReadDeadline(absl::Time deadline) override {
-    absl::MutexLock lock(&mu_);
+    flow::internal::MutexLock lock(mu_);
     deadline_ = deadline;
     inner().SetReadDeadline(deadline);
   }

@@ -16,6 +16,7 @@
 #include "absl/strings/string_view.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/types/span.h"
+#include "flow/internal/mutex_lock.h"
 #include "flow/outgoing.h"
 #include "flow/testing/conformance/broken_flow.h"
 #include "flow/transport.h"
@@ -259,11 +260,11 @@ class HasOneLockForBothDirections : public ForwardingTransport {
  public:
   using ForwardingTransport::ForwardingTransport;
   absl::StatusOr<absl::Cord> Read(size_t max_bytes) override {
-    absl::MutexLock lock(&mu_);
+    flow::internal::MutexLock lock(mu_);
     return inner().Read(max_bytes);
   }
   absl::Status Write(Outgoing& data) override {
-    absl::MutexLock lock(&mu_);
+    flow::internal::MutexLock lock(mu_);
     return inner().Write(data);
   }
 

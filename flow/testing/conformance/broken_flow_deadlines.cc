@@ -14,6 +14,7 @@
 #include "absl/synchronization/mutex.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
+#include "flow/internal/mutex_lock.h"
 #include "flow/outgoing.h"
 #include "flow/testing/conformance/broken_flow.h"
 #include "flow/transport.h"
@@ -116,14 +117,14 @@ class SetsDeadlinesOfTheNextReadOnly : public WatchingTransport {
   using WatchingTransport::WatchingTransport;
   absl::StatusOr<absl::Cord> Read(size_t max_bytes) override {
     {
-      absl::MutexLock lock(&mu_);
+      flow::internal::MutexLock lock(mu_);
       inner().SetReadDeadline(deadline_);
       reading_ = true;
     }
     return WatchingTransport::Read(max_bytes);
   }
   void SetReadDeadline(absl::Time deadline) override {
-    absl::MutexLock lock(&mu_);
+    flow::internal::MutexLock lock(mu_);
     deadline_ = deadline;
   }
 

@@ -19,6 +19,7 @@
 #include "absl/synchronization/notification.h"
 #include "absl/time/time.h"
 #include "flow/flow.h"
+#include "flow/internal/mutex_lock.h"
 #include "flow/outgoing.h"
 #include "flow/status.h"
 #include "flow/testing/conformance/broken_flow.h"
@@ -188,15 +189,15 @@ class IsSpoiledByUnreadData : public ForwardingTransport {
  public:
   using ForwardingTransport::ForwardingTransport;
   absl::StatusOr<absl::Cord> Read(size_t max_bytes) override {
-    absl::MutexLock lock(&reader_);
+    flow::internal::MutexLock lock(reader_);
     return inner().Read(max_bytes);
   }
   absl::Status AwaitRemoteEnd(absl::Time deadline) override {
     absl::Status status = inner().AwaitRemoteEnd(deadline);
-    if (!reader_.TryLock()) return status;
+    if (!flow::internal::TryLock(reader_)) return status;
     inner().SetReadDeadline(absl::InfinitePast());
     const absl::StatusOr<absl::Cord> data = inner().Read(kNoLimit);
-    reader_.Unlock();
+    flow::internal::Unlock(reader_);
     if (data.ok() && !data->empty()) return absl::DataLossError("unread data");
     return status;
   }

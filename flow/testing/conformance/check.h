@@ -31,6 +31,7 @@
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "flow/flow.h"
+#include "flow/internal/mutex_lock.h"
 #include "flow/testing/conformance.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -124,11 +125,11 @@ class Task {
   Task(Ends& ends, Call call)
       : ends_(ends), thread_([this, call = std::move(call)]() mutable {
           {
-            absl::MutexLock lock(&mu_);
+            flow::internal::MutexLock lock(mu_);
             started_ = true;
           }
           Result result = call();
-          absl::MutexLock lock(&mu_);
+          flow::internal::MutexLock lock(mu_);
           result_ = std::move(result);
         }) {}
 
@@ -144,13 +145,13 @@ class Task {
 
   // Returns when the call is about to be made.
   void WaitUntilStarted() {
-    absl::MutexLock lock(&mu_);
+    flow::internal::MutexLock lock(mu_);
     mu_.Await(absl::Condition(&started_));
   }
 
   // Returns whether the call returns within this time from now.
   bool DoneWithin(absl::Duration time) {
-    absl::MutexLock lock(&mu_);
+    flow::internal::MutexLock lock(mu_);
     const auto done = [this] {
       mu_.AssertReaderHeld();
       return result_.has_value();
@@ -163,7 +164,7 @@ class Task {
   // which ThreadSanitizer takes for a race with the other.
   ABSL_ATTRIBUTE_NOINLINE Result Wait() {
     DoneWithin(absl::InfiniteDuration());
-    absl::MutexLock lock(&mu_);
+    flow::internal::MutexLock lock(mu_);
     return *result_;
   }
 

@@ -41,6 +41,7 @@
 #include "absl/synchronization/mutex.h"
 #include "absl/synchronization/notification.h"
 #include "absl/time/time.h"
+#include "flow/internal/mutex_lock.h"
 #include "flow/status.h"
 #include "flow/testing/internal/raw_sockets.h"
 #include "gtest/gtest.h"
@@ -72,7 +73,7 @@ std::optional<int> Count(absl::string_view name) {
   const int error_before = errno;
   std::optional<int> error;
   {
-    absl::MutexLock lock(&mu);
+    flow::internal::MutexLock lock(mu);
     State& state = TheState();
     const size_t number = state.calls[std::string(name)]++;
     const std::optional<SystemCallFault>& fault = state.fault;
@@ -307,7 +308,7 @@ extern "C" int open(const char* path, int flags, ...) {
 namespace flow::testing {
 
 SystemCallScope::SystemCallScope(std::optional<SystemCallFault> fault) {
-  absl::MutexLock lock(&mu);
+  flow::internal::MutexLock lock(mu);
   ABSL_CHECK(!counts.load()) << "there is a scope already";
   TheState() = State{{}, std::move(fault), false};
   counts.store(true);
@@ -316,12 +317,12 @@ SystemCallScope::SystemCallScope(std::optional<SystemCallFault> fault) {
 SystemCallScope::~SystemCallScope() { counts.store(false); }
 
 std::map<std::string, size_t> SystemCallScope::calls() const {
-  absl::MutexLock lock(&mu);
+  flow::internal::MutexLock lock(mu);
   return TheState().calls;
 }
 
 bool SystemCallScope::fired() const {
-  absl::MutexLock lock(&mu);
+  flow::internal::MutexLock lock(mu);
   return TheState().fired;
 }
 

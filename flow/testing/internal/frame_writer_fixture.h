@@ -24,6 +24,7 @@
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "flow/frame_writer.h"
+#include "flow/internal/mutex_lock.h"
 #include "flow/testing/internal/hook_flow.h"
 
 namespace flow::testing {
@@ -76,12 +77,12 @@ class Queue {
     const size_t before = writer_.waiting_bytes();
     const size_t i = threads_.size();
     {
-      absl::MutexLock lock(&mu_);
+      flow::internal::MutexLock lock(mu_);
       outcomes_.emplace_back();
     }
     threads_.emplace_back([this, i, deadline, frame = std::move(frame)] {
       absl::Status status = writer_.Write(frame, deadline);
-      absl::MutexLock lock(&mu_);
+      flow::internal::MutexLock lock(mu_);
       outcomes_[i] = std::move(status);
     });
     if (i == 0) scripted_.blocker->WaitUntilEntered();
@@ -92,7 +93,7 @@ class Queue {
   std::vector<absl::Status> Finish() {
     scripted_.blocker->Leave();
     for (std::thread& thread : threads_) thread.join();
-    absl::MutexLock lock(&mu_);
+    flow::internal::MutexLock lock(mu_);
     return {outcomes_.begin(), outcomes_.end()};
   }
 

@@ -30,6 +30,7 @@
 #include "absl/time/time.h"
 #include "absl/types/span.h"
 #include "flow/flow.h"
+#include "flow/internal/mutex_lock.h"
 #include "flow/outgoing.h"
 #include "flow/transport.h"
 
@@ -41,7 +42,7 @@ namespace flow::testing {
 class HookTransport final : public Transport {
  public:
   std::vector<std::string> log() const {
-    absl::MutexLock lock(&log_mu_);
+    flow::internal::MutexLock lock(log_mu_);
     return log_;
   }
 
@@ -113,7 +114,7 @@ class HookTransport final : public Transport {
  private:
   void Log(std::string what) {
     also_log(what);
-    absl::MutexLock lock(&log_mu_);
+    flow::internal::MutexLock lock(log_mu_);
     log_.push_back(std::move(what));
   }
 
