@@ -197,6 +197,14 @@ unused_module() {
   echo "common --override_module=$1=/usr/src/flow/unused/$1"
 }
 
+# `bazel mod` loads the extension of this one that Bazel's own module uses.
+buildozer_module() {
+  cat >"$partial/root/usr/src/flow/unused/buildozer/buildozer_binary.bzl" <<'EOF'
+_empty = repository_rule(implementation = lambda ctx: ctx.file("BUILD.bazel"))
+buildozer_binary = module_extension(implementation = lambda _: _empty(name = "buildozer_binary"))
+EOF
+}
+
 # The other sources have Bazel files; those of zlib are the registry's.
 zlib_module() {
   local folder=$partial/root/usr/src/flow/zlib
@@ -239,6 +247,7 @@ configure_bazel() {
       echo "common --override_module=$name=/usr/src/flow/$name"
     done
     for name in "${kUnusedModules[@]}"; do unused_module "$name"; done
+    buildozer_module
     echo
     echo "# WORKSPACE mode: bazelw build --config=workspace ..."
     echo "common:workspace --noenable_bzlmod --enable_workspace"
