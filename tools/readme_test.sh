@@ -4,8 +4,8 @@
 #
 # What a newcomer copies first must work: runs the commands of README.md as
 # printed there (each block fenced as ```sh, in the checkout's top folder), and
-# checks that each block fenced as ```cpp, there and in pages of docs/, is part of
-# an example that is built and run.
+# checks that each block fenced as ```cpp or ```starlark, there and in pages of
+# docs/, is part of an example that is built and run.
 
 set -euo pipefail
 cd "$(dirname "$(realpath "${BASH_SOURCE[0]}")")/.."
@@ -17,7 +17,7 @@ check() {
   examples=$(cat "$@")$'\n'
   while IFS= read -r line; do
     if [[ -z $inside ]]; then
-      case $line in '```sh' | '```cpp') inside=${line#\`\`\`} block= ;; esac
+      case $line in '```sh' | '```cpp' | '```starlark') inside=${line#\`\`\`} block= ;; esac
       continue
     elif [[ $line != '```' ]]; then
       block+=$line$'\n'
@@ -30,7 +30,7 @@ check() {
       sed 's/^/    /' <<<"${block%$'\n'}"
       bash -euo pipefail -c "$block" </dev/null
     elif [[ $examples != *"$block"* ]]; then
-      echo "$page has C++ that is not in $*:" >&2
+      echo "$page has code that is not in $*:" >&2
       echo "$block" >&2
       exit 1
     fi
@@ -43,6 +43,7 @@ check() {
   echo "$page: $checked blocks are right."
 }
 
-check README.md examples/quick_start.cc examples/shout.cc
+check README.md examples/quick_start.cc examples/shout.cc \
+  examples/consumer/MODULE.bazel examples/consumer/BUILD.bazel
 check docs/testing.md examples/masked_flow_test.cc
 check docs/transports.md examples/deflate/deflate_flow.cc

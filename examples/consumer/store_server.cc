@@ -1,22 +1,28 @@
 // Copyright 2026 The flow authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// Welcomes everybody until a signal: `greeting_server tcp:8080`
+// Keeps values until a signal: `store_server tcp:localhost:8080`
 
 #include <cstdlib>
 #include <iostream>
 #include <memory>
+#include <utility>
 
 #include "absl/status/statusor.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
+#include "flow/flow.h"
 #include "flow/server.h"
 #include "flow/signal_watch.h"
 #include "flow/socket.h"
-#include "greeting.h"
+#include "store.h"
 
 int main(int argc, char** argv) {
-  flow::Server server(Welcome);
+  Store store;
+  flow::Server server([&](std::unique_ptr<flow::Flow> client,
+                          flow::ServerConnection& connection) {
+    store.Serve(std::move(client), connection);
+  });
   // SIGINT or SIGTERM. Whoever is being served has ten more seconds.
   const auto watch = flow::WatchSignals(
       [&](int) { server.Stop(absl::Now() + absl::Seconds(10)); });
