@@ -406,14 +406,22 @@ share() {
 # Sets $bazel to the start of Bazel's command line for the workspace around the
 # working folder.
 find_bazel() {
-  local workspace=$PWD module
+  local workspace=$PWD module file overrides=()
   bazel=(bazel --output_user_root="$cache/bazel")
   until [[ -e $workspace/MODULE.bazel || -z $workspace ]]; do
     workspace=${workspace%/*}
   done
   for module in google_benchmark rules_fuzzing; do
     ! grep -qs "name = \"$module\"" "$workspace/MODULE.bazel" ||
-      bazel+=(--bazelrc="/etc/bazel/$module.bazelrc")
+      overrides+=("--bazelrc=/etc/bazel/$module.bazelrc")
+  done
+  ((${#overrides[@]} > 0)) || return 0
+  # Bazel reads what is named last, but the files of the workspace and of the user
+  # must be able to override these: so all are named, in Bazel's own order.
+  bazel+=(--nosystem_rc --noworkspace_rc --nohome_rc
+    --bazelrc=/etc/bazel/bazelrc "${overrides[@]}")
+  for file in "$workspace/.bazelrc" "${HOME:-}/.bazelrc"; do
+    [[ ! -e $file ]] || bazel+=("--bazelrc=$file")
   done
 }
 
