@@ -50,11 +50,11 @@ FLOW_CONFORMANCE_CHECK(CarriesAMebibyteInPiecesOfAKibibyte, kNothing) {
 }
 
 FLOW_CONFORMANCE_CHECK(CarriesAThousandPingPongs, kNothing) {
-  constexpr int kRounds = 1000;
+  constexpr uint32_t kRounds = 1000;
   constexpr size_t kSize = 7;
   Ends ends(check);
   Task echo(ends, [&] {
-    for (int i = 0; i < kRounds; ++i) {
+    for (uint32_t i = 0; i < kRounds; ++i) {
       const Received ball = ReadBytes(ends.remote(), kSize);
       absl::Status status = OrAbort(ends.remote(), ball.outcome);
       if (!status.ok()) return status;
@@ -63,7 +63,7 @@ FLOW_CONFORMANCE_CHECK(CarriesAThousandPingPongs, kNothing) {
     }
     return absl::OkStatus();
   });
-  for (int i = 0; i < kRounds; ++i) {
+  for (uint32_t i = 0; i < kRounds; ++i) {
     const std::string ball = Bytes(kSize, i);
     ASSERT_THAT(ends.local().Write(ball), IsOk());
     ASSERT_TRUE(Same(ReadBytes(ends.local(), kSize), ball));
@@ -121,7 +121,7 @@ Received ReadInRandomPieces(Flow& flow, uint32_t seed) {
 }
 
 FLOW_CONFORMANCE_CHECK(CarriesBothDirectionsAtOnceInRandomPieces, kNothing) {
-  for (const uint32_t seed : {1, 2, 3}) {
+  for (const uint32_t seed : {1u, 2u, 3u}) {
     SCOPED_TRACE(absl::StrCat("seed ", seed));
     const std::string there = Bytes(200000, seed);
     const std::string back = Bytes(200001, seed + 100);
@@ -359,7 +359,7 @@ FLOW_CONFORMANCE_CHECK(CountersCountWhatWasWrittenAndRead, kNothing) {
   EXPECT_EQ(ends.local().bytes_written(), 0);
   const std::string sent = Bytes(5000);
   size_t total = 0;
-  for (const size_t size : {1, 10, 511, 512, 5000}) {
+  for (const size_t size : {1u, 10u, 511u, 512u, 5000u}) {
     Task sender(ends, [&] {
       return ends.local().Write(absl::string_view(sent).substr(0, size));
     });

@@ -32,10 +32,14 @@ using ::testing::Not;
 auto IsLate() { return StatusIs(absl::StatusCode::kDeadlineExceeded); }
 
 // Writes from the front of `bytes`, which are more than the pair holds, until
-// that would block; bytes_written() says how many. Returns what made it stop.
+// that would block; Accepted() says how many. Returns what made it stop.
 absl::Status Fill(Flow& flow, absl::string_view bytes) {
   flow.SetWriteDeadline(absl::InfinitePast());
   return flow.Write(bytes);
+}
+
+size_t Accepted(const Flow& flow) {
+  return static_cast<size_t>(flow.bytes_written());
 }
 
 // Ends the outbound direction of `flow`, whose write deadline is in the past.
@@ -199,7 +203,7 @@ FLOW_CONFORMANCE_CHECK(APastWriteDeadlineFailsOnlyWritesThatWouldBlock,
   EXPECT_THAT(ends.local().Write("x"), IsLate());
   EXPECT_THAT(ends.local().Writev({"x", "y"}), IsLate());
   EXPECT_THAT(ends.local().Write(""), IsOk());
-  const size_t accepted = ends.local().bytes_written();
+  const size_t accepted = Accepted(ends.local());
   const std::string sent = bytes.substr(0, accepted) + Bytes(64, 2);
   Task reader(ends, [&] { return ReadToEnd(ends.remote()); });
   // Nothing says when there is room, so ask until there is.
@@ -240,7 +244,7 @@ FLOW_CONFORMANCE_CHECK(AFutureWriteDeadlineIsWaitedFor, kFull | kInterruption) {
   ends.local().SetWriteDeadline(absl::Now() + absl::Hours(1));
   Task writer(ends, [&] { return ends.local().Write("x"); });
   ASSERT_FALSE(writer.DoneWithin(check.blocked_wait()));
-  const std::string sent = bytes.substr(0, ends.local().bytes_written()) + "x";
+  const std::string sent = bytes.substr(0, Accepted(ends.local())) + "x";
   ASSERT_TRUE(Same(ReadBytes(ends.remote(), sent.size()), sent));
   EXPECT_THAT(writer.Wait(), IsOk());
 }
@@ -250,7 +254,7 @@ FLOW_CONFORMANCE_CHECK(WritesGoOnAfterADeadline, kFull | kInterruption) {
   const std::string more = Bytes(50000, 2);
   Ends ends(check, Ends::kFillsUp);
   ASSERT_THAT(Fill(ends.local(), bytes), IsLate());
-  const std::string sent = bytes.substr(0, ends.local().bytes_written()) + more;
+  const std::string sent = bytes.substr(0, Accepted(ends.local())) + more;
   ends.local().SetWriteDeadline(absl::InfiniteFuture());
   Task writer(ends, [&] { return WriteAndEnd(ends.local(), more); });
   ASSERT_TRUE(Same(ReadToEnd(ends.remote()), sent));
@@ -291,7 +295,7 @@ FLOW_CONFORMANCE_CHECK(WhatALateWriteCountsIsWhatArrives,
     ASSERT_THAT(first.outcome, IsOk());
     ends.local().SetWriteDeadline(absl::InfinitePast());
     ASSERT_THAT(writer.Wait(), IsLate());
-    const size_t accepted = ends.local().bytes_written();
+    const size_t accepted = Accepted(ends.local());
     EXPECT_GE(accepted, 5000);
     EXPECT_LT(accepted, sent.size());
     Task ender(ends, [&] { return End(check, ends.local()); });
@@ -393,7 +397,7 @@ FLOW_CONFORMANCE_CHECK(ShutdownWaitsForRoomUpToTheWriteDeadline,
       EXPECT_THAT(ended, IsOk()) << NotAtOnce(check);
     }
     const absl::string_view accepted =
-        absl::string_view(bytes).substr(0, ends.local().bytes_written());
+        absl::string_view(bytes).substr(0, Accepted(ends.local()));
     if (ended.ok()) {
       EXPECT_TRUE(Same(ReadToEnd(ends.remote()), accepted));
     } else if (check.traits().carries_abort) {
@@ -417,7 +421,7 @@ FLOW_CONFORMANCE_CHECK(CloseWithoutRoomForTheEndReturnsAtItsDeadline,
   }
   if (!check.traits().carries_abort) return;
   const absl::string_view accepted =
-      absl::string_view(bytes).substr(0, ends.local().bytes_written());
+      absl::string_view(bytes).substr(0, Accepted(ends.local()));
   const Received received = ReadToEnd(ends.remote());
   // The end may have found room.
   EXPECT_TRUE(received.outcome.ok() ? Same(received, accepted)
