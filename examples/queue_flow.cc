@@ -3,16 +3,16 @@
 
 #include "examples/queue_flow.h"
 
+#include <condition_variable>
 #include <cstddef>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <utility>
 
-#include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/cord.h"
-#include "absl/synchronization/mutex.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "flow/flow.h"
@@ -29,72 +29,72 @@ class Queue {
   explicit Queue(size_t capacity) : capacity_(capacity) {}
 
   absl::Status Put(absl::Cord bytes) {
-    absl::MutexLock lock(&mu_);
+    std::unique_lock<std::mutex> lock(mu_);
     while (!end_ && !refusal_ && bytes_.size() >= capacity_) {
       if (absl::Now() >= put_deadline_) {
         return absl::DeadlineExceededError("the queue is full");
       }
-      changed_.WaitWithDeadline(&mu_, put_deadline_);
+      changed_.wait_until(lock, absl::ToChronoTime(put_deadline_));
     }
     if (refusal_) return *refusal_;
     if (end_) return *end_;
     bytes_.Append(std::move(bytes));
-    changed_.SignalAll();
+    changed_.notify_all();
     return absl::OkStatus();
   }
 
   absl::StatusOr<absl::Cord> Take(size_t max_bytes) {
-    absl::MutexLock lock(&mu_);
+    std::unique_lock<std::mutex> lock(mu_);
     while (!end_ && !refusal_ && bytes_.empty()) {
       if (absl::Now() >= take_deadline_) {
         return absl::DeadlineExceededError("the queue is empty");
       }
-      changed_.WaitWithDeadline(&mu_, take_deadline_);
+      changed_.wait_until(lock, absl::ToChronoTime(take_deadline_));
     }
     // What was put comes before the end.
     if (bytes_.empty() && end_ && !end_->ok()) return *end_;
     absl::Cord taken = bytes_.Subcord(0, max_bytes);
     bytes_.RemovePrefix(taken.size());
-    changed_.SignalAll();
+    changed_.notify_all();
     return taken;
   }
 
   // Nothing is put any more: Ok, or why. The first counts.
   void End(const absl::Status& outcome) {
-    absl::MutexLock lock(&mu_);
+    const std::lock_guard<std::mutex> lock(mu_);
     if (!end_) end_ = outcome;
-    changed_.SignalAll();
+    changed_.notify_all();
   }
 
   // Nothing is taken any more. The first counts.
   void Refuse(const absl::Status& reason) {
-    absl::MutexLock lock(&mu_);
+    const std::lock_guard<std::mutex> lock(mu_);
     if (!refusal_) refusal_ = reason;
     bytes_.Clear();
-    changed_.SignalAll();
+    changed_.notify_all();
   }
 
   void SetPutDeadline(absl::Time deadline) {
-    absl::MutexLock lock(&mu_);
+    const std::lock_guard<std::mutex> lock(mu_);
     put_deadline_ = deadline;
-    changed_.SignalAll();
+    changed_.notify_all();
   }
 
   void SetTakeDeadline(absl::Time deadline) {
-    absl::MutexLock lock(&mu_);
+    const std::lock_guard<std::mutex> lock(mu_);
     take_deadline_ = deadline;
-    changed_.SignalAll();
+    changed_.notify_all();
   }
 
  private:
   const size_t capacity_;
-  absl::Mutex mu_;
-  absl::CondVar changed_;
-  absl::Cord bytes_ ABSL_GUARDED_BY(mu_);
-  std::optional<absl::Status> end_ ABSL_GUARDED_BY(mu_);
-  std::optional<absl::Status> refusal_ ABSL_GUARDED_BY(mu_);
-  absl::Time put_deadline_ ABSL_GUARDED_BY(mu_) = absl::InfiniteFuture();
-  absl::Time take_deadline_ ABSL_GUARDED_BY(mu_) = absl::InfiniteFuture();
+  std::mutex mu_;  // guards all that follow
+  std::condition_variable changed_;
+  absl::Cord bytes_;
+  std::optional<absl::Status> end_;
+  std::optional<absl::Status> refusal_;
+  absl::Time put_deadline_ = absl::InfiniteFuture();
+  absl::Time take_deadline_ = absl::InfiniteFuture();
 };
 
 std::unique_ptr<Flow> MakeEnd(std::shared_ptr<Queue> in,

@@ -26,13 +26,13 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
-#include "absl/synchronization/mutex.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "flow/fd_flow.h"
 #include "flow/flow.h"
 #include "flow/status.h"
 #include "flow/transport.h"
+#include "flowcat/mutex_lock.h"
 
 namespace flowcat {
 namespace {
@@ -203,14 +203,14 @@ absl::StatusOr<std::unique_ptr<flow::Flow>> ChildProcess::TakePipes() {
 }
 
 void ChildProcess::Signal(int signal) {
-  absl::MutexLock lock(&mu_);
+  MutexLock lock(mu_);
   HasExited();  // other code may have reaped it
   if (!reaped_) ::kill(-pid_, signal);
 }
 
 void ChildProcess::Terminate() {
   Signal(SIGTERM);
-  absl::MutexLock lock(&mu_);
+  MutexLock lock(mu_);
   terminated_ = true;
   if (wake_fd_ < 0) return;
   const uint64_t one = 1;
@@ -237,7 +237,7 @@ bool ChildProcess::AwaitExit(absl::Duration timeout, bool or_terminated) {
     mu_.AssertHeld();
     return HasExited() || (or_terminated && terminated_);
   };
-  absl::MutexLock lock(&mu_);
+  MutexLock lock(mu_);
   if (is_over()) return true;
   FdPair own;
   own.fds[0] = PidFd(pid_);
@@ -247,9 +247,9 @@ bool ChildProcess::AwaitExit(absl::Duration timeout, bool or_terminated) {
     const absl::Duration left =
         timeout - absl::FromChrono(Clock::now() - start);
     if (left <= absl::ZeroDuration()) break;
-    mu_.Unlock();
+    Unlock(mu_);
     PollUntilReadable(own.fds[0], own.fds[1], left);
-    mu_.Lock();
+    Lock(mu_);
   }
   wake_fd_ = -1;
   return is_over();
@@ -262,7 +262,7 @@ absl::Status ChildProcess::End(absl::Duration patience) {
     Signal(SIGKILL);
     AwaitExit(absl::InfiniteDuration(), /*or_terminated=*/false);
   }
-  absl::MutexLock lock(&mu_);
+  MutexLock lock(mu_);
   if (!reaped_) {
     int status;
     if (::waitpid(pid_, &status, 0) == pid_) wait_status_ = status;
@@ -292,7 +292,7 @@ absl::Status ChildProcess::End(absl::Duration patience) {
 }
 
 bool ChildProcess::ended_by_sigpipe() const {
-  absl::MutexLock lock(&mu_);
+  MutexLock lock(mu_);
   if (!wait_status_.has_value()) return false;
   return WIFSIGNALED(*wait_status_)
              ? WTERMSIG(*wait_status_) == SIGPIPE

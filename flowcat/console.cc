@@ -24,6 +24,7 @@
 #include "absl/synchronization/mutex.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
+#include "flowcat/mutex_lock.h"
 #include "flowcat/printable.h"
 #include "flowcat/stop.h"
 
@@ -73,7 +74,7 @@ size_t Columns() {
 class Console {
  public:
   absl::Status Start() {
-    absl::MutexLock lock(&mu_);
+    MutexLock lock(mu_);
     try {
       std::thread([this] { Run(); }).detach();
     } catch (const std::system_error& error) {
@@ -84,12 +85,12 @@ class Console {
   }
 
   void Hurry() {
-    absl::MutexLock lock(&mu_);
+    MutexLock lock(mu_);
     hurried_ = true;
   }
 
   void Finish() {
-    absl::MutexLock lock(&mu_);
+    MutexLock lock(mu_);
     const auto all_printed = [this] {
       mu_.AssertReaderHeld();
       return waiting_ == 0;
@@ -107,7 +108,7 @@ class Console {
   void PrintLine(absl::string_view text) {
     std::string line = Printable(text);
     line += '\n';
-    absl::MutexLock lock(&mu_);
+    MutexLock lock(mu_);
     AwaitRoom();
     if (!HasRoom()) {
       ++left_out_;
@@ -119,18 +120,18 @@ class Console {
   }
 
   void Show(absl::string_view text) {
-    absl::MutexLock lock(&mu_);
+    MutexLock lock(mu_);
     if (waiting_ == 0) ShowLocked(text);
   }
 
   void Erase() {
-    absl::MutexLock lock(&mu_);
+    MutexLock lock(mu_);
     EraseLocked();
   }
 
  private:
   [[noreturn]] void Run() {
-    mu_.Lock();
+    Lock(mu_);
     while (true) {
       const auto is_wanted = [this] {
         mu_.AssertReaderHeld();
@@ -140,9 +141,9 @@ class Console {
       const std::string text = std::exchange(queue_, "");
       for (absl::string_view rest = text; !rest.empty();) {
         const absl::string_view piece = rest.substr(0, kPiece);
-        mu_.Unlock();
+        Unlock(mu_);
         WriteToStandardError(piece);
-        mu_.Lock();
+        Lock(mu_);
         rest.remove_prefix(piece.size());
         waiting_ -= piece.size();
         printed_ += static_cast<int64_t>(piece.size());

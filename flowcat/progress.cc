@@ -19,6 +19,7 @@
 #include "absl/time/time.h"
 #include "flowcat/byte_size.h"
 #include "flowcat/console.h"
+#include "flowcat/mutex_lock.h"
 #include "flowcat/stop.h"
 
 namespace flowcat {
@@ -59,7 +60,7 @@ ProgressLine::ProgressLine(Text text) : text_(std::move(text)) {
 
 ProgressLine::~ProgressLine() {
   {
-    absl::MutexLock lock(&mu_);
+    MutexLock lock(mu_);
     done_ = true;
   }
   if (thread_.joinable()) thread_.join();
@@ -71,7 +72,7 @@ void ProgressLine::Run() {
   using Clock = std::chrono::steady_clock;
   const Clock::time_point start = Clock::now();
   absl::Duration wait = kBeforeFirst;
-  absl::MutexLock lock(&mu_);
+  MutexLock lock(mu_);
   while (!mu_.AwaitWithTimeout(absl::Condition(&done_), wait)) {
     const std::string text = text_(absl::FromChrono(Clock::now() - start));
     if (is_terminal) {

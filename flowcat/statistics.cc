@@ -10,9 +10,9 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/string_view.h"
-#include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "flow/copy.h"
+#include "flowcat/mutex_lock.h"
 #include "flowcat/relay.h"
 
 namespace flowcat {
@@ -49,13 +49,13 @@ std::string Json(const flow::CopyStatistics& direction) {
 }  // namespace
 
 void Statistics::Begin() {
-  absl::MutexLock lock(&mu_);
+  MutexLock lock(mu_);
   ++totals_.connections;
   ++open_;
 }
 
 void Statistics::End(const RelayResult& result) {
-  absl::MutexLock lock(&mu_);
+  MutexLock lock(mu_);
   --open_;
   if (!result.error.empty()) ++totals_.failed;
   Add(result.a_to_b, &totals_.a_to_b);
@@ -63,12 +63,12 @@ void Statistics::End(const RelayResult& result) {
 }
 
 Totals Statistics::totals() const {
-  absl::MutexLock lock(&mu_);
+  MutexLock lock(mu_);
   return totals_;
 }
 
 int64_t Statistics::open() const {
-  absl::MutexLock lock(&mu_);
+  MutexLock lock(mu_);
   return open_;
 }
 

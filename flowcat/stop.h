@@ -27,6 +27,7 @@
 #include "absl/status/statusor.h"
 #include "absl/synchronization/mutex.h"
 #include "flow/canceller.h"
+#include "flowcat/mutex_lock.h"
 
 namespace flowcat {
 
@@ -86,7 +87,7 @@ absl::StatusOr<T> UnlessStopped(Stop& stop,
                                 std::function<absl::StatusOr<T>()> function) {
   struct Shared {
     void Finish(absl::StatusOr<T> outcome) {
-      absl::MutexLock lock(&mu);
+      MutexLock lock(mu);
       if (!done) result = std::move(outcome);
       done = true;
     }
@@ -106,7 +107,7 @@ absl::StatusOr<T> UnlessStopped(Stop& stop,
   flow::AtCancel give_up(
       stop.canceller(),
       [shared](const absl::Status& reason) { shared->Finish(reason); });
-  absl::MutexLock lock(&shared->mu);
+  MutexLock lock(shared->mu);
   shared->mu.Await(absl::Condition(&shared->done));
   return std::move(shared->result);
 }

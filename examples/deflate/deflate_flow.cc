@@ -9,18 +9,17 @@
 #include <cstdint>
 #include <limits>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <utility>
 
-#include "absl/base/thread_annotations.h"
 #include "absl/log/absl_check.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/cord.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
-#include "absl/synchronization/mutex.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "absl/types/span.h"
@@ -175,7 +174,7 @@ class DeflateTransport final : public ForwardingTransport {
     // A broken direction gets no trailer.
     if (!outcome.ok()) return ForwardingTransport::EndWrite(outcome, deadline);
     {
-      absl::MutexLock lock(&deadline_mu_);
+      const std::lock_guard<std::mutex> lock(deadline_mu_);
       end_deadline_ = deadline;
       SetInnerDeadline();
     }
@@ -184,7 +183,7 @@ class DeflateTransport final : public ForwardingTransport {
     if (status.ok()) Deflate("", Z_FINISH, &status);
     if (status.ok()) status = HandOn();
     if (absl::IsDeadlineExceeded(status)) {
-      absl::MutexLock lock(&deadline_mu_);
+      const std::lock_guard<std::mutex> lock(deadline_mu_);
       // Close() has no more time, but may be patient and call again; unless
       // the time for writes was over first.
       if (end_deadline_ < write_deadline_) return status;
@@ -201,14 +200,14 @@ class DeflateTransport final : public ForwardingTransport {
 
   void SetReadDeadline(absl::Time deadline) override {
     {
-      absl::MutexLock lock(&deadline_mu_);
+      const std::lock_guard<std::mutex> lock(deadline_mu_);
       read_deadline_ = deadline;
     }
     ForwardingTransport::SetReadDeadline(deadline);
   }
 
   void SetWriteDeadline(absl::Time deadline) override {
-    absl::MutexLock lock(&deadline_mu_);
+    const std::lock_guard<std::mutex> lock(deadline_mu_);
     write_deadline_ = deadline;
     SetInnerDeadline();
   }
@@ -330,12 +329,12 @@ class DeflateTransport final : public ForwardingTransport {
   }
 
   bool ReadIsLate() {
-    absl::MutexLock lock(&deadline_mu_);
+    const std::lock_guard<std::mutex> lock(deadline_mu_);
     return absl::Now() >= read_deadline_;
   }
 
-  // The transport underneath gets the earlier one.
-  void SetInnerDeadline() ABSL_EXCLUSIVE_LOCKS_REQUIRED(deadline_mu_) {
+  // The transport underneath gets the earlier one. Called with deadline_mu_.
+  void SetInnerDeadline() {
     ForwardingTransport::SetWriteDeadline(
         std::min(write_deadline_, end_deadline_));
   }
@@ -361,13 +360,10 @@ class DeflateTransport final : public ForwardingTransport {
   // counted. The next write begins with it.
   std::optional<char> owed_;
 
-  absl::Mutex deadline_mu_;
-  absl::Time read_deadline_ ABSL_GUARDED_BY(deadline_mu_) =
-      absl::InfiniteFuture();
-  absl::Time write_deadline_ ABSL_GUARDED_BY(deadline_mu_) =
-      absl::InfiniteFuture();
-  absl::Time end_deadline_ ABSL_GUARDED_BY(deadline_mu_) =
-      absl::InfiniteFuture();
+  std::mutex deadline_mu_;  // guards these three
+  absl::Time read_deadline_ = absl::InfiniteFuture();
+  absl::Time write_deadline_ = absl::InfiniteFuture();
+  absl::Time end_deadline_ = absl::InfiniteFuture();
 };
 
 }  // namespace
