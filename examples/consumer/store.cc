@@ -5,21 +5,17 @@
 
 #include <cstddef>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <utility>
-#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "absl/strings/ascii.h"
 #include "absl/strings/cord.h"
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_split.h"
 #include "absl/strings/string_view.h"
 #include "absl/strings/strip.h"
-#include "absl/synchronization/mutex.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "flow/channel.h"
@@ -27,24 +23,11 @@
 #include "flow/hang_up.h"
 #include "flow/server.h"
 #include "flow/status.h"
+#include "request.h"
 
 namespace {
 
 constexpr absl::Duration kPatience = absl::Seconds(30);
-
-bool IsKey(absl::string_view key) {
-  if (key.empty() || key.size() > kMaxKey) return false;
-  for (const char c : key) {
-    if (!absl::ascii_isgraph(static_cast<unsigned char>(c))) return false;
-  }
-  return true;
-}
-
-bool ParseSize(absl::string_view text, size_t* size) {
-  // SimpleAtoi() takes a sign and white space as well.
-  return !text.empty() && absl::ascii_isdigit(text.front()) &&
-         absl::SimpleAtoi(text, size) && *size <= kMaxValue;
-}
 
 // Returns the `size` bytes of a value, and takes the newline behind them.
 absl::StatusOr<absl::Cord> ReadValue(flow::Channel& peer, size_t size) {
@@ -59,47 +42,22 @@ absl::StatusOr<absl::Cord> ReadValue(flow::Channel& peer, size_t size) {
 
 }  // namespace
 
-absl::StatusOr<Request> ParseRequest(absl::string_view line) {
-  const std::vector<absl::string_view> words = absl::StrSplit(line, ' ');
-  Request request;
-  size_t count = 2;
-  if (words[0] == "GET") {
-    request.verb = Request::Verb::kGet;
-  } else if (words[0] == "SET") {
-    request.verb = Request::Verb::kSet;
-    count = 3;
-  } else if (words[0] == "DELETE") {
-    request.verb = Request::Verb::kDelete;
-  } else {
-    return absl::InvalidArgumentError("neither GET, SET nor DELETE");
-  }
-  if (words.size() != count) {
-    return absl::InvalidArgumentError("the wrong number of words");
-  }
-  if (!IsKey(words[1])) return absl::InvalidArgumentError("no key");
-  request.key = std::string(words[1]);
-  if (count == 3 && !ParseSize(words[2], &request.size)) {
-    return absl::InvalidArgumentError("no size that a value may have");
-  }
-  return request;
-}
-
 // --- The server
 
 std::optional<absl::Cord> Store::Get(absl::string_view key) const {
-  absl::MutexLock lock(&mu_);
+  const std::lock_guard<std::mutex> lock(mu_);
   const auto found = values_.find(key);
   if (found == values_.end()) return std::nullopt;
   return found->second;
 }
 
 void Store::Set(absl::string_view key, absl::Cord value) {
-  absl::MutexLock lock(&mu_);
+  const std::lock_guard<std::mutex> lock(mu_);
   values_[key] = std::move(value);
 }
 
 bool Store::Delete(absl::string_view key) {
-  absl::MutexLock lock(&mu_);
+  const std::lock_guard<std::mutex> lock(mu_);
   return values_.erase(key) != 0;
 }
 

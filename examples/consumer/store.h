@@ -1,53 +1,26 @@
 // Copyright 2026 The flow authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// Values by their keys, kept by a server for its clients. The protocol:
-//
-//   GET KEY             VALUE SIZE, then SIZE bytes and a newline; or NONE
-//   SET KEY SIZE,       STORED
-//     then SIZE bytes and a newline
-//   DELETE KEY          DELETED; or NONE
-//
-// Each line ends in a newline. A request that is none of these is answered with
-// ERROR and a text, and ends the connection.
+// Values by their keys, kept by a server for its clients, by the protocol of
+// request.h.
 
 #ifndef STORE_H_
 #define STORE_H_
 
-#include <cstddef>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 
-#include "absl/base/thread_annotations.h"
 #include "absl/container/flat_hash_map.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/cord.h"
 #include "absl/strings/string_view.h"
-#include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "flow/channel.h"
 #include "flow/flow.h"
 #include "flow/server.h"
-
-// The longest line, key and value. Whoever sends more is refused, so a client
-// cannot make the server keep what it likes.
-inline constexpr size_t kMaxLine = 512;
-inline constexpr size_t kMaxKey = 250;
-inline constexpr size_t kMaxValue = size_t{1} << 20;
-
-// The first line of a request.
-struct Request {
-  enum class Verb { kGet, kSet, kDelete };
-  Verb verb = Verb::kGet;
-  std::string key;
-  size_t size = 0;  // of the value of a SET
-};
-
-// Returns what `line`, without its newline, asks for. kInvalidArgument: nothing
-// that the protocol knows.
-absl::StatusOr<Request> ParseRequest(absl::string_view line);
 
 // What the server keeps. Any thread may call it.
 class Store {
@@ -67,8 +40,8 @@ class Store {
   // the client does not keep to the protocol.
   absl::Status Answer(flow::Channel& client);
 
-  mutable absl::Mutex mu_;
-  absl::flat_hash_map<std::string, absl::Cord> values_ ABSL_GUARDED_BY(mu_);
+  mutable std::mutex mu_;  // guards values_
+  absl::flat_hash_map<std::string, absl::Cord> values_;
 };
 
 // A client of a store. One thread at a time.

@@ -29,6 +29,7 @@
 #include "flow/testing/scripted_flow.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
+#include "request.h"
 
 namespace {
 
