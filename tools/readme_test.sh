@@ -2,10 +2,10 @@
 # Copyright 2026 The flow authors
 # SPDX-License-Identifier: Apache-2.0
 #
-# What a newcomer copies first must work: runs the commands of README.md as
-# printed there (each block fenced as ```sh, in the checkout's top folder), and
-# checks that each block fenced as ```cpp or ```starlark, there and in pages of
-# docs/, is part of an example that is built and run.
+# What a newcomer copies first must work: runs the commands of README.md and of
+# pages in docs/ as printed there (each block fenced as ```sh, in the checkout's
+# top folder), and checks that each block fenced as ```cpp or ```starlark is part
+# of an example that is built and run.
 
 set -euo pipefail
 cd "$(dirname "$(realpath "${BASH_SOURCE[0]}")")/.."
@@ -45,5 +45,7 @@ check() {
 
 check README.md examples/quick_start.cc examples/shout.cc \
   examples/consumer/MODULE.bazel examples/consumer/BUILD.bazel
+check docs/tutorial.md examples/quick_start.cc examples/consumer/MODULE.bazel \
+  examples/consumer/BUILD.bazel examples/consumer/*.cc examples/consumer/*.h
 check docs/testing.md examples/masked_flow_test.cc
 check docs/transports.md examples/deflate/deflate_flow.cc
