@@ -52,7 +52,8 @@ if (($# > 0)); then
   expect "CHANGELOG.md has no date for $version" \
     grep -qE "^## ${version//./[.]}, [0-9]{4}-[0-9]{2}-[0-9]{2}$" CHANGELOG.md
   expect "the working tree is not clean" [ -z "$(git status --porcelain)" ]
-  expect "the tag v$version is taken" [ -z "$(git tag --list "v$version")" ]
+  expect "the tag v$version is another commit's" \
+    [ "$(git tag --list "v$version")" = "$(git tag --points-at HEAD --list "v$version")" ]
   expect ".bcr and SECURITY.md's address are still those of an example" \
     lacks 'example[./]' .bcr/metadata.template.json oss-fuzz/project.yaml
 fi
