@@ -15,13 +15,14 @@
 namespace {
 
 // Plain integers: nothing that could itself allocate.
+thread_local int counters = 0;  // alive; without one nothing is counted
 thread_local int64_t blocks = 0;
 thread_local int64_t bytes = 0;
 thread_local int64_t live_bytes = 0;
 thread_local size_t limit = std::numeric_limits<size_t>::max();
 
 void* Count(void* block, size_t size) {
-  if (block == nullptr) return nullptr;
+  if (counters == 0 || block == nullptr) return block;
   ++blocks;
   bytes += static_cast<int64_t>(size);
   live_bytes += static_cast<int64_t>(malloc_usable_size(block));
@@ -45,8 +46,9 @@ void* AllocateAligned(size_t size, std::align_val_t alignment) {
 }
 
 void Free(void* block) {
-  if (block == nullptr) return;
-  live_bytes -= static_cast<int64_t>(malloc_usable_size(block));
+  if (counters > 0 && block != nullptr) {
+    live_bytes -= static_cast<int64_t>(malloc_usable_size(block));
+  }
   std::free(block);
 }
 
@@ -91,7 +93,11 @@ namespace flow::testing {
 AllocationCounter::AllocationCounter()
     : blocks_before_(::blocks),
       bytes_before_(::bytes),
-      live_before_(::live_bytes) {}
+      live_before_(::live_bytes) {
+  ++::counters;
+}
+
+AllocationCounter::~AllocationCounter() { --::counters; }
 
 int64_t AllocationCounter::blocks() const { return ::blocks - blocks_before_; }
 
