@@ -111,7 +111,7 @@ absl::StatusOr<size_t> FinishRead(FlowCore& core, absl::StatusOr<size_t> result,
   absl::StatusOr<size_t> discarded;
   {
     internal::MutexLock lock(core.mu());
-    const size_t size = result.value_or(0);
+    const size_t size = result.value_or(size_t{0});
     if (!result.ok()) {
       result = core.InContext(
           absl::StrCat("Read at byte ", core.read_gate().bytes()),

@@ -64,7 +64,7 @@ class DescriptorTransport final : public GatheringTransport, public KernelEnd {
   }
 
   absl::StatusOr<size_t> ReadInto(absl::Span<char> space) override {
-    if (!BeginRead()) return 0;
+    if (!BeginRead()) return size_t{0};
     absl::StatusOr<size_t> size = Fill(space);
     EndRead();
     return size;

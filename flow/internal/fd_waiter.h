@@ -16,6 +16,7 @@
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "flow/internal/monotonic_deadline.h"
+#include "flow/internal/waker.h"
 
 namespace flow::internal {
 
@@ -47,14 +48,14 @@ class FdWaiter {
  private:
   // Returns whether `fd` is ready. Releases `mu_` while it waits.
   absl::StatusOr<bool> Poll(int fd, short events, absl::Duration timeout,
-                            int wake_fd) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+                            Waker* waker) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void Wake() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
   mutable absl::Mutex mu_;
   MonotonicDeadline deadline_ ABSL_GUARDED_BY(mu_);
   bool stopped_ ABSL_GUARDED_BY(mu_) = false;
-  // The descriptor that wakes the thread in Wait(); -1 if there is none.
-  int wake_fd_ ABSL_GUARDED_BY(mu_) = -1;
+  // What wakes the thread in Wait(), if there is one and it can be woken.
+  Waker* waker_ ABSL_GUARDED_BY(mu_) = nullptr;
   bool woken_ ABSL_GUARDED_BY(mu_) = false;
 };
 

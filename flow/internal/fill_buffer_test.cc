@@ -117,6 +117,41 @@ TEST(FillBufferTest, AShortFillPinsNoBlockAndLeavesItForTheNext) {
   EXPECT_LT(small.EstimatedMemoryUsage(), kMinBlock / 2);
 }
 
+// Of the sizes that are copied out, the larger ones need a block of their own.
+TEST(FillBufferTest, OfMessagesThatAreGoneTheNextNeedsNoBlock) {
+  FillBuffer buffer;
+  Fill(buffer, kMinBlock, 1024, 'a');
+  const std::string expected(1024, 'b');
+  AllocationCounter counter;
+  for (const size_t n : {1024, 1001, 1020}) {
+    EXPECT_EQ(Fill(buffer, kMinBlock, n, 'b'),
+              absl::string_view(expected).substr(0, n));
+  }
+  EXPECT_LT(counter.bytes(), 1000);
+}
+
+TEST(FillBufferTest, AMessageThatIsStillThereNeverChanges) {
+  FillBuffer buffer;
+  const absl::Cord first = Fill(buffer, kMinBlock, 1500, 'a');
+  const absl::Cord second = Fill(buffer, kMinBlock, 1500, 'b');
+  Fill(buffer, kMinBlock, 1500, 'c');
+  EXPECT_EQ(first, std::string(1500, 'a'));
+  EXPECT_EQ(second, std::string(1500, 'b'));
+}
+
+TEST(FillBufferTest, ASmallMessageAfterALargerOnePinsAtMostTwiceItsSize) {
+  for (const size_t large : {1100, 1500, 2100}) {
+    for (size_t n = 600; n <= large; n += 50) {
+      FillBuffer buffer;
+      AllocationCounter counter;
+      Fill(buffer, kMinBlock, large, 'a');
+      const absl::Cord taken = Fill(buffer, kMinBlock, n, 'b');
+      buffer.Drop();
+      EXPECT_LE(counter.live_bytes(), static_cast<int64_t>(2 * n + 200));
+    }
+  }
+}
+
 // For each size of a block, and how much of it is filled.
 TEST(FillBufferTest, WhatIsTakenPinsAtMostTwiceItsSize) {
   for (int grow = 0; grow < 5; ++grow) {
