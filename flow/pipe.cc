@@ -63,11 +63,11 @@ class SharedState {
   // returns, or until the deadline of `call`, which is what the step is of.
   // What steps discard is freed without the lock.
   template <typename Step>
-  auto Await(PipeState::Wakes call, Step step) {
+  absl::Status Await(PipeState::Wakes call, Step step) {
     absl::Cord discarded;
     PipeState::Wakes wakes = 0;
     internal::Lock(mu_);
-    auto result = step(state_, &discarded, &wakes);
+    std::optional<absl::Status> result = step(state_, &discarded, &wakes);
     bool has_looked = false;
     while (ABSL_PREDICT_FALSE(!result.has_value())) {
       // A write that waits may have handed over a part.
@@ -141,15 +141,19 @@ class PipeTransport final : public Transport {
 
   absl::StatusOr<absl::Cord> Read(size_t max_bytes) override {
     bool is_a_part = false;
+    absl::StatusOr<absl::Cord> result{absl::Cord()};
     // Not shared with ReadInto(): a step that is used once is inline.
-    absl::StatusOr<absl::Cord> result = shared_->Await(
+    absl::Status status = shared_->Await(
         PipeState::Reader(side_),
         [&](PipeState& state, absl::Cord* discarded, PipeState::Wakes* wakes) {
-          auto data = state.Read(side_, max_bytes, discarded, wakes);
+          auto outcome =
+              state.Read(side_, max_bytes, &*result, discarded, wakes);
           is_a_part = state.read_a_part(side_);
-          return data;
+          return outcome;
         });
-    if (ABSL_PREDICT_FALSE(is_a_part && result.ok())) {
+    if (ABSL_PREDICT_FALSE(!status.ok())) {
+      result = std::move(status);
+    } else if (ABSL_PREDICT_FALSE(is_a_part)) {
       *result = internal::Compact(*std::move(result));
     }
     return result;
@@ -157,23 +161,25 @@ class PipeTransport final : public Transport {
 
   absl::StatusOr<size_t> ReadInto(absl::Span<char> space) override {
     // May be a part of a larger buffer, which is not kept.
-    const absl::StatusOr<absl::Cord> data = shared_->Await(
+    absl::Cord data;
+    const absl::Status status = shared_->Await(
         PipeState::Reader(side_),
         [&](PipeState& state, absl::Cord* discarded, PipeState::Wakes* wakes) {
-          return state.Read(side_, space.size(), discarded, wakes);
+          return state.Read(side_, space.size(), &data, discarded, wakes);
         });
-    if (!data.ok()) return data.status();
+    if (!status.ok()) return status;
     char* end = space.data();
-    for (absl::string_view piece : data->Chunks()) {
+    for (absl::string_view piece : data.Chunks()) {
       std::memcpy(end, piece.data(), piece.size());
       end += piece.size();
     }
-    return data->size();
+    return data.size();
   }
 
   absl::Status Write(Outgoing& data) override {
     if (data.is_one() && !data.is_borrowed()) {
-      return Put(PipeState::Offer(data.TakeCord(), /*copied=*/false), data);
+      const auto take = [&] { return data.TakeCord(); };
+      return Put(PipeState::Offer(take, /*copied=*/false), data);
     }
     if (data.is_one() && data.size() <= internal::kMaxCopied) {
       return Put(PipeState::Offer(data.bytes()), data);

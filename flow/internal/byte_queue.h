@@ -70,14 +70,22 @@ class ByteQueue {
   // Removes the first `n` bytes and returns them. They may be a part of a
   // larger buffer (compact.h). Precondition: there are that many.
   absl::Cord Take(size_t n) {
+    absl::Cord taken;
+    TakeTo(&taken, n);
+    return taken;
+  }
+
+  // The same, to a Cord of the caller.
+  void TakeTo(absl::Cord* taken, size_t n) {
     copied_ = 0;
     if (n == bytes_.size()) {
       shares_ = false;
-      return std::exchange(bytes_, absl::Cord());
+      *taken = std::move(bytes_);
+      bytes_ = absl::Cord();
+    } else {
+      *taken = bytes_.Subcord(0, n);
+      bytes_.RemovePrefix(n);
     }
-    absl::Cord taken = bytes_.Subcord(0, n);
-    bytes_.RemovePrefix(n);
-    return taken;
   }
   absl::Cord TakeAll() { return Take(bytes_.size()); }
 

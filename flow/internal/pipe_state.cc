@@ -11,7 +11,6 @@
 
 #include "absl/base/optimization.h"
 #include "absl/status/status.h"
-#include "absl/status/statusor.h"
 #include "absl/strings/cord.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
@@ -19,10 +18,10 @@
 
 namespace flow::internal {
 
-std::optional<absl::StatusOr<absl::Cord>> PipeState::Read(Side side,
-                                                          size_t max_bytes,
-                                                          absl::Cord* discarded,
-                                                          Wakes* wakes) {
+std::optional<absl::Status> PipeState::Read(Side side, size_t max_bytes,
+                                            absl::Cord* data,
+                                            absl::Cord* discarded,
+                                            Wakes* wakes) {
   Direction& in = Inbound(side);
   if (ABSL_PREDICT_FALSE(!aborted_[side].ok())) return aborted_[side];
 
@@ -32,8 +31,7 @@ std::optional<absl::StatusOr<absl::Cord>> PipeState::Read(Side side,
   if (in.queue.empty()) {
     if (in.state == State::kOpen) return std::nullopt;
     in.demand = 0;
-    if (in.state == State::kBroken) return in.reason;
-    return absl::Cord();
+    return in.reason;
   }
   in.demand = 0;
 
@@ -42,7 +40,7 @@ std::optional<absl::StatusOr<absl::Cord>> PipeState::Read(Side side,
   in.read_a_part = std::exchange(in.has_a_part, leaves_a_part) || leaves_a_part;
   // Of few bytes a part is a copy, and their buffer might be freed here.
   if (leaves_a_part) *discarded = in.queue.cord();
-  absl::Cord data = in.queue.Take(n);
+  in.queue.TakeTo(data, n);
   if (in.offer != nullptr) {
     Admit(*in.offer, in);
     if (in.offer->done()) {
@@ -50,7 +48,7 @@ std::optional<absl::StatusOr<absl::Cord>> PipeState::Read(Side side,
       *wakes |= Writer(Other(side));
     }
   }
-  return data;
+  return absl::OkStatus();
 }
 
 std::optional<absl::Status> PipeState::Write(Side side, Offer* offer,

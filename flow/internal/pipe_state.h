@@ -20,10 +20,10 @@
 #include <cstddef>
 #include <optional>
 #include <string>
+#include <type_traits>
 #include <utility>
 
 #include "absl/status/status.h"
-#include "absl/status/statusor.h"
 #include "absl/strings/cord.h"
 #include "absl/strings/string_view.h"
 #include "flow/internal/byte_queue.h"
@@ -71,6 +71,11 @@ class PipeState {
         : buffer(std::move(buffer)),
           strict(copied),
           size(this->buffer.size()) {}
+    // The same, with the Cord that `make()` returns. It is made where it stays:
+    // to move one that was just made, a processor waits until it is in memory.
+    template <typename Make, typename = std::invoke_result_t<Make>>
+    Offer(Make make, bool copied)
+        : buffer(make()), strict(copied), size(buffer.size()) {}
     // Borrowed bytes, few enough to be copied into the queue itself.
     explicit Offer(absl::string_view bytes)
         : bytes(bytes), strict(true), size(bytes.size()) {}
@@ -89,11 +94,12 @@ class PipeState {
   // unbounded.
   explicit PipeState(size_t capacity) : capacity_(capacity) {}
 
-  // Returns 1 to `max_bytes` bytes that were accepted. When there are no more
-  // of them, returns nothing (end-of-file) or the reason. `max_bytes` is not 0.
-  std::optional<absl::StatusOr<absl::Cord>> Read(Side side, size_t max_bytes,
-                                                 absl::Cord* discarded,
-                                                 Wakes* wakes);
+  // Moves 1 to `max_bytes` bytes that were accepted to `*data`, which must be
+  // empty, and returns Ok. When there are no more of them, leaves it empty and
+  // returns Ok (end-of-file) or the reason. `max_bytes` is not 0.
+  std::optional<absl::Status> Read(Side side, size_t max_bytes,
+                                   absl::Cord* data, absl::Cord* discarded,
+                                   Wakes* wakes);
 
   // Returns whether what Read() has just returned may be a part of a larger
   // buffer, which it then keeps in memory (compact.h).

@@ -6,6 +6,7 @@
 
 #include "flow/internal/pipe_state.h"
 
+#include <cstddef>
 #include <optional>
 #include <set>
 #include <string>
@@ -33,6 +34,17 @@ constexpr PipeState::Side kRight = PipeState::kRight;
 
 class PipeStateTest : public ::testing::Test {
  protected:
+  std::optional<absl::StatusOr<absl::Cord>> Read(PipeState& state,
+                                                 PipeState::Side side,
+                                                 size_t max_bytes) {
+    absl::Cord data;
+    const std::optional<absl::Status> status =
+        state.Read(side, max_bytes, &data, &discarded_, &wakes_);
+    if (!status.has_value()) return std::nullopt;
+    if (!status->ok()) return *status;
+    return data;
+  }
+
   PipeState::Wakes wakes_ = 0;
   absl::Cord discarded_;
 };
@@ -42,8 +54,7 @@ TEST_F(PipeStateTest, AWriteThatAReadHasFinishedIsOkWhateverComesThen) {
     PipeState state(0);
     PipeState::Offer offer(absl::Cord("x"), /*copied=*/false);
     EXPECT_EQ(state.Write(kLeft, &offer, &wakes_), std::nullopt);
-    EXPECT_THAT(state.Read(kRight, kNoLimit, &discarded_, &wakes_),
-                Optional(IsOkAndHolds("x")));
+    EXPECT_THAT(Read(state, kRight, kNoLimit), Optional(IsOkAndHolds("x")));
     EXPECT_EQ(wakes_, PipeState::Writer(kLeft));
     if (refuse) {
       state.Refuse(kRight, &discarded_, &wakes_);
@@ -56,7 +67,7 @@ TEST_F(PipeStateTest, AWriteThatAReadHasFinishedIsOkWhateverComesThen) {
 
 TEST_F(PipeStateTest, AReadIsWokenOnceAndTakesWhatItWasHanded) {
   PipeState state(0);
-  EXPECT_EQ(state.Read(kRight, 8, &discarded_, &wakes_), std::nullopt);
+  EXPECT_EQ(Read(state, kRight, 8), std::nullopt);
   PipeState::Offer first("1");
   EXPECT_THAT(state.Write(kLeft, &first, &wakes_), Optional(IsOk()));
   EXPECT_EQ(wakes_, PipeState::Reader(kRight));
@@ -67,19 +78,17 @@ TEST_F(PipeStateTest, AReadIsWokenOnceAndTakesWhatItWasHanded) {
   EXPECT_EQ(wakes_, 0u);
   state.Stop(PipeState::Writer(kLeft));
   EXPECT_EQ(second.accepted, 0u);
-  EXPECT_THAT(state.Read(kRight, 8, &discarded_, &wakes_),
-              Optional(IsOkAndHolds("1")));
+  EXPECT_THAT(Read(state, kRight, 8), Optional(IsOkAndHolds("1")));
 }
 
 TEST_F(PipeStateTest, AReadThatWasHandedDataReadsItAlsoIfTheWriterAborts) {
   PipeState state(0);
-  EXPECT_EQ(state.Read(kRight, 8, &discarded_, &wakes_), std::nullopt);
+  EXPECT_EQ(Read(state, kRight, 8), std::nullopt);
   PipeState::Offer offer("x");
   EXPECT_THAT(state.Write(kLeft, &offer, &wakes_), Optional(IsOk()));
   state.Abort(kLeft, absl::DataLossError("lost"), &discarded_, &wakes_);
-  EXPECT_THAT(state.Read(kRight, 8, &discarded_, &wakes_),
-              Optional(IsOkAndHolds("x")));
-  EXPECT_THAT(state.Read(kRight, 8, &discarded_, &wakes_),
+  EXPECT_THAT(Read(state, kRight, 8), Optional(IsOkAndHolds("x")));
+  EXPECT_THAT(Read(state, kRight, 8),
               Optional(StatusIs(absl::StatusCode::kDataLoss)));
 }
 
@@ -99,8 +108,7 @@ TEST_F(PipeStateTest, DataThatDidNotReachTheUserOfAnAbortedEndIsLost) {
     EXPECT_THAT(state.Write(kLeft, &offer, &wakes_), Optional(IsOk()));
     EXPECT_THAT(state.EndWrite(kLeft, absl::OkStatus(), &wakes_), IsOk());
     EXPECT_THAT(state.EndWrite(kRight, absl::OkStatus(), &wakes_), IsOk());
-    EXPECT_THAT(state.Read(kRight, 1, &discarded_, &wakes_),
-                Optional(IsOkAndHolds("x")));
+    EXPECT_THAT(Read(state, kRight, 1), Optional(IsOkAndHolds("x")));
     state.Abort(kRight, absl::DataLossError("lost"), &discarded_, &wakes_);
     state.Leave(kRight, saw_all, &discarded_, &wakes_).IgnoreError();
     EXPECT_EQ(state.Leave(kLeft, true, &discarded_, &wakes_).ok(), saw_all);
@@ -116,7 +124,7 @@ TEST_F(PipeStateTest, TextsOfStatesThatDifferDiffer) {
         << state.DebugString();
   };
   expect_new();
-  EXPECT_EQ(state.Read(kLeft, 8, &discarded_, &wakes_), std::nullopt);
+  EXPECT_EQ(Read(state, kLeft, 8), std::nullopt);
   expect_new();
   EXPECT_EQ(state.AwaitEnd(kLeft), std::nullopt);
   expect_new();
@@ -148,8 +156,7 @@ TEST_F(PipeStateTest, DataThatDidNotReachAUserWhoRefusedItIsNotLost) {
   EXPECT_THAT(state.Write(kLeft, &offer, &wakes_), Optional(IsOk()));
   EXPECT_THAT(state.EndWrite(kLeft, absl::OkStatus(), &wakes_), IsOk());
   EXPECT_THAT(state.EndWrite(kRight, absl::OkStatus(), &wakes_), IsOk());
-  EXPECT_THAT(state.Read(kRight, 1, &discarded_, &wakes_),
-              Optional(IsOkAndHolds("x")));
+  EXPECT_THAT(Read(state, kRight, 1), Optional(IsOkAndHolds("x")));
   state.Refuse(kRight, &discarded_, &wakes_);
   state.Abort(kRight, absl::DataLossError("gone"), &discarded_, &wakes_);
   state.Leave(kRight, /*saw_all=*/false, &discarded_, &wakes_).IgnoreError();

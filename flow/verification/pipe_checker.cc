@@ -278,10 +278,12 @@ Outcome PipeChecker::BeginAwaitRefusal(int end) {
 // --- Functions of the transport
 
 void PipeChecker::Read(int end) {
+  absl::Cord data;
   absl::Cord discarded;
-  const std::optional<absl::StatusOr<absl::Cord>> result =
-      pipe_.Read(Side(end), *ends_[end].read, &discarded, &wakes_);
-  if (result.has_value()) EndRead(end, *result);
+  const std::optional<absl::Status> status =
+      pipe_.Read(Side(end), *ends_[end].read, &data, &discarded, &wakes_);
+  if (!status.has_value()) return;
+  EndRead(end, status->ok() ? absl::StatusOr<absl::Cord>(data) : *status);
 }
 
 void PipeChecker::Write(int end) {
