@@ -35,6 +35,7 @@
 #include "flow/internal/monotonic_deadline.h"
 #include "flow/internal/mutex_lock.h"
 #include "flow/internal/pipe_state.h"
+#include "flow/internal/spare_block.h"
 #include "flow/outgoing.h"
 #include "flow/transport.h"
 
@@ -298,6 +299,14 @@ class PipeTransport final : public Transport {
       gatherer.TakeInto(absl::MakeSpan(bytes, size));
       return Put(PipeState::Offer(absl::string_view(bytes, size)), data);
     }
+    if (gatherer.remaining() <= internal::SpareBlock::kMost) {
+      const auto copy = [&] {
+        return spare_.MakeCord(
+            gatherer.remaining(),
+            [&](absl::Span<char> space) { gatherer.TakeInto(space); });
+      };
+      return Put(PipeState::Offer(copy, /*copied=*/true), data);
+    }
     // Copied as far as the queue can take it at once, but not by tiny pieces.
     const size_t piece = std::max(shared_->capacity(), internal::kMaxBlock);
     while (gatherer.remaining() > 0) {
@@ -310,6 +319,7 @@ class PipeTransport final : public Transport {
 
   const std::shared_ptr<SharedState> shared_;
   const PipeState::Side side_;
+  internal::SpareBlock spare_;       // of the write under way
   std::atomic<bool> saw_all_{true};  // no Read() was lost
 };
 
