@@ -163,12 +163,14 @@ class PipeTransport final : public Transport {
   absl::StatusOr<size_t> ReadInto(absl::Span<char> space) override {
     // May be a part of a larger buffer, which is not kept.
     absl::Cord data;
+    size_t few = 0;
     const absl::Status status = shared_->Await(
         PipeState::Reader(side_),
         [&](PipeState& state, absl::Cord* discarded, PipeState::Wakes* wakes) {
-          return state.Read(side_, space.size(), &data, discarded, wakes);
+          return state.ReadInto(side_, space, &few, &data, discarded, wakes);
         });
     if (!status.ok()) return status;
+    if (few != 0) return few;
     char* end = space.data();
     for (absl::string_view piece : data.Chunks()) {
       std::memcpy(end, piece.data(), piece.size());

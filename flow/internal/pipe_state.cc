@@ -14,14 +14,16 @@
 #include "absl/strings/cord.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
+#include "absl/types/span.h"
+#include "flow/internal/pipe_queue.h"
 #include "flow/status.h"
 
 namespace flow::internal {
 
-std::optional<absl::Status> PipeState::Read(Side side, size_t max_bytes,
-                                            absl::Cord* data,
-                                            absl::Cord* discarded,
-                                            Wakes* wakes) {
+template <typename Take>
+std::optional<absl::Status> PipeState::ReadBy(Side side, size_t max_bytes,
+                                              Take take, absl::Cord* discarded,
+                                              Wakes* wakes) {
   Direction& in = Inbound(side);
   if (ABSL_PREDICT_FALSE(!aborted_[side].ok())) return aborted_[side];
 
@@ -40,7 +42,7 @@ std::optional<absl::Status> PipeState::Read(Side side, size_t max_bytes,
   in.read_a_part = std::exchange(in.has_a_part, leaves_a_part) || leaves_a_part;
   // Of few bytes a part is a copy, and their buffer might be freed here.
   if (leaves_a_part) *discarded = in.queue.cord();
-  in.queue.TakeTo(data, n);
+  take(in.queue, n);
   if (in.offer != nullptr) {
     Admit(*in.offer, in);
     if (in.offer->done()) {
@@ -49,6 +51,31 @@ std::optional<absl::Status> PipeState::Read(Side side, size_t max_bytes,
     }
   }
   return absl::OkStatus();
+}
+
+std::optional<absl::Status> PipeState::Read(Side side, size_t max_bytes,
+                                            absl::Cord* data,
+                                            absl::Cord* discarded,
+                                            Wakes* wakes) {
+  const auto take = [data](PipeQueue& queue, size_t n) {
+    queue.TakeTo(data, n);
+  };
+  return ReadBy(side, max_bytes, take, discarded, wakes);
+}
+
+std::optional<absl::Status> PipeState::ReadInto(Side side,
+                                                absl::Span<char> space,
+                                                size_t* few, absl::Cord* data,
+                                                absl::Cord* discarded,
+                                                Wakes* wakes) {
+  const auto take = [&](PipeQueue& queue, size_t n) {
+    if (queue.TakeFew(space.data(), n)) {
+      *few = n;
+    } else {
+      queue.TakeTo(data, n);
+    }
+  };
+  return ReadBy(side, space.size(), take, discarded, wakes);
 }
 
 std::optional<absl::Status> PipeState::Write(Side side, Offer* offer,

@@ -26,7 +26,8 @@
 #include "absl/status/status.h"
 #include "absl/strings/cord.h"
 #include "absl/strings/string_view.h"
-#include "flow/internal/byte_queue.h"
+#include "absl/types/span.h"
+#include "flow/internal/pipe_queue.h"
 
 namespace flow::internal {
 
@@ -101,6 +102,13 @@ class PipeState {
                                    absl::Cord* data, absl::Cord* discarded,
                                    Wakes* wakes);
 
+  // The same for a read into `space`. If the bytes are few, it puts them there,
+  // and sets `*few`, which must be 0, to their number. Otherwise `*data` has
+  // them.
+  std::optional<absl::Status> ReadInto(Side side, absl::Span<char> space,
+                                       size_t* few, absl::Cord* data,
+                                       absl::Cord* discarded, Wakes* wakes);
+
   // Returns whether what Read() has just returned may be a part of a larger
   // buffer, which it then keeps in memory (compact.h).
   bool read_a_part(Side side) const { return directions_[side].read_a_part; }
@@ -155,7 +163,7 @@ class PipeState {
   struct Direction {
     State state = State::kOpen;
     absl::Status reason;        // if kBroken
-    ByteQueue queue;            // accepted and not read
+    PipeQueue queue;            // accepted and not read
     bool has_a_part = false;    // of a buffer, in the queue
     bool read_a_part = false;   // by the last read
     Offer* offer = nullptr;     // of the write that waits
@@ -172,6 +180,11 @@ class PipeState {
     return directions_[Other(side)];
   }
   static Side Other(Side side) { return side == kLeft ? kRight : kLeft; }
+
+  // Reads by `take(queue, n)`, which takes the first `n` bytes.
+  template <typename Take>
+  std::optional<absl::Status> ReadBy(Side side, size_t max_bytes, Take take,
+                                     absl::Cord* discarded, Wakes* wakes);
 
   // Accepts as much from `offer` as there is room for.
   void Admit(Offer& offer, Direction& direction) const;
