@@ -109,8 +109,9 @@ class SharedState {
   }
 
  private:
-  // How a call waits; it is alone.
-  struct Waiting {
+  // How a call waits; it is alone. On a line of the cache of its own, because it
+  // looks at it again and again.
+  struct alignas(ABSL_CACHELINE_SIZE) Waiting {
     absl::CondVar woken;
     internal::MonotonicDeadline deadline;  // guarded by `mu_`
     internal::BriefWait brief;
