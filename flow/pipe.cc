@@ -109,8 +109,8 @@ class SharedState {
   }
 
  private:
-  // How a call waits; it is alone. On a line of the cache of its own, because it
-  // looks at it again and again.
+  // How a call waits; it is alone. On a line of the cache of its own, because
+  // it looks at it again and again.
   struct alignas(ABSL_CACHELINE_SIZE) Waiting {
     absl::CondVar woken;
     internal::MonotonicDeadline deadline;  // guarded by `mu_`
@@ -187,6 +187,11 @@ class PipeTransport final : public Transport {
     }
     if (data.is_one() && data.size() <= internal::kMaxCopied) {
       return Put(PipeState::Offer(data.bytes()), data);
+    }
+    if (data.is_one() && data.size() <= internal::SpareBlock::kMost) {
+      return PutCopy(data.size(), data, [&](absl::Span<char> space) {
+        std::memcpy(space.data(), data.bytes().data(), space.size());
+      });
     }
     return WriteList(data);
   }
@@ -285,6 +290,13 @@ class PipeTransport final : public Transport {
     return status;
   }
 
+  // Puts `size` bytes, which `fill(absl::Span<char>)` writes.
+  template <typename Fill>
+  absl::Status PutCopy(size_t size, Outgoing& data, Fill fill) {
+    const auto copy = [&] { return spare_.MakeCord(size, fill); };
+    return Put(PipeState::Offer(copy, /*copied=*/true), data);
+  }
+
   // Both put the buffers from `first` to before `end`.
   absl::Status PutShared(Outgoing& data, size_t first, size_t end) {
     internal::ByteQueue all;
@@ -303,12 +315,8 @@ class PipeTransport final : public Transport {
       return Put(PipeState::Offer(absl::string_view(bytes, size)), data);
     }
     if (gatherer.remaining() <= internal::SpareBlock::kMost) {
-      const auto copy = [&] {
-        return spare_.MakeCord(
-            gatherer.remaining(),
-            [&](absl::Span<char> space) { gatherer.TakeInto(space); });
-      };
-      return Put(PipeState::Offer(copy, /*copied=*/true), data);
+      return PutCopy(gatherer.remaining(), data,
+                     [&](absl::Span<char> space) { gatherer.TakeInto(space); });
     }
     // Copied as far as the queue can take it at once, but not by tiny pieces.
     const size_t piece = std::max(shared_->capacity(), internal::kMaxBlock);
