@@ -109,8 +109,8 @@ class SharedState {
   }
 
  private:
-  // How a call waits; it is alone. On a line of the cache of its own, because
-  // it looks at it again and again.
+  // How a call waits; it is alone. It has a cache line of its own, because it
+  // looks at that again and again.
   struct alignas(ABSL_CACHELINE_SIZE) Waiting {
     absl::CondVar woken;
     internal::MonotonicDeadline deadline;  // guarded by `mu_`

@@ -33,7 +33,7 @@ class PipeQueue {
   bool empty() const { return size() == 0; }
   size_t size() const { return all_but_last_.size() + last_size_; }
 
-  // Copies at most kMaxCopied bytes.
+  // Copies `bytes`. Precondition: they are at most kMaxCopied.
   void Append(absl::string_view bytes) {
     if (bytes.size() > sizeof(last_) - last_size_) Flush();
     std::memcpy(last_ + last_size_, bytes.data(), bytes.size());
