@@ -12,7 +12,6 @@
 #define FLOW_INTERNAL_FILL_BUFFER_H_
 
 #include <algorithm>
-#include <atomic>
 #include <cstddef>
 #include <optional>
 #include <utility>
@@ -24,6 +23,8 @@
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
 #include "flow/internal/buffer_size.h"
+#include "flow/internal/shared_block.h"
+#include "flow/internal/spare_block.h"
 
 namespace flow::internal {
 
@@ -48,8 +49,7 @@ class FillBuffer {
   // there is none; the error for that is NoMemory().
   std::optional<absl::Span<char>> Space(size_t max_bytes) {
     const size_t wanted = std::min(block_size_.get(), max_bytes);
-    if (ABSL_PREDICT_FALSE(!Block::IsFree(block_, wanted)) &&
-        !Allocate(wanted)) {
+    if (ABSL_PREDICT_FALSE(!CanHold(wanted)) && !Allocate(wanted)) {
       return std::nullopt;
     }
     offered_ = wanted;
@@ -62,8 +62,8 @@ class FillBuffer {
   // a transport does: the Cord is made where the caller wants it.
   absl::StatusOr<absl::Cord> Take(size_t filled) {
     block_size_.Update(filled, offered_);
-    if (block_->IsWellUsedBy(filled)) return block_->Share(filled);
-    if (ABSL_PREDICT_FALSE(block_->capacity > kMinBlock)) {
+    if (IsWellUsed(filled)) return Share(filled);
+    if (ABSL_PREDICT_FALSE(block_->capacity() > kMinBlock)) {
       return CopyAndDrop(filled);
     }
     if (filled > kMaxCheapNode) return CopyToSpare(filled);
@@ -74,7 +74,7 @@ class FillBuffer {
   // Releases the memory. For a reader that has to wait.
   void Drop() {
     if (block_ != nullptr) std::exchange(block_, nullptr)->Release();
-    if (spare_ != nullptr) std::exchange(spare_, nullptr)->Release();
+    spare_.Drop();
   }
 
  private:
@@ -82,41 +82,26 @@ class FillBuffer {
   // keeps for each thread. Above, it is three times as expensive.
   static constexpr size_t kMaxCheapNode = 1000;
 
-  // Memory with up to two owners: this, and what it was handed over to.
-  struct Block {
-    // Returns nullptr if there is no memory.
-    static Block* New(size_t capacity);
+  // Returns whether nobody else has the block, and it has `wanted` bytes.
+  bool CanHold(size_t wanted) const {
+    return block_ != nullptr && block_->capacity() >= wanted &&
+           block_->is_alone();
+  }
 
-    char* bytes() { return reinterpret_cast<char*>(this + 1); }
-
-    // Returns whether a block that may be null is nobody else's, and can hold
-    // `size` bytes.
-    static bool IsFree(const Block* block, size_t size) {
-      return block != nullptr && block->capacity >= size &&
-             block->owners.load(std::memory_order_acquire) == 1;
-    }
-
-    // Returns whether it may be handed over for `size` bytes, with the nodes
-    // that this needs.
-    bool IsWellUsedBy(size_t size) const {
-      return size >= capacity / 2 + size_t{128};
-    }
-
-    // Returns the first `size` bytes, and is shared from then on.
-    absl::Cord Share(size_t size);
-    void Release();
-
-    std::atomic<int> owners{1};
-    const size_t capacity;
-  };
+  // Returns whether the block may be handed over, with the nodes that this
+  // needs.
+  bool IsWellUsed(size_t filled) const {
+    return filled >= block_->capacity() / 2 + size_t{128};
+  }
 
   bool Allocate(size_t wanted);
+  absl::Cord Share(size_t filled);
   absl::Cord CopyAndDrop(size_t filled);
   absl::Cord CopyToSpare(size_t filled);
 
-  Block* block_ = nullptr;
-  Block* spare_ = nullptr;  // for what is copied out of it
-  size_t offered_ = 0;      // of it, by the last Space()
+  SharedBlock* block_ = nullptr;
+  SpareBlock spare_;    // for what is copied out of it
+  size_t offered_ = 0;  // of it, by the last Space()
   BlockSize block_size_;
 };
 
