@@ -254,6 +254,9 @@ configure_bazel() {
     for name in abseil-cpp googletest; do
       echo "common:workspace --override_repository=$name=/usr/src/flow/$name"
     done
+    # The names that they once had.
+    echo "common:workspace --override_repository=com_google_absl=/usr/src/flow/abseil-cpp"
+    echo "common:workspace --override_repository=com_google_googletest=/usr/src/flow/googletest"
     for name in cc java python proto license; do
       echo "common:workspace --override_repository=rules_$name=/usr/share/bazel/rules/$name"
     done
@@ -270,6 +273,8 @@ configure_bazel() {
   # Not packaged by Debian; see tools/rules_fuzzing/README.md.
   echo "common --override_module=rules_fuzzing=%workspace%/tools/rules_fuzzing" \
     >"$etc/rules_fuzzing.bazelrc"
+  # For a workspace without a MODULE.bazel.
+  echo "common --config=workspace" >"$etc/workspace.bazelrc"
 }
 
 # Step 5.
@@ -408,9 +413,11 @@ share() {
 find_bazel() {
   local workspace=$PWD module file overrides=()
   bazel=(bazel --output_user_root="$cache/bazel")
-  until [[ -e $workspace/MODULE.bazel || -z $workspace ]]; do
+  until [[ -e $workspace/MODULE.bazel || -e $workspace/WORKSPACE || -z $workspace ]]; do
     workspace=${workspace%/*}
   done
+  [[ -z $workspace || -e $workspace/MODULE.bazel ]] ||
+    overrides+=("--bazelrc=/etc/bazel/workspace.bazelrc")
   for module in google_benchmark rules_fuzzing; do
     ! grep -qs "name = \"$module\"" "$workspace/MODULE.bazel" ||
       overrides+=("--bazelrc=/etc/bazel/$module.bazelrc")
