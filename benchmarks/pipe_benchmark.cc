@@ -12,6 +12,7 @@
 //                with a buffer and flushed, and read as a line
 //   Queue        a queue of buffers with a mutex, of the same capacity: no
 //                deadlines, no errors, no end; what the rules cost
+//   Large...     the same with 1 MiB of capacity instead of 256 KiB
 //   Socketpair   a pair of Unix sockets
 //   KernelPipe   two pipe(2)
 //
@@ -50,10 +51,12 @@
 namespace flow {
 namespace {
 
+constexpr size_t kLargeCapacity = size_t{1} << 20;
+
 class PipeBytes {
  public:
-  explicit PipeBytes(size_t size)
-      : pipe_(MakePipe(kPipeCapacity)), message_(size, 'x') {}
+  explicit PipeBytes(size_t size, size_t capacity = kPipeCapacity)
+      : pipe_(MakePipe(capacity)), message_(size, 'x') {}
   void Send(int end) { ABSL_CHECK_OK(flow(end).Write(message_)); }
   size_t Receive(int end) {
     absl::StatusOr<absl::Cord> data = flow(end).Read();
@@ -89,12 +92,17 @@ class PipeInto : public PipeBytes {
 
 class PipeCord : public PipeBytes {
  public:
-  explicit PipeCord(size_t size)
-      : PipeBytes(size), message_(std::string(size, 'x')) {}
+  explicit PipeCord(size_t size, size_t capacity = kPipeCapacity)
+      : PipeBytes(size, capacity), message_(std::string(size, 'x')) {}
   void Send(int end) { ABSL_CHECK_OK(flow(end).Write(message_)); }
 
  private:
   const absl::Cord message_;
+};
+
+class LargePipeCord : public PipeCord {
+ public:
+  explicit LargePipeCord(size_t size) : PipeCord(size, kLargeCapacity) {}
 };
 
 // Changes nothing.
@@ -146,7 +154,9 @@ class ChannelLine {
 
 class Queue {
  public:
-  explicit Queue(size_t size) : message_(std::string(size, 'x')) {}
+  explicit Queue(size_t size, size_t capacity = kPipeCapacity)
+      : message_(std::string(size, 'x')),
+        directions_{Direction(capacity), Direction(capacity)} {}
   void Send(int end) { directions_[end].Push(message_); }
   size_t Receive(int end) { return directions_[1 - end].Pop().size(); }
   void End() { directions_[0].Push(absl::Cord()); }
@@ -154,9 +164,11 @@ class Queue {
  private:
   class Direction {
    public:
+    explicit Direction(size_t capacity) : capacity_(capacity) {}
+
     void Push(absl::Cord buffer) {
       absl::MutexLock lock(&mu_);
-      while (queued_ >= kPipeCapacity) room_.Wait(&mu_);
+      while (queued_ >= capacity_) room_.Wait(&mu_);
       queued_ += buffer.size();
       buffers_.push_back(std::move(buffer));
       if (reader_waits_) data_.Signal();
@@ -168,12 +180,13 @@ class Queue {
       reader_waits_ = false;
       absl::Cord buffer = std::move(buffers_.front());
       buffers_.pop_front();
-      if (queued_ >= kPipeCapacity) room_.Signal();
+      if (queued_ >= capacity_) room_.Signal();
       queued_ -= buffer.size();
       return buffer;
     }
 
    private:
+    const size_t capacity_;
     absl::Mutex mu_;
     absl::CondVar data_;
     absl::CondVar room_;
@@ -184,6 +197,11 @@ class Queue {
 
   const absl::Cord message_;
   Direction directions_[2];
+};
+
+class LargeQueue : public Queue {
+ public:
+  explicit LargeQueue(size_t size) : Queue(size, kLargeCapacity) {}
 };
 
 class Descriptors {
@@ -257,10 +275,12 @@ BENCHMARK_TEMPLATE(BM_Alternate, Socketpair)->Apply(FittingSizes);
 BENCHMARK_TEMPLATE(BM_Alternate, KernelPipe)->Apply(FittingSizes);
 
 BENCHMARK_TEMPLATE(BM_Stream, PipeCord)->Apply(Sizes)->UseRealTime();
+BENCHMARK_TEMPLATE(BM_Stream, LargePipeCord)->Apply(Sizes)->UseRealTime();
 BENCHMARK_TEMPLATE(BM_Stream, PipeBytes)->Apply(Sizes)->UseRealTime();
 BENCHMARK_TEMPLATE(BM_Stream, Decorated)->Arg(64)->UseRealTime();
 BENCHMARK_TEMPLATE(BM_Stream, ChannelLine)->Arg(64)->UseRealTime();
 BENCHMARK_TEMPLATE(BM_Stream, Queue)->Apply(Sizes)->UseRealTime();
+BENCHMARK_TEMPLATE(BM_Stream, LargeQueue)->Apply(Sizes)->UseRealTime();
 BENCHMARK_TEMPLATE(BM_Stream, Socketpair)->Apply(Sizes)->UseRealTime();
 BENCHMARK_TEMPLATE(BM_Stream, KernelPipe)->Apply(Sizes)->UseRealTime();
 
