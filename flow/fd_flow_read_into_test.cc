@@ -120,6 +120,17 @@ TEST_P(ReadIntoTest, AllocatesNothing) {
   }
 }
 
+TEST_P(ReadIntoTest, HoldsNoBlockOfAReadBeforeWhileItWaits) {
+  RawWrite(remote_, "data");
+  const AllocationCounter counter;
+  EXPECT_THAT(flow_->Read(), IsOkAndHolds("data"));
+  EXPECT_GE(counter.live_bytes(), 4096);
+  flow_->SetReadDeadline(absl::InfinitePast());
+  EXPECT_THAT(flow_->ReadInto(absl::MakeSpan(space_)),
+              StatusIs(absl::StatusCode::kDeadlineExceeded));
+  EXPECT_LT(counter.live_bytes(), 1024);
+}
+
 TEST_P(ReadIntoTest, ObeysADeadlineAndLosesNothing) {
   flow_->SetReadDeadline(absl::InfinitePast());
   EXPECT_THAT(flow_->ReadInto(absl::MakeSpan(space_)),

@@ -272,6 +272,7 @@ class DescriptorTransport final : public GatheringTransport, public KernelEnd {
       const absl::StatusOr<ssize_t> n = ReadNow(space, ready);
       if (!n.ok()) return n.status();
       if (*n >= 0) return static_cast<size_t>(*n);
+      fill_buffer_.Drop();  // of a Read() before
       if (absl::Status late = AwaitData(); !late.ok()) return late;
       ready = true;
     }
