@@ -288,6 +288,21 @@ TEST(PinnedMemoryTest, OfAPipeAtItsPeak) {
   }
 }
 
+TEST(PinnedMemoryTest, OfAPipeThatStaysFullOfTinyPieces) {
+  constexpr size_t kQueued = 200000;
+  constexpr size_t kTiny = 10;
+  AllocationCounter counter;
+  Pipe pipe = MakePipe(kNoLimit);
+  ABSL_CHECK_OK(pipe.left->Write(absl::Cord(std::string(kQueued, 'x'))));
+  const std::string data(kTiny, 'x');
+  for (size_t passed = 0; passed < kQueued; passed += kTiny) {
+    ABSL_CHECK_OK(pipe.left->Write(data));
+    EXPECT_EQ(Must(pipe.right->Read(kTiny)).size(), kTiny);
+  }
+  EXPECT_LE(counter.live_bytes(),
+            static_cast<int64_t>(2 * kQueued + kConstant));
+}
+
 // What a pipe holds once everything was read: a small block for each end that
 // wrote borrowed bytes.
 TEST(PinnedMemoryTest, OfAPipeThatIsIdle) {

@@ -50,11 +50,10 @@ class PipeQueue {
     }
   }
 
+  // The bytes that are in buffers, in order: all but the last few.
+  const absl::Cord& buffers() const { return all_but_last_.cord(); }
+
   // As those of ByteQueue.
-  const absl::Cord& cord() {
-    Flush();
-    return all_but_last_.cord();
-  }
   void CopyTail(size_t n) {
     Flush();
     all_but_last_.CopyTail(n);
@@ -64,7 +63,8 @@ class PipeQueue {
       *taken = absl::string_view(last_, n);
       last_size_ = 0;
     } else {
-      Flush();
+      // Not sooner than needed: fewer bytes at a time need more memory.
+      if (n > all_but_last_.size()) Flush();
       all_but_last_.TakeTo(taken, n);
     }
   }

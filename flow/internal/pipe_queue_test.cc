@@ -118,7 +118,7 @@ TEST(PipeQueueTest, GivesTheBytesInOrderHoweverTheyCameAndAreTaken) {
         break;
       case 6:
         queue.CopyTail(up_to(std::min(queue.size(), size_t{1000})));
-        ASSERT_EQ(queue.cord(), expected);
+        ASSERT_EQ(queue.buffers(), expected);
         break;
       case 7:
         if (random() % 16 == 0) expect_front(queue.TakeAll());

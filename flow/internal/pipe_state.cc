@@ -41,7 +41,7 @@ std::optional<absl::Status> PipeState::ReadBy(Side side, size_t max_bytes,
   const bool leaves_a_part = n < in.queue.size();
   in.read_a_part = std::exchange(in.has_a_part, leaves_a_part) || leaves_a_part;
   // Of few bytes a part is a copy, and their buffer might be freed here.
-  if (leaves_a_part) *discarded = in.queue.cord();
+  if (leaves_a_part) *discarded = in.queue.buffers();
   take(in.queue, n);
   if (in.offer != nullptr) {
     Admit(*in.offer, in);
