@@ -30,7 +30,10 @@ thread_local bool thread_is_at_its_end = false;
 }  // namespace
 
 // The wakers of a process. A forked child begins with none: threads that it
-// does not have may have held the mutex of its parent's.
+// does not have may have held the mutex of its parent's. It neither frees nor
+// closes those. A copy of a flow that a thread of the parent waits for may have
+// one, and the child may have closed the descriptor itself, as many close all
+// that they have, and use its number for something else.
 class Waker::Set {
  public:
   static Set& Of(uint32_t generation) {
@@ -80,12 +83,8 @@ struct Waker::ThreadEnd {
   ~ThreadEnd() {
     thread_is_at_its_end = true;
     Waker* const waker = std::exchange(waker_of_thread, nullptr);
-    if (waker == nullptr) return;
-    if (waker->generation_ == ForkGeneration()) {
-      Set::Of(waker->generation_).Leave(waker);
-    } else {
-      waker->CloseInChild();
-    }
+    if (waker == nullptr || waker->generation_ != ForkGeneration()) return;
+    Set::Of(waker->generation_).Leave(waker);
   }
 };
 
@@ -93,7 +92,7 @@ Waker* Waker::OfThisThread() {
   const uint32_t generation = ForkGeneration();
   if (waker_of_thread != nullptr &&
       waker_of_thread->generation_ != generation) {
-    std::exchange(waker_of_thread, nullptr)->CloseInChild();
+    waker_of_thread = nullptr;
   }
   if (waker_of_thread == nullptr && !thread_is_at_its_end) {
     static thread_local const ThreadEnd leaves_it;
@@ -103,10 +102,6 @@ Waker* Waker::OfThisThread() {
 }
 
 Waker::~Waker() { ::close(fd_); }
-
-// It wakes threads of the parent. The object stays: a copy of a flow that such
-// a thread waits for may have it.
-void Waker::CloseInChild() { ::close(fd_); }
 
 void Waker::Raise() {
   if (generation_ != ForkGeneration()) return;

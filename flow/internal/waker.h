@@ -51,7 +51,6 @@ class Waker {
   Waker(int fd, uint32_t generation) : fd_(fd), generation_(generation) {}
   ~Waker();
 
-  void CloseInChild();
   void Write();
   void Clear();
 

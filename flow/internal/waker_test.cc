@@ -195,6 +195,25 @@ TEST(WakerTest, AForkedChildHasItsOwnAndCannotWakeItsParent) {
   EXPECT_FALSE(IsReadable(parents->fd()));
 }
 
+// Many a child closes all that it has, and opens files of its own.
+TEST(WakerTest, AForkedChildClosesNothingThatMayBeItsOwnByNow) {
+  const int parents = Waker::OfThisThread()->fd();
+  const RawPair pipe = RawPipe();
+  const pid_t pid = ::fork();
+  ASSERT_GE(pid, 0);
+  if (pid == 0) {
+    if (::dup2(pipe.right, parents) != parents) ::_exit(1);
+    if (Waker::OfThisThread() == nullptr) ::_exit(2);
+    ::_exit(::write(parents, "x", 1) == 1 ? 0 : 3);
+  }
+  int status = 0;
+  ASSERT_EQ(::waitpid(pid, &status, 0), pid);
+  EXPECT_EQ(status, 0);
+  EXPECT_TRUE(IsReadable(pipe.left));
+  ::close(pipe.left);
+  ::close(pipe.right);
+}
+
 // Destructors of other thread_local objects may come later.
 TEST(WakerTest, AThreadAtItsEndHasNone) {
   static bool had_one = true;
