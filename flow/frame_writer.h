@@ -174,6 +174,9 @@ class FrameWriter {
   // waiting. Otherwise the frame goes out with that of a call that is. If such
   // calls end before the flow has taken it, the next call sends it (Flush() if
   // none follows), and returns the error if the flow has failed.
+  //
+  // It has no deadline. If the remote reads nothing, the frame is kept until
+  // somebody aborts the flow; `max_waiting_bytes` limits how many.
   absl::Status Post(std::initializer_list<Buffer> frame) {
     return Post(absl::Span<const Buffer>(frame));
   }

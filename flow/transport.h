@@ -298,8 +298,11 @@ class Transport {
 //    of Read() sees all bytes. To save the copy, override ReadInto() as well.
 //  * Your Read() may return an end-of-file or an error that the transport
 //    underneath does not know of. Its inbound direction is then still open.
-//    Call its Abort() in Free(), to tell the remote why, or its RefuseRead() in
-//    Read().
+//    Call its RefuseRead() in Read(); or tell the remote why, by its Abort()
+//    with your error, in two places: in your Abort(), in place of the reason
+//    there, which is what a destruction calls; and in your Free(), for a
+//    Close(). An Abort() may come during a Read(), so keep the error under a
+//    lock.
 class ForwardingTransport : public Transport {
  public:
   // Precondition: `inner` is not null.

@@ -271,7 +271,9 @@ configure_bazel() {
     unused_module rules_foreign_cc
   } >"$etc/google_benchmark.bazelrc"
   # Not packaged by Debian; see tools/rules_fuzzing/README.md.
-  echo "common --override_module=rules_fuzzing=%workspace%/tools/rules_fuzzing" \
+  rm -rf "$partial/root/usr/src/flow/rules_fuzzing"
+  cp -r "$checkout/tools/rules_fuzzing" "$partial/root/usr/src/flow/"
+  echo "common --override_module=rules_fuzzing=/usr/src/flow/rules_fuzzing" \
     >"$etc/rules_fuzzing.bazelrc"
   # For a workspace without a MODULE.bazel.
   echo "common --config=workspace" >"$etc/workspace.bazelrc"
@@ -437,8 +439,9 @@ checkout=${self%/tools/*}
 [[ -n ${XDG_CACHE_HOME:-}${HOME:-} ]] ||
   fail "HOME is not set." "Set HOME (or XDG_CACHE_HOME): Bazel and its root live in the cache folder."
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/flow-bazel
-# The root depends on this recipe only; a new recipe makes a new root.
-key=$(sha256sum <"$self" | cut -c 1-12)
+# The root depends on this recipe and on what it copies; new ones make a new root.
+key=$(cat "$self" $(find "$checkout/tools/rules_fuzzing" -type f | LC_ALL=C sort) |
+  sha256sum | cut -c 1-12)
 root=$cache/root-$key
 partial=$cache/partial-$key
 

@@ -34,6 +34,12 @@ flow::testing::ConformanceOptions MeteredPipes() {
     return flow::testing::FlowPair{MeterFlow(std::move(pipe.left), &meter),
                                    MeterFlow(std::move(pipe.right), &meter)};
   };
+  // Fills up, so that writes block.
+  options.make_full = [] {
+    flow::Pipe pipe = flow::MakePipe(/*capacity=*/4096);
+    return flow::testing::FlowPair{MeterFlow(std::move(pipe.left), &meter),
+                                   MeterFlow(std::move(pipe.right), &meter)};
+  };
   return options;
 }
 

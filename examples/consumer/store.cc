@@ -64,12 +64,11 @@ bool Store::Delete(absl::string_view key) {
 void Store::Serve(std::unique_ptr<flow::Flow> client,
                   flow::ServerConnection& connection) {
   auto channel = flow::MakeChannel(std::move(client));
-  while (true) {
+  while (connection.AwaitRequest(*channel, /*idle=*/kPatience)) {
     channel->SetReadDeadline(absl::Now() + kPatience);
     channel->SetWriteDeadline(absl::Now() + kPatience);
-    if (!connection.AwaitRequest(*channel)) break;
     const absl::Status status = Answer(*channel);
-    if (absl::IsInvalidArgument(status) || absl::IsResourceExhausted(status)) {
+    if (absl::IsInvalidArgument(status)) {
       const std::string word = absl::StrCat("ERROR ", status.message(), "\n");
       flow::HangUp(*channel, word, absl::Now() + kPatience).IgnoreError();
       return;
@@ -83,6 +82,9 @@ void Store::Serve(std::unique_ptr<flow::Flow> client,
 
 absl::Status Store::Answer(flow::Channel& client) {
   absl::StatusOr<std::string> line = flow::NotAtEnd(client.ReadLine(kMaxLine));
+  if (absl::IsResourceExhausted(line.status())) {
+    return absl::InvalidArgumentError("the line is too long");
+  }
   if (!line.ok()) return line.status();
   absl::StatusOr<Request> request = ParseRequest(*line);
   if (!request.ok()) return request.status();

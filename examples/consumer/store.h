@@ -36,8 +36,8 @@ class Store {
              flow::ServerConnection& connection);
 
  private:
-  // Reads a request and answers it. kInvalidArgument and kResourceExhausted:
-  // the client does not keep to the protocol.
+  // Reads a request and answers it. kInvalidArgument: the client does not keep
+  // to the protocol, and may be told the message.
   absl::Status Answer(flow::Channel& client);
 
   mutable std::mutex mu_;  // guards values_

@@ -126,6 +126,16 @@ TEST(StoreTest, WhoDoesNotKeepToTheProtocolIsToldSo) {
               HoldsData("ERROR neither GET, SET nor DELETE\n"));
 }
 
+// What flow says in an error names addresses and states, which are not theirs.
+TEST(StoreTest, WhoSendsTooMuchIsToldSoInWordsOfTheProtocol) {
+  flow::testing::PipeListener listener;
+  const Serving serving(listener);
+  const auto client = listener.Dial();
+  EXPECT_THAT(client->Write(std::string(kMaxLine + 1, 'x')), IsOk());
+  EXPECT_THAT(flow::ReadAll(*client, /*limit=*/100),
+              HoldsData("ERROR the line is too long\n"));
+}
+
 // Whatever breaks at the client, a value is stored whole or not at all, and an
 // answer that was cut is no answer.
 TEST(StoreTest, AValueIsStoredWholeOrNotAtAll) {

@@ -22,8 +22,9 @@
 // script goes on. The code under test gets kInternal, then and from there on.
 // The test also fails if entries are left when the flow is destroyed.
 //
-// What is compared is what reaches a transport (transport.h). What Flow answers
-// by itself does not, and is not to be scripted:
+// What is compared is what reaches a transport (transport.h). Deadlines do:
+// each one that the code sets is an entry. What Flow answers by itself does
+// not, and is not to be scripted:
 //
 //  * empty writes, Read(0), and a second reader or writer at the same time;
 //  * operations on a direction that is over, and repeated calls of Shutdown(),
