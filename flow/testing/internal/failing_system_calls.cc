@@ -23,25 +23,21 @@
 #include <cstddef>
 #include <cstring>
 #include <map>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <thread>
 #include <utility>
 #include <vector>
 
-#include "absl/base/attributes.h"
-#include "absl/base/const_init.h"
-#include "absl/base/thread_annotations.h"
 #include "absl/functional/function_ref.h"
 #include "absl/log/absl_check.h"
 #include "absl/status/status.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
-#include "absl/synchronization/mutex.h"
 #include "absl/synchronization/notification.h"
 #include "absl/time/time.h"
-#include "flow/internal/mutex_lock.h"
 #include "flow/status.h"
 #include "flow/testing/internal/raw_sockets.h"
 #include "gtest/gtest.h"
@@ -54,7 +50,9 @@ using ::flow::testing::SystemCallFault;
 std::atomic<bool> counts{false};
 thread_local int own_calls = 0;
 
-ABSL_CONST_INIT absl::Mutex mu(absl::kConstInit);
+// Not one of Abseil's: the first thread that waits for such a mutex asks the
+// system for the number of processors, by calls that are counted here.
+std::mutex mu;  // guards TheState()
 
 struct State {
   std::map<std::string, size_t> calls;
@@ -62,7 +60,7 @@ struct State {
   bool fired = false;
 };
 
-State& TheState() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu) {
+State& TheState() {
   static auto* const state = new State;
   return *state;
 }
@@ -73,7 +71,7 @@ std::optional<int> Count(absl::string_view name) {
   const int error_before = errno;
   std::optional<int> error;
   {
-    flow::internal::MutexLock lock(mu);
+    const std::lock_guard<std::mutex> lock(mu);
     State& state = TheState();
     const size_t number = state.calls[std::string(name)]++;
     const std::optional<SystemCallFault>& fault = state.fault;
@@ -308,7 +306,7 @@ extern "C" int open(const char* path, int flags, ...) {
 namespace flow::testing {
 
 SystemCallScope::SystemCallScope(std::optional<SystemCallFault> fault) {
-  flow::internal::MutexLock lock(mu);
+  const std::lock_guard<std::mutex> lock(mu);
   ABSL_CHECK(!counts.load()) << "there is a scope already";
   TheState() = State{{}, std::move(fault), false};
   counts.store(true);
@@ -317,12 +315,12 @@ SystemCallScope::SystemCallScope(std::optional<SystemCallFault> fault) {
 SystemCallScope::~SystemCallScope() { counts.store(false); }
 
 std::map<std::string, size_t> SystemCallScope::calls() const {
-  flow::internal::MutexLock lock(mu);
+  const std::lock_guard<std::mutex> lock(mu);
   return TheState().calls;
 }
 
 bool SystemCallScope::fired() const {
-  flow::internal::MutexLock lock(mu);
+  const std::lock_guard<std::mutex> lock(mu);
   return TheState().fired;
 }
 
