@@ -45,7 +45,7 @@ has() {
   if tools/find_bazel.sh >/dev/null; then
     command -v "$1" >/dev/null
   else
-    tools/debian_root.sh with "$(package "$@")" command -v "$1" >/dev/null
+    tools/debian_root.sh with "$(package "$@")" "$1" --version >/dev/null
   fi
 }
 
