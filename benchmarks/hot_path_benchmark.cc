@@ -28,17 +28,16 @@
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
 #include "benchmark/benchmark.h"
+#include "benchmarks/measure.h"
 #include "flow/copy.h"
 #include "flow/cord_flow.h"
 #include "flow/flow.h"
 #include "flow/function_flow.h"
-#include "flow/testing/allocation_counter.h"
 #include "flow/testing/copied_bytes.h"
 
 namespace flow {
 namespace {
 
-using ::flow::testing::AllocationCounter;
 using ::flow::testing::CopiedBytes;
 
 constexpr size_t kPieces = 16;  // the length of a gathered list
@@ -46,19 +45,6 @@ constexpr size_t kPieces = 16;  // the length of a gathered list
 // Locks, malloc() and shared_ptr are cheaper in a process that has never had a
 // second thread. Few that move bytes are such.
 [[maybe_unused]] const bool kHadAThread = (std::thread([] {}).join(), true);
-
-// Measures `iteration`, and before that sets the counter `allocs`. To count
-// costs a few nanoseconds a block, so it is not measured.
-template <typename Iteration>
-void Measure(benchmark::State& state, Iteration iteration) {
-  constexpr int kCounted = 100;
-  {
-    AllocationCounter counter;
-    for (int i = 0; i < kCounted; ++i) iteration();
-    state.counters["allocs"] = static_cast<double>(counter.blocks()) / kCounted;
-  }
-  for (auto _ : state) iteration();
-}
 
 void SetCopied(benchmark::State& state, size_t bytes) {
   state.counters["copied"] = static_cast<double>(bytes);

@@ -13,7 +13,7 @@
 #include <thread>
 
 #include "benchmark/benchmark.h"
-#include "flow/testing/allocation_counter.h"
+#include "benchmarks/measure.h"
 
 namespace flow {
 
@@ -37,18 +37,10 @@ template <typename Transport>
 void BM_Alternate(benchmark::State& state) {
   const size_t size = static_cast<size_t>(state.range(0));
   Transport transport(size);
-  const auto iteration = [&] {
+  Measure(state, [&] {
     transport.Send(0);
     ReceiveMessage(transport, 1, size);
-  };
-  // To count costs a few nanoseconds a block, so it is not measured.
-  constexpr int kCounted = 100;
-  {
-    testing::AllocationCounter counter;
-    for (int i = 0; i < kCounted; ++i) iteration();
-    state.counters["allocs"] = static_cast<double>(counter.blocks()) / kCounted;
-  }
-  for (auto _ : state) iteration();
+  });
   SetCounters(state, size);
 }
 
