@@ -8,8 +8,8 @@
 // protocol against it, test it on flows in memory, run it on sockets. The full
 // contract is docs/semantics.md. To write a kind of flow, see transport.h.
 //
-// When not to use it: for messages (a flow keeps no boundaries), for random
-// access, and for thousands of mostly idle streams on one thread (calls block).
+// When not to use it: for messages (a flow keeps no boundaries) and for random
+// access.
 //
 // Thread safety: one thread may read while another one writes, and everything
 // else may be called by any thread at any time. A second reader (or writer) at
@@ -35,8 +35,10 @@
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "absl/types/span.h"
+#include "flow/engine.h"
 #include "flow/internal/flow_core.h"
 #include "flow/internal/holds_strings.h"
+#include "flow/operation.h"
 #include "flow/outgoing.h"
 #include "flow/transport.h"
 
@@ -138,6 +140,33 @@ class Flow {
   // Writes `*source`, and removes from it what was accepted. After
   // kDeadlineExceeded, `*source` is what remains to be written.
   absl::Status WriteFrom(absl::Cord* source);
+
+  // Flow::StartRead(), Flow::StartWrite(), Flow::StartClose()
+  //
+  // Like Read(), WriteFrom() and Close(), but they do not wait. They return
+  // true if the call is over: `*operation` has the outcome, and nobody is told.
+  // Otherwise they return false, and `operation->Done()` runs later, once, on
+  // the engine of the flow and inside no other call. It may have run, and have
+  // destroyed the flow, before this returns.
+  //
+  // Until then the call is under way: it has its turn, its deadline, and all
+  // that docs/semantics.md says of a call that waits. To give it up, move its
+  // deadline into the past (nothing is lost), or Abort(). docs/started.md has
+  // the rules. Outcomes besides those of the call that waits:
+  //
+  //  * kFailedPrecondition: the flow has no engine.
+  //  * kUnimplemented: its transport can only block, as that of a function.
+  using ReadOperation = flow::ReadOperation;
+  using WriteOperation = flow::WriteOperation;
+  using CloseOperation = flow::CloseOperation;
+  bool StartRead(ReadOperation* operation, size_t max_bytes = kNoLimit);
+  bool StartWrite(WriteOperation* operation);
+  bool StartClose(CloseOperation* operation,
+                  absl::Time deadline = absl::InfiniteFuture());
+
+  // Names the engine for all that this flow starts. It must outlive the flow.
+  // Precondition: no call is under way, and no engine was named.
+  void SetEngine(Engine* engine);
 
   // Flow::Shutdown()
   //

@@ -72,6 +72,7 @@ class SharedState {
     bool has_looked = false;
     while (ABSL_PREDICT_FALSE(!result.has_value())) {
       // A write that waits may have handed over a part.
+      WakeStarted(&wakes);
       Wake(std::exchange(wakes, 0));
       const absl::Duration left = waiting(call).deadline.left();
       if (left <= absl::ZeroDuration()) {
@@ -93,6 +94,7 @@ class SharedState {
         result = step(state_, &discarded, &wakes);
       }
     }
+    WakeStarted(&wakes);
     internal::Unlock(mu_);
     Wake(wakes);
     return *std::move(result);
@@ -105,7 +107,29 @@ class SharedState {
     PipeState::Wakes wakes = 0;
     const auto wake = absl::MakeCleanup([&] { Wake(wakes); });
     internal::MutexLock lock(mu_);
+    const auto wake_started = absl::MakeCleanup([&] {
+      mu_.AssertHeld();
+      WakeStarted(&wakes);
+    });
     return step(state_, &discarded, &wakes);
+  }
+
+  // The same for a started call: takes the step once. If it has to wait, and
+  // `retry` is not null, that is told when it is worth another try.
+  template <typename Step>
+  std::optional<absl::Status> Try(PipeState::Wakes call, Retry* retry,
+                                  Step step) {
+    absl::Cord discarded;
+    PipeState::Wakes wakes = 0;
+    const auto wake = absl::MakeCleanup([&] { Wake(wakes); });
+    internal::MutexLock lock(mu_);
+    std::optional<absl::Status> result = step(state_, &discarded, &wakes);
+    if (!result.has_value() && retry == nullptr) state_.Stop(call);
+    const bool waits = !result.has_value() && retry != nullptr;
+    waiting(call).started = waits ? retry : nullptr;
+    any_started_ = any_started_ || waits;
+    WakeStarted(&wakes);
+    return result;
   }
 
  private:
@@ -114,12 +138,25 @@ class SharedState {
   struct alignas(ABSL_CACHELINE_SIZE) Waiting {
     absl::CondVar woken;
     internal::MonotonicDeadline deadline;  // guarded by `mu_`
+    Retry* started = nullptr;              // guarded by `mu_`
     internal::BriefWait brief;
   };
 
   // That of the lowest bit of `calls`.
   Waiting& waiting(PipeState::Wakes calls) {
     return waiting_[static_cast<size_t>(absl::countr_zero(calls))];
+  }
+
+  // Wakes those of `*calls` that were started, and removes them. With the lock,
+  // because otherwise they could be over, and gone.
+  void WakeStarted(PipeState::Wakes* calls) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
+    if (ABSL_PREDICT_TRUE(!any_started_)) return;
+    for (PipeState::Wakes left = *calls; left != 0; left &= left - 1) {
+      Retry* const started = std::exchange(waiting(left).started, nullptr);
+      if (started == nullptr) continue;
+      started->Now();
+      *calls &= ~(left & -left);
+    }
   }
 
   void Wake(PipeState::Wakes calls) {
@@ -133,7 +170,8 @@ class SharedState {
   const size_t capacity_;
   absl::Mutex mu_;
   PipeState state_ ABSL_GUARDED_BY(mu_);
-  std::array<Waiting, 8> waiting_;  // by bit
+  bool any_started_ ABSL_GUARDED_BY(mu_) = false;  // since the beginning
+  std::array<Waiting, 8> waiting_;                 // by bit
 };
 
 class PipeTransport final : public Transport {
@@ -254,6 +292,49 @@ class PipeTransport final : public Transport {
     shared_->SetDeadline(PipeState::Writer(side_), deadline);
   }
 
+  bool CanStart() const override { return true; }
+
+  std::optional<absl::StatusOr<absl::Cord>> TryRead(size_t max_bytes,
+                                                    Retry* retry) override {
+    bool is_a_part = false;
+    absl::Cord data;
+    std::optional<absl::Status> status = shared_->Try(
+        PipeState::Reader(side_), retry,
+        [&](PipeState& state, absl::Cord* discarded, PipeState::Wakes* wakes) {
+          auto outcome = state.Read(side_, max_bytes, &data, discarded, wakes);
+          is_a_part = state.read_a_part(side_);
+          return outcome;
+        });
+    if (!status.has_value()) return std::nullopt;
+    if (!status->ok()) return *std::move(status);
+    return is_a_part ? internal::Compact(std::move(data)) : std::move(data);
+  }
+
+  std::optional<absl::Status> TryWrite(absl::Cord* rest,
+                                       Retry* retry) override {
+    // Reads accept from it until the write is over.
+    if (!offer_.has_value()) {
+      offer_.emplace([rest] { return *rest; }, /*copied=*/false);
+    }
+    std::optional<absl::Status> status = shared_->Try(
+        PipeState::Writer(side_), retry,
+        [&](PipeState& state, absl::Cord*, PipeState::Wakes* wakes) {
+          return state.Write(side_, &*offer_, wakes);
+        });
+    if (!status.has_value() && retry != nullptr) return status;
+    // Only now is nobody else at the offer.
+    rest->RemovePrefix(offer_->accepted);
+    offer_.reset();
+    return status;
+  }
+
+  std::optional<absl::Status> TryAwaitRemoteEnd(Retry* retry) override {
+    return shared_->Try(PipeState::Closer(side_), retry,
+                        [&](PipeState& state, absl::Cord*, PipeState::Wakes*) {
+                          return state.AwaitEnd(side_);
+                        });
+  }
+
   int64_t BytesInTransit() const override {
     return shared_->Do(
         [&](const PipeState& state, absl::Cord*, PipeState::Wakes*) {
@@ -330,8 +411,9 @@ class PipeTransport final : public Transport {
 
   const std::shared_ptr<SharedState> shared_;
   const PipeState::Side side_;
-  internal::SpareBlock spare_;       // of the write under way
-  std::atomic<bool> saw_all_{true};  // no Read() was lost
+  internal::SpareBlock spare_;             // of the write under way
+  std::optional<PipeState::Offer> offer_;  // of a write that was started
+  std::atomic<bool> saw_all_{true};        // no Read() was lost
 };
 
 }  // namespace

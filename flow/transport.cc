@@ -55,6 +55,26 @@ absl::StatusOr<PeerCredentials> Transport::Peer() const {
   return absl::UnimplementedError("only a Unix socket tells who its peer is");
 }
 
+namespace {
+
+absl::Status CannotStart() {
+  return absl::UnimplementedError("this transport cannot start a call");
+}
+
+}  // namespace
+
+std::optional<absl::StatusOr<absl::Cord>> Transport::TryRead(size_t, Retry*) {
+  return CannotStart();
+}
+
+std::optional<absl::Status> Transport::TryWrite(absl::Cord*, Retry*) {
+  return CannotStart();
+}
+
+std::optional<absl::Status> Transport::TryAwaitRemoteEnd(Retry*) {
+  return CannotStart();
+}
+
 ForwardingTransport::ForwardingTransport(std::unique_ptr<Transport> inner)
     : inner_(std::move(inner)) {
   ABSL_CHECK(inner_ != nullptr) << "a transport on top of none";

@@ -68,6 +68,32 @@ struct PeerCredentials {
   int64_t group_id;
 };
 
+// Retry
+//
+// By this a started call (Flow::StartRead() and its kin; docs/started.md) hears
+// when a transport is worth another try. A transport that could not finish a
+// call says one of these. To be told too often does no harm.
+//
+// Thread safety: any thread may call Now(). The rest is for the transport,
+// inside the call that it is passed to.
+class Retry {
+ public:
+  // At once. A transport keeps the address of the Retry, and calls this when
+  // there is something to do. It may do so until Free(), whether or not the
+  // call is over, and may hold locks, but not one that an Engine takes.
+  virtual void Now() = 0;
+
+  // When poll(2) of `fd` would report one of `events`. See Engine::Watch() in
+  // engine.h. `fd` stays open until Free().
+  virtual void WhenReady(int fd, short events) = 0;
+
+  // After `patience`. Also beside WhenReady(): whichever comes first.
+  virtual void After(absl::Duration patience) = 0;
+
+ protected:
+  ~Retry() = default;
+};
+
 // Transport
 //
 // Moves bytes for the Flow that owns it. The Flow keeps the contract, and
@@ -256,6 +282,27 @@ class Transport {
   // nor delays bytes, can return that of inner(). ForwardingTransport does not,
   // because it cannot know. Default: returns null, as only descriptors have it.
   virtual internal::KernelEnd* kernel_end() { return nullptr; }
+
+  // --- Started calls (docs/started.md)
+  //
+  // A transport that can start implements the three functions below. They are
+  // like Read(), Write() and AwaitRemoteEnd(), but return nullopt where those
+  // would wait, and first say to `*retry` when they are worth another try. The
+  // Flow watches the deadline. Once it has passed, it tries a last time, with
+  // null for `retry`: what can be done now is done, and otherwise the transport
+  // forgets the call. After RefuseRead(), Abort() and a new deadline the Flow
+  // tries again by itself. It counts a call as under way from its first try to
+  // its last.
+
+  // Whether the functions below do anything. EndWrite() then never waits.
+  // Default: returns false, and the Flow starts nothing.
+  virtual bool CanStart() const { return false; }
+
+  virtual std::optional<absl::StatusOr<absl::Cord>> TryRead(size_t max_bytes,
+                                                            Retry* retry);
+  // Removes from the front of `*rest` what it accepts. Ok: `*rest` is empty.
+  virtual std::optional<absl::Status> TryWrite(absl::Cord* rest, Retry* retry);
+  virtual std::optional<absl::Status> TryAwaitRemoteEnd(Retry* retry);
 
   // Transport::BytesInTransit()
   //

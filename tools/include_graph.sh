@@ -19,9 +19,9 @@ cd "$(dirname "$(realpath "${BASH_SOURCE[0]}")")/.."
 # folders that are on them.
 readonly kFloors='
 values:          status socket_address ip_network socket_options inherited_descriptors canceller cstruct signal_watch
-below flow:      outgoing transport
+below flow:      outgoing transport engine operation
 flow:            flow
-implementations: function_flow pipe fd_flow file socket
+implementations: function_flow pipe fd_flow file socket epoll_engine
 adapters:        buffer_list string_flow cord_flow cstruct_flow copy proxy forwarding_flow channel iostream borrow limit concat prepend join framing frame_writer tee rate_limit trace hang_up server server_connection
 async:           flow/async
 programs:        flowcat examples

@@ -33,6 +33,11 @@ class FlowAccess {
     return std::unique_ptr<Flow>(new Flow(std::move(parts)));
   }
 
+  // Makes Read(), ReadInto(), writes and Close() of `flow` start, and wait for
+  // what they started. For tests of started calls. Precondition: it has an
+  // engine, which has a thread of its own.
+  static void BlockByStarting(Flow& flow) { flow.core_.BlockByStarting(); }
+
   // Writes all of `data`, or calls its Accept(), as a transport does.
   static absl::Status Write(Flow& flow, Outgoing& data) {
     return flow.WriteAll(std::move(data));  // which stays what it is

@@ -11,6 +11,7 @@
 
 #include "absl/algorithm/container.h"
 #include "absl/base/optimization.h"
+#include "absl/cleanup/cleanup.h"
 #include "absl/functional/function_ref.h"
 #include "absl/log/absl_check.h"
 #include "absl/status/status.h"
@@ -18,11 +19,13 @@
 #include "absl/strings/string_view.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
+#include "flow/engine.h"
 #include "flow/internal/flow_state.h"
 #include "flow/internal/fork_generation.h"
 #include "flow/internal/monotonic_deadline.h"
 #include "flow/internal/mutex_lock.h"
 #include "flow/internal/patience.h"
+#include "flow/internal/started_calls.h"
 #include "flow/status.h"
 #include "flow/transport.h"
 
@@ -100,6 +103,7 @@ FlowCore::~FlowCore() {
 FlowCore::Task FlowCore::TakeTask(bool closer) {
   Task task{state_.TakeDue(closer), close_limit_};
   if (task.due.hook != Hook::kNone) inside_.push_back(ThisThread());
+  if (!closer) WakeClosers();
   return task;
 }
 
@@ -137,6 +141,7 @@ absl::Status FlowCore::Perform(const Task& task) {
       break;
     case Hook::kRefuseRead:
       transport_->RefuseRead();
+      if (started_ != nullptr) started_->TryAgain();
       break;
     case Hook::kEndWrite:
       if (limit.is_patient()) return Patiently(limit.idle_timeout, end_write);
@@ -148,8 +153,10 @@ absl::Status FlowCore::Perform(const Task& task) {
       return await_remote(limit.deadline.ToTime());
     case Hook::kAbort:
       transport_->Abort(task.due.status);
+      if (started_ != nullptr) started_->TryAgain();
       break;
     case Hook::kFree:
+      if (started_ != nullptr) started_->Forget();
       return transport_->Free();
   }
   return absl::OkStatus();
@@ -237,6 +244,9 @@ void FlowCore::TellDeadline(bool reads, std::optional<absl::Time> deadline) {
 }
 
 void FlowCore::Tell(bool reads, absl::Time deadline) {
+  const auto try_again = absl::MakeCleanup([&] {
+    if (started_ != nullptr) started_->TryAgain();
+  });
   if (!reads) return transport_->SetWriteDeadline(deadline);
   // A thread that begins or ends to hold may come in between. Then this is not
   // the last word.
@@ -323,9 +333,15 @@ bool FlowCore::IsInside() const {
 // --- Closing
 
 absl::Status FlowCore::Close(CloseLimit limit) {
+  bool is_first = false;
+  if (const auto result = EnterClose(limit, &is_first)) return *result;
+  return is_first ? RunClose(limit) : JoinClose(limit);
+}
+
+std::optional<absl::Status> FlowCore::EnterClose(const CloseLimit& limit,
+                                                 bool* is_first) {
   Task task;
   std::optional<absl::Status> result;
-  bool is_first = false;
   {
     MutexLock lock(mu_);
     if (state_.closed().has_value()) return *state_.closed();
@@ -335,8 +351,8 @@ absl::Status FlowCore::Close(CloseLimit limit) {
           ": Close() from inside one of the flow's own functions")));
     } else {
       ++closers_;
-      is_first = !state_.closing();
-      if (is_first) {
+      *is_first = !state_.closing();
+      if (*is_first) {
         close_limit_ = limit;
         state_.BeginClose(limit.is_patient(),
                           !state_.freed() && transport_->EndsEarly());
@@ -345,8 +361,7 @@ absl::Status FlowCore::Close(CloseLimit limit) {
     task = TakeTask();
   }
   Run(std::move(task));
-  if (result.has_value()) return *result;
-  return is_first ? RunClose(limit) : JoinClose(limit);
+  return result;
 }
 
 absl::Status FlowCore::RunClose(const CloseLimit& limit) {
@@ -394,6 +409,55 @@ absl::Status FlowCore::JoinClose(const CloseLimit& limit) {
   mu_.Await(absl::Condition(&closed));
   --closers_;
   return *state_.closed();
+}
+
+void FlowCore::WakeClosers() {
+  if (started_ == nullptr || !started_->is_closing()) return;
+  started_->TryToClose(state_.closed().has_value(),
+                       state_.close_phase() == ClosePhase::kNothing);
+}
+
+std::optional<absl::Status> FlowCore::StepClose(
+    Closing& closing, Retry* retry, absl::FunctionRef<bool()> unwatch) {
+  while (true) {
+    Task task;
+    if (closing.awaits_remote.has_value()) {
+      std::optional<absl::Status>& end = closing.remote_end;
+      if (!end.has_value()) end = transport_->TryAwaitRemoteEnd(retry);
+      if (!end.has_value()) {
+        if (retry != nullptr) return std::nullopt;
+        end = absl::DeadlineExceededError("the remote has not ended");
+      }
+      // Afterwards somebody may free.
+      if (!unwatch()) return std::nullopt;
+      MutexLock lock(mu_);
+      Finish(*std::exchange(closing.awaits_remote, std::nullopt),
+             *std::exchange(end, std::nullopt));
+      task = TakeTask();
+    } else {
+      MutexLock lock(mu_);
+      if (retry == nullptr) GiveUpClose(CloseWaitsFor());
+      task = TakeTask(closing.is_first);
+      if (task.due.hook == Hook::kAwaitRemoteEnd) {
+        inside_.erase(absl::c_find(inside_, ThisThread()));
+        closing.awaits_remote = std::move(task);
+        continue;
+      }
+      if (task.due.hook == Hook::kNone) {
+        // Only the clean-up may still be under way, and that ends soon.
+        if (state_.closed().has_value()) --closers_;
+        return state_.closed();
+      }
+    }
+    Run(std::move(task));
+  }
+}
+
+void FlowCore::SetEngine(Engine& engine) {
+  MutexLock lock(mu_);
+  CheckIdle("bound to an engine");
+  ABSL_CHECK(started_ == nullptr) << Describe() << ": bound to a second engine";
+  started_ = std::make_unique<StartedCalls>(*this, engine);
 }
 
 absl::Status FlowCore::CloseAfterRead(MonotonicDeadline until) {

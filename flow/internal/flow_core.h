@@ -28,6 +28,7 @@
 #include "absl/strings/string_view.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
+#include "flow/engine.h"
 #include "flow/internal/flow_state.h"
 #include "flow/internal/fork_generation.h"
 #include "flow/internal/monotonic_deadline.h"
@@ -35,7 +36,8 @@
 
 namespace flow::internal {
 
-class FlowAccess;  // internal/flow_access.h
+class FlowAccess;    // internal/flow_access.h
+class StartedCalls;  // internal/started_calls.h
 
 // CloseLimit
 //
@@ -135,6 +137,37 @@ class FlowCore {
   // Closes, or joins a thread that already closes. The limit of the first one
   // applies to the functions of the transport.
   absl::Status Close(CloseLimit limit) ABSL_LOCKS_EXCLUDED(mu_);
+
+  // --- Started calls
+
+  // Lets calls start, on `engine`. Precondition: no call is under way, and
+  // nothing was started.
+  void SetEngine(Engine& engine) ABSL_LOCKS_EXCLUDED(mu_);
+  // Null: they cannot start.
+  StartedCalls* started() const { return started_.get(); }
+
+  // Makes calls that block start, and wait for that. For tests of started
+  // calls.
+  void BlockByStarting() { blocks_by_starting_ = true; }
+  bool blocks_by_starting() const { return blocks_by_starting_; }
+
+  // A Close() without a thread.
+  struct Closing {
+    bool is_first = false;
+    // Waits for the remote, in which no thread is.
+    std::optional<Task> awaits_remote = std::nullopt;
+    std::optional<absl::Status> remote_end = std::nullopt;
+  };
+  // Begins what Close() does. Returns its result if that is known.
+  std::optional<absl::Status> EnterClose(const CloseLimit& limit,
+                                         bool* is_first)
+      ABSL_LOCKS_EXCLUDED(mu_);
+  // Goes on closing, and returns the result once it is known. Null for `retry`:
+  // the deadline has passed. `unwatch` says whether no engine watches for this
+  // call; if one does, that ends soon.
+  std::optional<absl::Status> StepClose(Closing& closing, Retry* retry,
+                                        absl::FunctionRef<bool()> unwatch)
+      ABSL_LOCKS_EXCLUDED(mu_);
   absl::Status CloseAfterRead(MonotonicDeadline until) ABSL_LOCKS_EXCLUDED(mu_);
 
   // Waits until the transport says that a write could not succeed, and returns
@@ -170,6 +203,8 @@ class FlowCore {
   void Finish(const Task& task, const absl::Status& status)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
+  // Tells started closes that they can go on, if they can.
+  void WakeClosers() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   absl::Status RunClose(const CloseLimit& limit) ABSL_LOCKS_EXCLUDED(mu_);
   absl::Status JoinClose(const CloseLimit& limit) ABSL_LOCKS_EXCLUDED(mu_);
   bool AwaitWithin(const CloseLimit& limit, const absl::Condition& condition)
@@ -180,6 +215,8 @@ class FlowCore {
 
   FlowState state_;
   std::unique_ptr<Transport> transport_;
+  std::unique_ptr<StartedCalls> started_;
+  bool blocks_by_starting_ = false;
   const uint32_t fork_generation_;
 
   // Everything that is rare happens under this lock. A call that neither waits

@@ -64,6 +64,22 @@ class alignas(ABSL_CACHELINE_SIZE) Gate {
     return true;
   }
 
+  // Visit
+  //
+  // A thread that does a part of a call that no thread stays in.
+  class Visit {
+   public:
+    Visit(Gate& gate, const void* caller) : gate_(gate) {
+      gate_.caller_.store(caller, std::memory_order_relaxed);
+    }
+    Visit(const Visit&) = delete;
+    Visit& operator=(const Visit&) = delete;
+    ~Visit() { gate_.caller_.store(nullptr, std::memory_order_relaxed); }
+
+   private:
+    Gate& gate_;
+  };
+
   // Returns whether nothing has happened to the direction since Take().
   bool undisturbed() const {
     return word_.load(std::memory_order_relaxed) == kBusy;

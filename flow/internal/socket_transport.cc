@@ -77,6 +77,10 @@ constexpr size_t kDiscardedAtOnce = size_t{1} << 20;
 // descriptors meanwhile.
 constexpr absl::Duration kFillPatience = absl::Milliseconds(100);
 
+// How many pieces of a Cord a started write sends at once. A list for all that
+// the kernel takes would be 16 KiB of a stack.
+constexpr size_t kStartedPieces = 64;
+
 // What a call of splice(2) returns that this socket cannot serve. Not -1, which
 // may tell of an error of the connection.
 constexpr ssize_t kCannotSplice = -2;
@@ -134,6 +138,82 @@ class SocketTransport final : public GatheringTransport, public KernelEnd {
       fill_buffer_.Drop();  // of a Read() before
       if (absl::Status late = AwaitData(); !late.ok()) return late;
     }
+  }
+
+  // --- Started calls
+
+  bool CanStart() const override { return true; }
+
+  std::optional<absl::StatusOr<absl::Cord>> TryRead(size_t max_bytes,
+                                                    Retry* retry) override {
+    // The last one has read all that there was. What has come since has an
+    // edge, and an end is reported as long as it holds.
+    if (std::exchange(drained_, false) && retry != nullptr &&
+        !reader_.stopped()) {
+      retry->WhenReady(fd_, POLLIN | POLLRDHUP);
+      return std::nullopt;
+    }
+    const std::optional<absl::Span<char>> space = fill_buffer_.Space(max_bytes);
+    if (!space.has_value()) return FillBuffer::NoMemory();
+    const absl::StatusOr<ssize_t> n = ReadNow(*space);
+    if (n.ok() && *n > 0) {
+      drained_ = static_cast<size_t>(*n) < space->size();
+      return fill_buffer_.Take(static_cast<size_t>(*n));
+    }
+    fill_buffer_.Drop();
+    if (!n.ok()) return n.status();
+    if (*n == 0) return absl::Cord();
+    if (retry != nullptr) retry->WhenReady(fd_, POLLIN | POLLRDHUP);
+    return std::nullopt;
+  }
+
+  std::optional<absl::Status> TryWrite(absl::Cord* rest,
+                                       Retry* retry) override {
+    while (!rest->empty()) {
+      if (writer_.stopped()) return absl::AbortedError("aborted");
+      struct iovec list[kStartedPieces];
+      size_t pieces = 0;
+      for (absl::string_view piece : rest->Chunks()) {
+        list[pieces].iov_base = const_cast<char*>(piece.data());
+        list[pieces].iov_len = piece.size();
+        if (++pieces == kStartedPieces) break;
+      }
+      struct msghdr message = {};
+      message.msg_iov = list;
+      message.msg_iovlen = pieces;
+      const absl::StatusOr<ssize_t> n = SendNow("sendmsg", [&] {
+        return ::sendmsg(fd_, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+      });
+      if (!n.ok()) return n.status();
+      if (*n < 0) {
+        if (retry != nullptr) {
+          retry->WhenReady(fd_, POLLOUT);
+          if (!is_tcp_) retry->After(kWriterLooksAgain);
+        }
+        return std::nullopt;
+      }
+      rest->RemovePrefix(static_cast<size_t>(*n));
+    }
+    return absl::OkStatus();
+  }
+
+  std::optional<absl::Status> TryAwaitRemoteEnd(Retry* retry) override {
+    if (!reader_.stopped()) {
+      if (HasEvent(POLLRDHUP)) {
+        inbound_is_over_.store(true);
+        return absl::OkStatus();
+      }
+      if (retry != nullptr) retry->WhenReady(fd_, POLLRDHUP);
+      return std::nullopt;
+    }
+    if (!is_tcp_ || aborted_.load()) return absl::OkStatus();
+    if (IsEndOfRefused()) return absl::OkStatus();
+    if (retry != nullptr) {
+      if (grace_.has_value()) retry->WhenReady(fd_, POLLIN | POLLRDHUP);
+      // It may have stopped before it had discarded all.
+      retry->After(grace_.has_value() ? kRefusalGrace : kCloserLooksAgain);
+    }
+    return std::nullopt;
   }
 
   absl::Status EndWrite(const absl::Status& outcome, absl::Time) override {
@@ -414,19 +494,8 @@ class SocketTransport final : public GatheringTransport, public KernelEnd {
   absl::StatusOr<ssize_t> SendBy(absl::string_view tried,
                                  absl::FunctionRef<ssize_t()> call) {
     while (!writer_.stopped()) {
-      bool refused = false;
-      {
-        MutexLock lock(error_mu_);
-        const ssize_t n = call();
-        if (n > 0 || n == kCannotSplice) return n;
-        const int error = errno;
-        if (n < 0 && error == EINTR) continue;
-        if (n < 0 && error != EPIPE && !WouldBlock(error)) {
-          return KeepError(error, tried);
-        }
-        refused = n < 0 && error == EPIPE;
-      }
-      if (refused) return TakesNoMore();
+      const absl::StatusOr<ssize_t> n = SendNow(tried, call);
+      if (!n.ok() || *n != -1) return n;
       const auto waited = writer_.Wait(
           fd_, POLLOUT, is_tcp_ ? absl::InfiniteDuration() : kWriterLooksAgain);
       if (!waited.ok()) return waited.status();
@@ -436,6 +505,23 @@ class SocketTransport final : public GatheringTransport, public KernelEnd {
       }
     }
     return absl::AbortedError("aborted");
+  }
+
+  // The same without waiting: -1 means that there is no room.
+  absl::StatusOr<ssize_t> SendNow(absl::string_view tried,
+                                  absl::FunctionRef<ssize_t()> call) {
+    while (true) {
+      {
+        MutexLock lock(error_mu_);
+        const ssize_t n = call();
+        if (n > 0 || n == kCannotSplice) return n;
+        const int error = errno;
+        if (n == 0 || WouldBlock(error)) return -1;
+        if (error == EINTR) continue;
+        if (error != EPIPE) return KeepError(error, tried);
+      }
+      return TakesNoMore();
+    }
   }
 
   // splice(2) sends several times. If a later one is told of a reset, it
@@ -489,9 +575,7 @@ class SocketTransport final : public GatheringTransport, public KernelEnd {
   absl::Status AwaitEndOfRefused(MonotonicDeadline until) {
     lingerer_.SetDeadline(until);
     while (true) {
-      if (!grace_.has_value() && Unacknowledged() == 0) {
-        grace_ = MonotonicDeadline::In(kRefusalGrace);
-      }
+      BeginGrace();
       // POLLRDHUP is the peer's end. An end behind data for which there is no
       // room has not come yet, and nobody else makes room by reading.
       const auto waited = lingerer_.Wait(
@@ -510,6 +594,26 @@ class SocketTransport final : public GatheringTransport, public KernelEnd {
       // A peer that never stops sending is always ready.
       if (until.has_passed()) return NotEnded();
     }
+  }
+
+  void BeginGrace() {
+    if (!grace_.has_value() && Unacknowledged() == 0) {
+      grace_ = MonotonicDeadline::In(kRefusalGrace);
+    }
+  }
+
+  // The same without waiting: returns whether nothing is waited for any more.
+  bool IsEndOfRefused() {
+    BeginGrace();
+    if (!HasEvent(POLLIN | POLLRDHUP)) return false;
+    return Discard(grace_.has_value() ? kNotQueued : kDiscardedAtOnce) ||
+           (grace_.has_value() && grace_->has_passed());
+  }
+
+  // Returns whether poll(2) reports one of `events`, or an error or hang-up.
+  bool HasEvent(short events) const {
+    struct pollfd polled = {fd_, events, 0};
+    return ::poll(&polled, 1, 0) > 0;
   }
 
   static absl::Status NotEnded() {
@@ -605,6 +709,7 @@ class SocketTransport final : public GatheringTransport, public KernelEnd {
   const std::string remote_address_;
 
   FillBuffer fill_buffer_;
+  bool drained_ = false;  // by the last read, if that was started
   FdWaiter reader_;
   FdWaiter writer_;
   FdWaiter watcher_;  // for a refusal

@@ -1,0 +1,76 @@
+// Copyright 2026 The flow authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// File: started_echo.h
+//
+// Answers each connection with what it sends, without a thread for each
+// (docs/started.md).
+
+#ifndef EXAMPLES_STARTED_ECHO_H_
+#define EXAMPLES_STARTED_ECHO_H_
+
+#include <memory>
+#include <utility>
+
+#include "absl/time/clock.h"
+#include "absl/time/time.h"
+#include "flow/engine.h"
+#include "flow/flow.h"
+
+namespace examples {
+
+// Echo
+//
+// Serves one connection, then destroys itself.
+class Echo {
+ public:
+  // `engine` must outlive the connection.
+  static void Serve(std::unique_ptr<flow::Flow> flow, flow::Engine* engine) {
+    flow->SetEngine(engine);
+    Echo* const echo = new Echo(std::move(flow));
+    if (echo->flow_->StartRead(&echo->read_)) echo->OnRead();
+  }
+
+ private:
+  // Each calls a function of the Echo when it is over.
+  template <typename Operation, void (Echo::*kNext)()>
+  struct Step final : Operation {
+    explicit Step(Echo* echo) : echo(echo) {}
+    void Done() override { (echo->*kNext)(); }
+    Echo* const echo;
+  };
+
+  explicit Echo(std::unique_ptr<flow::Flow> flow) : flow_(std::move(flow)) {}
+
+  // A loop, because what is there is read and written without waiting.
+  void OnRead() {
+    do {
+      if (!read_.result.ok() || read_.result->empty()) return End();
+      write_.rest = *std::move(read_.result);
+      if (!flow_->StartWrite(&write_)) return;
+      if (!write_.status.ok()) return End();
+    } while (flow_->StartRead(&read_));
+  }
+
+  void OnWritten() {
+    if (!write_.status.ok()) return End();
+    if (flow_->StartRead(&read_)) OnRead();
+  }
+
+  // After an error, Close() returns it and waits for nothing more than it must.
+  void End() {
+    const absl::Time deadline = absl::Now() + absl::Seconds(10);
+    if (flow_->StartClose(&close_, deadline)) OnClosed();
+  }
+
+  void OnClosed() { delete this; }
+
+  const std::unique_ptr<flow::Flow> flow_;
+  Step<flow::Flow::ReadOperation, &Echo::OnRead> read_{this};
+  Step<flow::Flow::WriteOperation, &Echo::OnWritten> write_{this};
+  Step<flow::Flow::CloseOperation, &Echo::OnClosed> close_{this};
+};
+
+}  // namespace examples
+
+#endif  // EXAMPLES_STARTED_ECHO_H_

@@ -1,0 +1,188 @@
+// Copyright 2026 The flow authors
+// SPDX-License-Identifier: Apache-2.0
+
+#include "flow/internal/started_calls.h"
+
+#include <cstddef>
+#include <memory>
+#include <optional>
+#include <utility>
+
+#include "absl/algorithm/container.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/cord.h"
+#include "absl/strings/str_cat.h"
+#include "flow/engine.h"
+#include "flow/internal/call_end.h"
+#include "flow/internal/flow_core.h"
+#include "flow/internal/monotonic_deadline.h"
+#include "flow/internal/mutex_lock.h"
+#include "flow/operation.h"
+
+namespace flow::internal {
+
+StartedCalls::StartedCalls(FlowCore& core, Engine& engine)
+    : core_(core),
+      engine_(engine),
+      reader_(core, engine),
+      writer_(core, engine) {}
+
+void StartedCalls::TryAgain() {
+  reader_.Now();
+  writer_.Now();
+  MutexLock lock(core_.mu());
+  for (const std::unique_ptr<Closer>& closer : closers_) closer->Now();
+}
+
+void StartedCalls::TryToClose(bool is_known, bool is_for_first) {
+  for (const std::unique_ptr<Closer>& closer : closers_) {
+    if (is_known || (is_for_first && closer->closing_.is_first)) closer->Now();
+  }
+}
+
+void StartedCalls::Forget() {
+  reader_.Forget();
+  writer_.Forget();
+  MutexLock lock(core_.mu());
+  // Here a Close() runs that has nothing to watch any more.
+  for (const std::unique_ptr<Closer>& closer : closers_) closer->Forget();
+  if (closer_fd_ >= 0) engine_.Forget(std::exchange(closer_fd_, -1));
+}
+
+// --- Reading
+
+bool StartedCalls::Read(ReadOperation& operation, size_t max_bytes) {
+  FlowCore& core = reader_.core_;
+  if (max_bytes == 0) {
+    operation.result = ReadOfNothing(core);
+    return true;
+  }
+  if (!core.read_gate().Take(ThisThread())) {
+    operation.result = ReadOfCordRefused(core);
+    return true;
+  }
+  reader_.operation_ = &operation;
+  reader_.max_bytes_ = max_bytes;
+  return reader_.Start();
+}
+
+bool StartedCalls::Reader::Try(bool is_late) {
+  Gate::Visit inside(core_.read_gate(), ThisThread());
+  std::optional<absl::StatusOr<absl::Cord>> data =
+      core_.transport().TryRead(max_bytes_, is_late ? nullptr : this);
+  if (data.has_value()) {
+    operation_->result = *std::move(data);
+  } else if (is_late) {
+    operation_->result =
+        absl::DeadlineExceededError("no data before the deadline");
+  } else {
+    return false;
+  }
+  return true;
+}
+
+MonotonicDeadline StartedCalls::Reader::Deadline() {
+  return core_.deadline(/*reads=*/true).value_or(MonotonicDeadline());
+}
+
+Operation* StartedCalls::Reader::End() {
+  // Once the gate is given back, this can be used again, or be gone.
+  ReadOperation* const operation = operation_;
+  absl::StatusOr<absl::Cord>& data = operation->result;
+  if (!data.ok() || !EndRead(core_, data->size(), max_bytes_)) {
+    FinishReadOfCord(core_, data, max_bytes_, /*passes=*/false);
+  }
+  return operation;
+}
+
+// --- Writing
+
+bool StartedCalls::Write(WriteOperation& operation) {
+  FlowCore& core = writer_.core_;
+  const size_t size = operation.rest.size();
+  if (size - 1 >= kMaxWrite) {
+    operation.status = OddWrite(core, size);
+    return true;
+  }
+  if (!core.write_gate().Take(ThisThread())) {
+    operation.status = WriteRefused(core);
+    return true;
+  }
+  writer_.operation_ = &operation;
+  writer_.size_ = size;
+  return writer_.Start();
+}
+
+bool StartedCalls::Writer::Try(bool is_late) {
+  Gate::Visit inside(core_.write_gate(), ThisThread());
+  std::optional<absl::Status> status =
+      core_.transport().TryWrite(&operation_->rest, is_late ? nullptr : this);
+  if (status.has_value()) {
+    operation_->status = *std::move(status);
+  } else if (is_late) {
+    operation_->status =
+        absl::DeadlineExceededError("not all was accepted before the deadline");
+  } else {
+    return false;
+  }
+  return true;
+}
+
+MonotonicDeadline StartedCalls::Writer::Deadline() {
+  return core_.deadline(/*reads=*/false).value_or(MonotonicDeadline());
+}
+
+Operation* StartedCalls::Writer::End() {
+  WriteOperation* const operation = operation_;
+  absl::Status& status = operation->status;
+  // If `rest` has grown, this is more than there was, which is refused.
+  const size_t accepted = size_ - operation->rest.size();
+  if (status.ok() && accepted != size_) {
+    status = absl::InternalError(absl::StrCat("said Ok and accepted ", accepted,
+                                              " of ", size_, " bytes"));
+  }
+  if (!status.ok() || !EndWrite(core_, size_)) {
+    status = FinishWrite(core_, size_, accepted, std::move(status));
+  }
+  return operation;
+}
+
+// --- Closing
+
+bool StartedCalls::Close(CloseOperation& operation, const CloseLimit& limit) {
+  auto added = std::make_unique<Closer>(*this, operation, limit.deadline);
+  Closer& closer = *added;
+  if (auto result = core_.EnterClose(limit, &closer.closing_.is_first)) {
+    operation.status = *std::move(result);
+    return true;
+  }
+  {
+    MutexLock lock(core_.mu());
+    closers_.push_back(std::move(added));
+  }
+  return closer.Start();
+}
+
+bool StartedCalls::Closer::Try(bool is_late) {
+  std::optional<absl::Status> result = calls_.core_.StepClose(
+      closing_, is_late ? nullptr : this, [this] { return Unwatch(); });
+  if (!result.has_value()) return false;
+  operation_.status = *std::move(result);
+  return true;
+}
+
+Operation* StartedCalls::Closer::End() {
+  CloseOperation& operation = operation_;
+  std::unique_ptr<Closer> self;  // freed without the lock
+  MutexLock lock(calls_.core_.mu());
+  auto& closers = calls_.closers_;
+  const auto found = absl::c_find_if(
+      closers, [this](const auto& closer) { return closer.get() == this; });
+  self = std::move(*found);
+  if (watched_fd() >= 0) calls_.closer_fd_ = watched_fd();
+  closers.erase(found);
+  return &operation;
+}
+
+}  // namespace flow::internal
