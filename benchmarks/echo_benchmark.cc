@@ -3,8 +3,13 @@
 //
 // Echoes of 64 bytes over TCP, by a server with a thread for each connection:
 //
-//   Flow   flow::Server, and a Read() and a Write() for each echo
-//   Bare   read(2) and write(2), which is its limit
+//   Flow      flow::Server, and a Read() and a Write() for each echo
+//   Bare      read(2) and write(2), which is its limit
+//
+// or with one thread for all of them:
+//
+//   Started   StartRead() and StartWrite() on an EpollEngine
+//   Epoll     epoll_wait(2), recv(2) and send(2), which is its limit
 //
 // with 16 and 1,024 connections that are all active. One iteration is one echo.
 // With few cores the clients, which are one thread, and the server share them.

@@ -1,11 +1,16 @@
 // Copyright 2026 The flow authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// What a connection that is silent costs a server with a thread for each, after
-// one echo:
+// What a connection that is silent costs a server, after one echo. With a thread
+// for each connection:
 //
-//   Flow   flow::Server, which waits in Read()
-//   Bare   a thread in read(2), which is its limit
+//   Flow      flow::Server, which waits in Read()
+//   Bare      a thread in read(2), which is its limit
+//
+// With one thread for all of them:
+//
+//   Started   StartRead() on an EpollEngine
+//   Epoll     epoll_wait(2), which is its limit
 //
 // The counters are for one of 1,000 connections: `kB` of anonymous memory and
 // page tables, and `descriptors`. The kernel's own memory is not in it.

@@ -1,0 +1,168 @@
+// Copyright 2026 The flow authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// File: async/task.h
+//
+// `flow::async::Task` is a small coroutine type for those who have none. The
+// awaitables of async/operations.h work in any coroutine. Needs C++20.
+//
+//   flow::async::Task<absl::Status> Serve(std::unique_ptr<flow::Flow> flow);
+//   flow::async::Task<void> Main() {
+//     absl::Status status = co_await Serve(std::move(flow));
+//     ...
+//   }
+//   flow::async::Spawn(Main());
+//
+// When not to use it: beside a coroutine library that the program has anyway.
+//
+// Thread safety: none. A coroutine runs on one thread at a time: the one that
+// starts it, and afterwards the threads of the engines of its flows.
+
+#ifndef FLOW_ASYNC_TASK_H_
+#define FLOW_ASYNC_TASK_H_
+
+#include <coroutine>
+#include <exception>
+#include <optional>
+#include <utility>
+
+#include "absl/log/absl_check.h"
+
+namespace flow::async {
+
+template <typename T>
+class Task;
+
+namespace internal {
+
+// What all promises have: who awaits the task.
+class PromiseBase {
+ public:
+  // A task begins when it is awaited.
+  std::suspend_always initial_suspend() noexcept { return {}; }
+
+  struct FinalAwaiter {
+    bool await_ready() noexcept { return false; }
+    template <typename Promise>
+    std::coroutine_handle<> await_suspend(
+        std::coroutine_handle<Promise> ended) noexcept {
+      return ended.promise().continuation_;
+    }
+    void await_resume() noexcept {}
+  };
+  FinalAwaiter final_suspend() noexcept { return {}; }
+
+  // The library throws nothing, and what a user throws has nowhere to go.
+  void unhandled_exception() noexcept { std::terminate(); }
+
+  void set_continuation(std::coroutine_handle<> continuation) {
+    continuation_ = continuation;
+  }
+
+ private:
+  std::coroutine_handle<> continuation_;
+};
+
+template <typename T>
+class Promise final : public PromiseBase {
+ public:
+  Task<T> get_return_object();
+  template <typename U>
+  void return_value(U&& value) {
+    value_.emplace(std::forward<U>(value));
+  }
+  T Take() { return *std::move(value_); }
+
+ private:
+  std::optional<T> value_;
+};
+
+template <>
+class Promise<void> final : public PromiseBase {
+ public:
+  Task<void> get_return_object();
+  void return_void() {}
+  void Take() {}
+};
+
+}  // namespace internal
+
+// Task
+//
+// A coroutine that returns a T. It begins when it is awaited, which may happen
+// once, and is destroyed with the Task. Destroy a Task before it is awaited, or
+// after it has ended: while an operation of it is pending, that ends the program
+// with a message (async/operations.h).
+template <typename T>
+class [[nodiscard]] Task {
+ public:
+  using promise_type = internal::Promise<T>;
+
+  Task(Task&& other) noexcept : handle_(std::exchange(other.handle_, {})) {}
+  Task& operator=(Task&& other) noexcept {
+    Task old(std::move(*this));
+    handle_ = std::exchange(other.handle_, {});
+    return *this;
+  }
+  ~Task() {
+    if (handle_) handle_.destroy();
+  }
+
+  struct Awaiter {
+    bool await_ready() { return false; }
+    std::coroutine_handle<> await_suspend(std::coroutine_handle<> awaiting) {
+      handle.promise().set_continuation(awaiting);
+      return handle;
+    }
+    T await_resume() { return handle.promise().Take(); }
+
+    std::coroutine_handle<promise_type> handle;
+  };
+  // Precondition: it was not awaited before.
+  Awaiter operator co_await() && {
+    ABSL_CHECK(handle_ && !handle_.done()) << "a Task is awaited twice";
+    return {handle_};
+  }
+
+ private:
+  friend promise_type;
+  explicit Task(std::coroutine_handle<promise_type> handle) : handle_(handle) {}
+
+  std::coroutine_handle<promise_type> handle_;
+};
+
+namespace internal {
+
+template <typename T>
+Task<T> Promise<T>::get_return_object() {
+  return Task<T>(std::coroutine_handle<Promise>::from_promise(*this));
+}
+
+inline Task<void> Promise<void>::get_return_object() {
+  return Task<void>(std::coroutine_handle<Promise>::from_promise(*this));
+}
+
+// A coroutine that nobody awaits, and that destroys itself.
+struct Spawned {
+  struct promise_type {
+    Spawned get_return_object() { return {}; }
+    std::suspend_never initial_suspend() noexcept { return {}; }
+    std::suspend_never final_suspend() noexcept { return {}; }
+    void return_void() {}
+    void unhandled_exception() noexcept { std::terminate(); }
+  };
+};
+
+inline Spawned Run(Task<void> task) { co_await std::move(task); }
+
+}  // namespace internal
+
+// Spawn()
+//
+// Runs `task` on this thread until it waits for the first time; from then on it
+// goes on by itself. It is destroyed when it has ended.
+inline void Spawn(Task<void> task) { internal::Run(std::move(task)); }
+
+}  // namespace flow::async
+
+#endif  // FLOW_ASYNC_TASK_H_
