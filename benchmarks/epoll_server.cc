@@ -66,8 +66,8 @@ int main(int argc, char** argv) {
       const int client = ::accept4(listener, nullptr, nullptr, SOCK_CLOEXEC);
       ABSL_PCHECK(client >= 0);
       const int on = 1;
-      ABSL_PCHECK(::setsockopt(client, IPPROTO_TCP, TCP_NODELAY, &on,
-                               sizeof(on)) == 0);
+      ABSL_PCHECK(
+          ::setsockopt(client, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)) == 0);
       Watch(epoll, client);
     }
   }

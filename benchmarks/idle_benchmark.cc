@@ -1,8 +1,8 @@
 // Copyright 2026 The flow authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// What a connection that is silent costs a server, after one echo. With a thread
-// for each connection:
+// What a connection that is silent costs a server, after one echo. With a
+// thread for each connection:
 //
 //   Flow      flow::Server, which waits in Read()
 //   Bare      a thread in read(2), which is its limit

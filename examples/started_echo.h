@@ -27,7 +27,7 @@ class Echo {
   // `engine` must outlive the connection.
   static void Serve(std::unique_ptr<flow::Flow> flow, flow::Engine* engine) {
     flow->SetEngine(engine);
-    Echo* const echo = new Echo(std::move(flow));
+    Echo* const echo = new Echo(std::move(flow), engine);
     if (echo->flow_->StartRead(&echo->read_)) echo->OnRead();
   }
 
@@ -40,16 +40,20 @@ class Echo {
     Echo* const echo;
   };
 
-  explicit Echo(std::unique_ptr<flow::Flow> flow) : flow_(std::move(flow)) {}
+  Echo(std::unique_ptr<flow::Flow> flow, flow::Engine* engine)
+      : flow_(std::move(flow)), engine_(engine) {}
 
   // A loop, because what is there is read and written without waiting.
   void OnRead() {
-    do {
+    for (int round = 0; round < 16; ++round) {
       if (!read_.result.ok() || read_.result->empty()) return End();
       write_.rest = *std::move(read_.result);
       if (!flow_->StartWrite(&write_)) return;
       if (!write_.status.ok()) return End();
-    } while (flow_->StartRead(&read_));
+      if (!flow_->StartRead(&read_)) return;
+    }
+    // It is the turn of others. What was read last is answered afterwards.
+    engine_->Post([this] { OnRead(); });
   }
 
   void OnWritten() {
@@ -66,6 +70,7 @@ class Echo {
   void OnClosed() { delete this; }
 
   const std::unique_ptr<flow::Flow> flow_;
+  flow::Engine* const engine_;
   Step<flow::Flow::ReadOperation, &Echo::OnRead> read_{this};
   Step<flow::Flow::WriteOperation, &Echo::OnWritten> write_{this};
   Step<flow::Flow::CloseOperation, &Echo::OnClosed> close_{this};

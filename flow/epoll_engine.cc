@@ -38,8 +38,8 @@ using internal::MonotonicNow;
 static_assert(POLLIN == EPOLLIN && POLLOUT == EPOLLOUT && POLLERR == EPOLLERR &&
               POLLHUP == EPOLLHUP && POLLRDHUP == EPOLLRDHUP);
 
-// Events that have no edge: they stay.
-constexpr short kLasting = POLLERR | POLLHUP | POLLRDHUP;
+// Events that have no edge: they stay. (An error is gone once it was told.)
+constexpr short kLasting = POLLHUP | POLLRDHUP;
 
 // What poll(2) reports even if nobody asks.
 constexpr short kAlways = POLLERR | POLLHUP;
@@ -112,7 +112,12 @@ void EpollEngine::Run() {
 
 void EpollEngine::RunOne() {
   Work work = std::move(round_[next_++]);
-  if (next_ < round_.size()) WakeOne();
+  // Others do not wait for this one, if a thread sleeps.
+  const bool is_timer_in_time =
+      timers_.empty() || sleeps_until_ <= timers_.begin()->first.first;
+  if (next_ < round_.size() || !incoming_.empty() || !is_timer_in_time) {
+    WakeOne();
+  }
   internal::Unlock(mu_);
   if (work.watcher != nullptr) {
     work.watcher->Ready();
@@ -137,7 +142,9 @@ void EpollEngine::TakeDueTimers() {
 void EpollEngine::Poll(bool waits) {
   int timeout = waits ? -1 : 0;
   if (waits && !timers_.empty()) {
-    const absl::Duration left = timers_.begin()->first.first - MonotonicNow();
+    const absl::Duration first = timers_.begin()->first.first;
+    sleeps_until_ = std::min(sleeps_until_, first);
+    const absl::Duration left = first - MonotonicNow();
     // Not earlier, or this would look again and again.
     timeout = static_cast<int>(std::clamp<int64_t>(
         absl::ToInt64Milliseconds(absl::Ceil(left, absl::Milliseconds(1))), 0,
@@ -148,7 +155,10 @@ void EpollEngine::Poll(bool waits) {
   struct epoll_event events[kEventsAtOnce];
   const int count = ::epoll_wait(epoll_fd_, events, kEventsAtOnce, timeout);
   internal::Lock(mu_);
-  if (waits) --sleepers_;
+  if (waits) {
+    --sleepers_;
+    sleeps_until_ = absl::InfiniteDuration();  // it may have been this one
+  }
   for (int i = 0; i < count; ++i) {
     if (events[i].data.u64 == kWake) {
       wake_sent_ = false;
@@ -262,7 +272,7 @@ void EpollEngine::Register(int fd, Descriptor& descriptor, Watcher* watcher) {
     descriptor.is_registered = true;
   } else if (errno == EPERM) {
     descriptor.is_always_ready = true;
-    Tell(descriptor, POLLIN | POLLOUT);
+    Tell(descriptor, POLLIN | POLLOUT | POLLERR);  // whatever is waited for
   } else {
     // Out of memory, or of what the user may watch.
     AddTimer(MonotonicNow() + kBlindWait,

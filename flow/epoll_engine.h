@@ -110,6 +110,8 @@ class EpollEngine final : public Engine {
   int runners_ ABSL_GUARDED_BY(mu_) = 0;   // threads in Run()
   int sleepers_ ABSL_GUARDED_BY(mu_) = 0;  // those of them that wait
   bool wake_sent_ ABSL_GUARDED_BY(mu_) = false;
+  // A sleeper looks at the timers by then, or earlier.
+  absl::Duration sleeps_until_ ABSL_GUARDED_BY(mu_) = absl::InfiniteDuration();
 
   // The functions of this round, of which the first `next_` have begun, and
   // those of the next round. Their memory is used again.

@@ -115,6 +115,20 @@ TEST(EpollEngineTest, AFunctionThatWaitsDoesNotHoldUpOtherThreads) {
   EXPECT_TRUE(ended.WaitForNotificationWithTimeout(2 * kPatience));
 }
 
+TEST(EpollEngineTest, AFunctionThatWaitsDoesNotHoldUpTimers) {
+  EngineThreads threads(2);
+  absl::SleepFor(kSoon);  // both sleep, without an end
+  absl::Notification timer_ran;
+  absl::Notification ended;
+  // One wakes for the function; the other one does not know of the timer.
+  threads.engine()->Post([&] {
+    EXPECT_TRUE(timer_ran.WaitForNotificationWithTimeout(kPatience));
+    ended.Notify();
+  });
+  threads.engine()->RunAt(absl::Now() + kSoon, [&] { timer_ran.Notify(); });
+  EXPECT_TRUE(ended.WaitForNotificationWithTimeout(2 * kPatience));
+}
+
 TEST(EpollEngineTest, SeveralThreadsRunEachFunctionOnce) {
   constexpr int kFunctions = 10'000;
   EngineThreads threads(3);

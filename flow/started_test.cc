@@ -3,7 +3,8 @@
 //
 // The rules of docs/started.md, each with a test that is named after it.
 
-#include <poll.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include <cstddef>
 #include <functional>
@@ -12,14 +13,18 @@
 #include <thread>
 #include <utility>
 
+#include "absl/log/absl_check.h"
 #include "absl/status/status.h"
 #include "absl/status/status_matchers.h"
 #include "absl/strings/cord.h"
 #include "absl/synchronization/notification.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
+#include "flow/channel.h"
 #include "flow/flow.h"
 #include "flow/function_flow.h"
+#include "flow/internal/flow_access.h"
+#include "flow/internal/flow_core.h"
 #include "flow/pipe.h"
 #include "flow/status.h"
 #include "flow/testing/allocation_counter.h"
@@ -36,6 +41,7 @@ namespace {
 using ::absl_testing::IsOk;
 using ::absl_testing::IsOkAndHolds;
 using ::absl_testing::StatusIs;
+using ::flow::internal::FlowAccess;
 using ::flow::testing::AllocationCounter;
 using ::flow::testing::EngineThreads;
 using ::flow::testing::FlowOf;
@@ -584,6 +590,67 @@ TEST(StartedSocketTest, AnEndThatCameWithTheLastBytesIsNotMissed) {
     ASSERT_TRUE(told.WaitForNotificationWithTimeout(kPatience));
   }
   EXPECT_THAT(read.result, IsEof());
+}
+
+TEST(StartedSocketTest, AShortReadNeedNotBeAllThereIs) {
+  ManualEngine engine;
+  const RawPair pair = RawTcp();
+  const std::unique_ptr<Flow> right = FlowOf(pair.right);
+  right->SetEngine(&engine);
+  Reader read;
+  ASSERT_FALSE(right->StartRead(&read));  // the engine knows it from here on
+  ABSL_PCHECK(::send(pair.left, "be", 2, 0) == 2);
+  ABSL_PCHECK(::send(pair.left, "f", 1, MSG_OOB) == 1);
+  ABSL_PCHECK(::send(pair.left, "ore", 3, 0) == 3);
+  absl::SleepFor(absl::Milliseconds(20));  // all of it is there
+  engine.MakeReady(pair.right);
+  engine.RunAll();
+  ASSERT_EQ(read.done, 1);
+  std::string all(*read.result);
+  // No edge comes any more.
+  while (all.size() < 6) {
+    ASSERT_TRUE(right->StartRead(&read)) << "waits though there is more";
+    ASSERT_THAT(read.result, IsOk());
+    all += std::string(*read.result);
+  }
+  EXPECT_EQ(all, "before");
+  ::close(pair.left);
+}
+
+TEST(StartedSocketTest, AFlowThatIsTakenApartLeavesNothingAtTheEngine) {
+  ManualEngine engine;
+  const RawPair pair = RawUnix();
+  const std::unique_ptr<Flow> left = FlowOf(pair.left);
+  std::unique_ptr<Flow> right = FlowOf(pair.right);
+  right->SetEngine(&engine);
+  Reader read;
+  ASSERT_FALSE(right->StartRead(&read));
+  ASSERT_THAT(left->Write("data"), IsOk());
+  engine.MakeReady(pair.right);
+  engine.RunAll();
+  ASSERT_EQ(read.done, 1);
+  EXPECT_TRUE(engine.knows(pair.right));
+  std::unique_ptr<Channel> channel = MakeChannel(std::move(right));
+  EXPECT_FALSE(engine.knows(pair.right));
+  // It can have an engine of its own, and starts nothing yet.
+  EXPECT_TRUE(channel->StartRead(&read));
+  EXPECT_THAT(read.result, StatusIs(absl::StatusCode::kFailedPrecondition));
+}
+
+TEST(StartedSocketTest, AReadThatFailsEndsACloseThatDiscards) {
+  ManualEngine engine;
+  const RawPair pair = RawTcp();
+  const std::unique_ptr<Flow> left = FlowOf(pair.left);
+  std::unique_ptr<Flow> right = FlowOf(pair.right);
+  right->SetEngine(&engine);
+  ASSERT_THAT(right->Shutdown(ShutdownMode::kRead), IsOk());
+  Closer close;
+  ASSERT_FALSE(right->StartClose(&close));
+  // Only the end of the peer, or this, can end it.
+  FlowAccess::Core(*right).transport().LoseRead();
+  engine.FireTimers();
+  engine.RunAll();
+  EXPECT_EQ(close.done, 1);
 }
 
 TEST(StartedSocketTest, ADescriptorIsOpenUntilItsLastReport) {

@@ -2,11 +2,13 @@
 # Copyright 2026 The flow authors
 # SPDX-License-Identifier: Apache-2.0
 #
-# Checks the model of two ends with threads (flow/verification/pipe.pml) with SPIN:
-# every order in which the threads can take their steps, in each configuration.
+# Checks two models with SPIN: that of two ends with threads
+# (flow/verification/pipe.pml), and that of a started call (started_call.pml). It
+# tries every order in which the threads can take their steps, in each
+# configuration.
 #
 #   tools/check_model.sh             every rule holds, and what must be reachable is
-#   tools/check_model.sh --planted   every error planted in the model is found, by
+#   tools/check_model.sh --planted   every error planted in a model is found, by
 #                                    the rule that it breaks
 #
 # Prints a line for each check; exits with 1 if one of them fails. A failed check
@@ -20,7 +22,9 @@ set -euo pipefail
 self=$(realpath "${BASH_SOURCE[0]}")
 cd "$(dirname "$self")/.."
 
-readonly kModel=$PWD/flow/verification/pipe.pml
+readonly kPipe=$PWD/flow/verification/pipe.pml
+readonly kStarted=$PWD/flow/verification/started_call.pml
+model=$kPipe
 readonly kJobs=2
 
 case ${1:-} in
@@ -66,7 +70,7 @@ check() {
   cd "$folder"
   # Without optimization the compiler takes less time than it saves.
   {
-    spin -a "-P$cc -std=gnu99 -E -x c" "${options[@]}" "$kModel" &&
+    spin -a "-P$cc -std=gnu99 -E -x c" "${options[@]}" "$model" &&
       "$cc" -w -O0 -DSAFETY -DCOLLAPSE -DVECTORSZ=2048 -DMEMLIM=3000 -o pan pan.c &&
       ./pan -n -m20000
   } >output 2>&1 || true
@@ -88,8 +92,8 @@ check() {
   if [[ $result == FAILED ]]; then
     grep -E '^(pan|spin): ?|[Ee]rror' output | sed 's/^/    /' || true
     echo "    To see the run: cd to an empty folder;" \
-      "spin -a ${options[*]} $kModel && gcc -DSAFETY -DVECTORSZ=2048 -o pan pan.c &&" \
-      "./pan -m20000; spin -t -p -g ${options[*]} $kModel"
+      "spin -a ${options[*]} $model && gcc -DSAFETY -DVECTORSZ=2048 -o pan pan.c &&" \
+      "./pan -m20000; spin -t -p -g ${options[*]} $model"
   fi
   cd "$work" && rm -rf "$folder"
   [[ $result != FAILED ]]
@@ -154,6 +158,15 @@ check_rules() {
   reaches ALL_READ_THEN_THE_REASON WRITER+ABORTER READER+CLOSER
   reaches ENDED_THEN_ABORTED WRITER+ENDER+ABORTER READER
   reaches LOSS_TOLD_TO_CLOSE WRITER+CLOSER DESTROYER BYTES=1
+
+  # A started call, and what can happen to it. It has no other end.
+  model=$kStarted
+  passes "started: the transport wakes it, and others, too" WAKE+NUDGE ""
+  passes "started: a descriptor is ready" READY ""
+  passes "started: its deadline passes" CLOCK ""
+  passes "started: woken, deadline, others" WAKE+CLOCK+NUDGE ""
+  passes "started: descriptor, deadline, others" READY+CLOCK+NUDGE ""
+  passes "started: all of these" WAKE+READY+CLOCK+NUDGE ""
 }
 
 check_planted() {
@@ -178,6 +191,17 @@ check_planted() {
   finds END_BEFORE_DATA EndOfFileAfterTheLastByte $writes $reads
   finds BYTE_DROPPED NoByteLostOrRepeated $writes $reads CAPACITY=2
   finds DESTROYED_IS_DRAINED LostDataIsNoSuccess $writes DESTROYER BYTES=1
+
+  model=$kStarted
+  finds LOST_MARK NoWakeIsLost WAKE ""
+  finds MARK_CLEARED_AFTER_THE_TRY NoWakeIsLost WAKE ""
+  finds CANCEL_IS_NOT_REPORTED NoWakeIsLost WAKE+READY ""
+  finds RUN_TWICE OneThreadAtATime WAKE+NUDGE ""
+  finds WAKES_WHAT_IS_OVER NothingAfterTheEnd WAKE+NUDGE ""
+  finds TIMER_LEFT_BEHIND ToldOnce WAKE+CLOCK ""
+  finds TIMER_NOT_WAITED_FOR ToldOnce WAKE+CLOCK ""
+  finds WATCH_NOT_WAITED_FOR ToldOnce WAKE+READY ""
+  finds NO_LAST_TRY ReadyBeforeLate WAKE+CLOCK ""
 }
 
 if [[ ${1:-} == --planted ]]; then check_planted; else check_rules; fi

@@ -28,7 +28,7 @@ readonly kCombinations=(
 )
 
 libraries=$(./bazelw query --noshow_progress \
-  'kind(cc_library, //flow:all + //flow/internal:all + //flow/testing:all)') ||
+  'kind(cc_library, //flow:all + //flow/async:all + //flow/internal:all + //flow/testing:all)') ||
   exit
 
 # package COMPILER [WORD...]: what Debian calls it.

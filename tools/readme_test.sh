@@ -47,6 +47,6 @@ check README.md examples/quick_start.cc examples/shout.cc \
   examples/consumer/MODULE.bazel examples/consumer/BUILD.bazel
 check docs/tutorial.md examples/quick_start.cc examples/consumer/MODULE.bazel \
   examples/consumer/BUILD.bazel examples/consumer/*.cc examples/consumer/*.h
-check docs/started.md examples/started_echo.h
+check docs/started.md examples/started_echo.h flow/async/operations_test.cc
 check docs/testing.md examples/masked_flow_test.cc
 check docs/transports.md examples/deflate/deflate_flow.cc

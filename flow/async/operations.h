@@ -14,8 +14,8 @@
 // thread of the engine of the flow. It allocates nothing besides the data.
 //
 // To cancel a coroutine that waits, end its operation, as for any started one:
-// move the deadline of the flow into the past, and it gets kDeadlineExceeded; or
-// Abort() the flow, and it gets the reason. To destroy a coroutine while it
+// move the deadline of the flow into the past, and it gets kDeadlineExceeded;
+// or Abort() the flow, and it gets the reason. To destroy a coroutine while it
 // waits ends the program with a message.
 //
 // Thread safety: as of Flow::StartRead() and its kin.
@@ -80,7 +80,8 @@ class [[nodiscard]] ReadAwaitable final
   ReadAwaitable(Flow& flow, size_t max_bytes)
       : flow_(flow), max_bytes_(max_bytes) {}
   bool await_suspend(std::coroutine_handle<> awaiting) {
-    return Await(awaiting, [this] { return flow_.StartRead(this, max_bytes_); });
+    return Await(awaiting,
+                 [this] { return flow_.StartRead(this, max_bytes_); });
   }
   absl::StatusOr<absl::Cord> await_resume() { return std::move(result); }
 
@@ -118,7 +119,8 @@ class [[nodiscard]] CloseAwaitable final
   CloseAwaitable(Flow& flow, absl::Time deadline)
       : flow_(flow), deadline_(deadline) {}
   bool await_suspend(std::coroutine_handle<> awaiting) {
-    return Await(awaiting, [this] { return flow_.StartClose(this, deadline_); });
+    return Await(awaiting,
+                 [this] { return flow_.StartClose(this, deadline_); });
   }
   absl::Status await_resume() { return std::move(status); }
 
@@ -129,8 +131,8 @@ class [[nodiscard]] CloseAwaitable final
 
 // Read(), Write(), WriteFrom(), Close()
 //
-// What the functions of Flow with these names do, for a coroutine. Their results
-// are to be awaited at once. `flow` and `*source` must live until then.
+// What the functions of Flow with these names do, for a coroutine. Their
+// results are to be awaited at once. `flow` and `*source` must live until then.
 inline ReadAwaitable Read(Flow& flow, size_t max_bytes = kNoLimit) {
   return ReadAwaitable(flow, max_bytes);
 }

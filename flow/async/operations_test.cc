@@ -138,8 +138,7 @@ TEST_F(OperationsTest, AwaitingAllocatesNothingBesidesTheFrame) {
   std::optional<absl::Status> result;
   Spawn(EchoInto(right(), result));
   const auto cycle = [&] {
-    return left().Write("data").ok() && engine_.RunOne() &&
-           left().Read().ok();
+    return left().Write("data").ok() && engine_.RunOne() && left().Read().ok();
   };
   ASSERT_TRUE(cycle());
   AllocationCounter counter;

@@ -91,8 +91,8 @@ class Promise<void> final : public PromiseBase {
 //
 // A coroutine that returns a T. It begins when it is awaited, which may happen
 // once, and is destroyed with the Task. Destroy a Task before it is awaited, or
-// after it has ended: while an operation of it is pending, that ends the program
-// with a message (async/operations.h).
+// after it has ended: while an operation of it is pending, that ends the
+// program with a message (async/operations.h).
 template <typename T>
 class [[nodiscard]] Task {
  public:

@@ -47,8 +47,13 @@ FlowCore::FlowCore(Parts parts)
 }
 
 FlowCore::Parts FlowCore::TakeParts() {
+  {
+    MutexLock lock(mu_);
+    CheckIdle("taken apart");
+  }
+  // Whoever closes the descriptors then knows no engine.
+  if (started_ != nullptr) started_->Forget();
   MutexLock lock(mu_);
-  CheckIdle("taken apart");
   return {std::move(transport_), state_, read_deadline_, write_deadline_,
           fork_generation_};
 }
@@ -445,7 +450,6 @@ std::optional<absl::Status> FlowCore::StepClose(
       }
       if (task.due.hook == Hook::kNone) {
         // Only the clean-up may still be under way, and that ends soon.
-        if (state_.closed().has_value()) --closers_;
         return state_.closed();
       }
     }

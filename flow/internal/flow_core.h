@@ -168,6 +168,8 @@ class FlowCore {
   std::optional<absl::Status> StepClose(Closing& closing, Retry* retry,
                                         absl::FunctionRef<bool()> unwatch)
       ABSL_LOCKS_EXCLUDED(mu_);
+  // It has the result, and touches the flow no more.
+  void LeaveClose() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) { --closers_; }
   absl::Status CloseAfterRead(MonotonicDeadline until) ABSL_LOCKS_EXCLUDED(mu_);
 
   // Waits until the transport says that a write could not succeed, and returns

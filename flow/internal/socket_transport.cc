@@ -146,23 +146,15 @@ class SocketTransport final : public GatheringTransport, public KernelEnd {
 
   std::optional<absl::StatusOr<absl::Cord>> TryRead(size_t max_bytes,
                                                     Retry* retry) override {
-    // The last one has read all that there was. What has come since has an
-    // edge, and an end is reported as long as it holds.
-    if (std::exchange(drained_, false) && retry != nullptr &&
-        !reader_.stopped()) {
-      retry->WhenReady(fd_, POLLIN | POLLRDHUP);
-      return std::nullopt;
-    }
     const std::optional<absl::Span<char>> space = fill_buffer_.Space(max_bytes);
     if (!space.has_value()) return FillBuffer::NoMemory();
     const absl::StatusOr<ssize_t> n = ReadNow(*space);
-    if (n.ok() && *n > 0) {
-      drained_ = static_cast<size_t>(*n) < space->size();
-      return fill_buffer_.Take(static_cast<size_t>(*n));
-    }
+    if (n.ok() && *n > 0) return fill_buffer_.Take(static_cast<size_t>(*n));
     fill_buffer_.Drop();
     if (!n.ok()) return n.status();
     if (*n == 0) return absl::Cord();
+    // Only now: fewer bytes than were asked for need not be all that there are.
+    // The kernel stops at urgent data, and behind descriptors that it passes.
     if (retry != nullptr) retry->WhenReady(fd_, POLLIN | POLLRDHUP);
     return std::nullopt;
   }
@@ -199,15 +191,19 @@ class SocketTransport final : public GatheringTransport, public KernelEnd {
 
   std::optional<absl::Status> TryAwaitRemoteEnd(Retry* retry) override {
     if (!reader_.stopped()) {
-      if (HasEvent(POLLRDHUP)) {
+      const absl::StatusOr<bool> has_ended = HasEvent(POLLRDHUP);
+      if (!has_ended.ok()) return has_ended.status();
+      if (*has_ended) {
         inbound_is_over_.store(true);
         return absl::OkStatus();
       }
       if (retry != nullptr) retry->WhenReady(fd_, POLLRDHUP);
       return std::nullopt;
     }
-    if (!is_tcp_ || aborted_.load()) return absl::OkStatus();
-    if (IsEndOfRefused()) return absl::OkStatus();
+    if (!is_tcp_ || aborted_.load() || lost_.load()) return absl::OkStatus();
+    const absl::StatusOr<bool> is_over = IsEndOfRefused();
+    if (!is_over.ok()) return is_over.status();
+    if (*is_over) return absl::OkStatus();
     if (retry != nullptr) {
       if (grace_.has_value()) retry->WhenReady(fd_, POLLIN | POLLRDHUP);
       // It may have stopped before it had discarded all.
@@ -603,17 +599,22 @@ class SocketTransport final : public GatheringTransport, public KernelEnd {
   }
 
   // The same without waiting: returns whether nothing is waited for any more.
-  bool IsEndOfRefused() {
+  absl::StatusOr<bool> IsEndOfRefused() {
     BeginGrace();
-    if (!HasEvent(POLLIN | POLLRDHUP)) return false;
+    const absl::StatusOr<bool> has_come = HasEvent(POLLIN | POLLRDHUP);
+    if (!has_come.ok() || !*has_come) return has_come;
     return Discard(grace_.has_value() ? kNotQueued : kDiscardedAtOnce) ||
            (grace_.has_value() && grace_->has_passed());
   }
 
   // Returns whether poll(2) reports one of `events`, or an error or hang-up.
-  bool HasEvent(short events) const {
-    struct pollfd polled = {fd_, events, 0};
-    return ::poll(&polled, 1, 0) > 0;
+  absl::StatusOr<bool> HasEvent(short events) const {
+    while (true) {
+      struct pollfd polled = {fd_, events, 0};
+      const int n = ::poll(&polled, 1, 0);
+      if (n >= 0) return n > 0;
+      if (errno != EINTR) return PollError(errno);
+    }
   }
 
   static absl::Status NotEnded() {
@@ -709,7 +710,6 @@ class SocketTransport final : public GatheringTransport, public KernelEnd {
   const std::string remote_address_;
 
   FillBuffer fill_buffer_;
-  bool drained_ = false;  // by the last read, if that was started
   FdWaiter reader_;
   FdWaiter writer_;
   FdWaiter watcher_;  // for a refusal

@@ -181,6 +181,7 @@ Operation* StartedCalls::Closer::End() {
       closers, [this](const auto& closer) { return closer.get() == this; });
   self = std::move(*found);
   if (watched_fd() >= 0) calls_.closer_fd_ = watched_fd();
+  calls_.core_.LeaveClose();
   closers.erase(found);
   return &operation;
 }

@@ -15,6 +15,7 @@
 #include <cstdint>
 #include <deque>
 #include <map>
+#include <set>
 #include <utility>
 #include <vector>
 
@@ -68,6 +69,8 @@ class ManualEngine final : public Engine {
     }
   }
 
+  // Whether it was told of `fd`, and not that it is to be closed.
+  bool knows(int fd) const { return known_.count(fd) != 0; }
   size_t posted() const { return posted_.size(); }
   size_t timers() const { return timers_.size(); }
   size_t watches() const { return watchers_.size(); }
@@ -95,6 +98,7 @@ class ManualEngine final : public Engine {
 
   void Watch(int fd, short events, Watcher* watcher) override {
     watcher->events = events;
+    known_.insert(fd);
     watchers_.emplace_back(fd, watcher);
   }
 
@@ -109,6 +113,7 @@ class ManualEngine final : public Engine {
       ABSL_CHECK(watched != fd) << "closed while somebody watches";
     }
     ABSL_CHECK(reports_ == 0) << "closed before a cancel was reported";
+    known_.erase(fd);
   }
 
  private:
@@ -134,6 +139,7 @@ class ManualEngine final : public Engine {
   uint64_t last_timer_ = 0;
   std::map<uint64_t, std::pair<absl::Time, absl::AnyInvocable<void()>>> timers_;
   std::vector<std::pair<int, Watcher*>> watchers_;
+  std::set<int> known_;
   int reports_ = 0;  // that are on their way
 };
 
