@@ -209,7 +209,7 @@ absl::Status Flow::WriteWith(
 namespace {
 
 absl::Status CannotStart(const FlowCore& core, absl::string_view what) {
-  if (core.started() == nullptr) {
+  if (core.pending_calls() == nullptr) {
     return absl::FailedPreconditionError(absl::StrCat(
         core.DebugString(), ": ", what, " without an engine (SetEngine())"));
   }
@@ -220,6 +220,11 @@ absl::Status CannotStart(const FlowCore& core, absl::string_view what) {
   return absl::OkStatus();
 }
 
+// Those that SetEngine() has made.
+internal::StartedCalls& Started(const FlowCore& core) {
+  return static_cast<internal::StartedCalls&>(*core.pending_calls());
+}
+
 }  // namespace
 
 bool Flow::StartRead(ReadOperation* operation, size_t max_bytes) {
@@ -227,23 +232,24 @@ bool Flow::StartRead(ReadOperation* operation, size_t max_bytes) {
     operation->result = std::move(status);
     return true;
   }
-  return core_.started()->Read(*operation, max_bytes);
+  return Started(core_).Read(*operation, max_bytes);
 }
 
 bool Flow::StartWrite(WriteOperation* operation) {
   operation->status = CannotStart(core_, "StartWrite");
-  return !operation->status.ok() || core_.started()->Write(*operation);
+  return !operation->status.ok() || Started(core_).Write(*operation);
 }
 
 bool Flow::StartClose(CloseOperation* operation, absl::Time deadline) {
   operation->status = CannotStart(core_, "StartClose");
   return !operation->status.ok() ||
-         core_.started()->Close(*operation, {MonotonicDeadline(deadline)});
+         Started(core_).Close(*operation, {MonotonicDeadline(deadline)});
 }
 
 void Flow::SetEngine(Engine* engine) {
   ABSL_CHECK(engine != nullptr) << DebugString() << ": SetEngine(nullptr)";
-  core_.SetEngine(*engine);
+  core_.SetPendingCalls(
+      std::make_unique<internal::StartedCalls>(core_, *engine));
 }
 
 // --- Ends

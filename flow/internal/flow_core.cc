@@ -19,13 +19,11 @@
 #include "absl/strings/string_view.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
-#include "flow/engine.h"
 #include "flow/internal/flow_state.h"
 #include "flow/internal/fork_generation.h"
 #include "flow/internal/monotonic_deadline.h"
 #include "flow/internal/mutex_lock.h"
 #include "flow/internal/patience.h"
-#include "flow/internal/started_calls.h"
 #include "flow/status.h"
 #include "flow/transport.h"
 
@@ -52,7 +50,7 @@ FlowCore::Parts FlowCore::TakeParts() {
     CheckIdle("taken apart");
   }
   // Whoever closes the descriptors then knows no engine.
-  if (started_ != nullptr) started_->Forget();
+  if (pending_calls_ != nullptr) pending_calls_->Forget();
   MutexLock lock(mu_);
   return {std::move(transport_), state_, read_deadline_, write_deadline_,
           fork_generation_};
@@ -146,7 +144,7 @@ absl::Status FlowCore::Perform(const Task& task) {
       break;
     case Hook::kRefuseRead:
       transport_->RefuseRead();
-      if (started_ != nullptr) started_->TryAgain();
+      if (pending_calls_ != nullptr) pending_calls_->TryAgain();
       break;
     case Hook::kEndWrite:
       if (limit.is_patient()) return Patiently(limit.idle_timeout, end_write);
@@ -158,10 +156,10 @@ absl::Status FlowCore::Perform(const Task& task) {
       return await_remote(limit.deadline.ToTime());
     case Hook::kAbort:
       transport_->Abort(task.due.status);
-      if (started_ != nullptr) started_->TryAgain();
+      if (pending_calls_ != nullptr) pending_calls_->TryAgain();
       break;
     case Hook::kFree:
-      if (started_ != nullptr) started_->Forget();
+      if (pending_calls_ != nullptr) pending_calls_->Forget();
       return transport_->Free();
   }
   return absl::OkStatus();
@@ -250,7 +248,7 @@ void FlowCore::TellDeadline(bool reads, std::optional<absl::Time> deadline) {
 
 void FlowCore::Tell(bool reads, absl::Time deadline) {
   const auto try_again = absl::MakeCleanup([&] {
-    if (started_ != nullptr) started_->TryAgain();
+    if (pending_calls_ != nullptr) pending_calls_->TryAgain();
   });
   if (!reads) return transport_->SetWriteDeadline(deadline);
   // A thread that begins or ends to hold may come in between. Then this is not
@@ -417,9 +415,9 @@ absl::Status FlowCore::JoinClose(const CloseLimit& limit) {
 }
 
 void FlowCore::WakeClosers() {
-  if (started_ == nullptr || !started_->is_closing()) return;
-  started_->TryToClose(state_.closed().has_value(),
-                       state_.close_phase() == ClosePhase::kNothing);
+  if (pending_calls_ == nullptr || !pending_calls_->is_closing()) return;
+  pending_calls_->TryToClose(state_.closed().has_value(),
+                             state_.close_phase() == ClosePhase::kNothing);
 }
 
 std::optional<absl::Status> FlowCore::StepClose(
@@ -457,11 +455,12 @@ std::optional<absl::Status> FlowCore::StepClose(
   }
 }
 
-void FlowCore::SetEngine(Engine& engine) {
+void FlowCore::SetPendingCalls(std::unique_ptr<PendingCalls> calls) {
   MutexLock lock(mu_);
   CheckIdle("bound to an engine");
-  ABSL_CHECK(started_ == nullptr) << Describe() << ": bound to a second engine";
-  started_ = std::make_unique<StartedCalls>(*this, engine);
+  ABSL_CHECK(pending_calls_ == nullptr)
+      << Describe() << ": bound to a second engine";
+  pending_calls_ = std::move(calls);
 }
 
 absl::Status FlowCore::CloseAfterRead(MonotonicDeadline until) {

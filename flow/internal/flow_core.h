@@ -28,7 +28,6 @@
 #include "absl/strings/string_view.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
-#include "flow/engine.h"
 #include "flow/internal/flow_state.h"
 #include "flow/internal/fork_generation.h"
 #include "flow/internal/monotonic_deadline.h"
@@ -36,8 +35,26 @@
 
 namespace flow::internal {
 
-class FlowAccess;    // internal/flow_access.h
-class StartedCalls;  // internal/started_calls.h
+class FlowAccess;  // internal/flow_access.h
+
+// PendingCalls
+//
+// The started calls of a flow (started_calls.h), as far as its core is
+// concerned.
+class PendingCalls {
+ public:
+  virtual ~PendingCalls() = default;
+
+  // Something has happened to the flow: tries all of them.
+  virtual void TryAgain() = 0;
+  // Returns whether one of them is a Close(). With the lock of the core.
+  virtual bool is_closing() const = 0;
+  // Tries the closes to which this has happened: the result is known, or there
+  // is something to do for the first of them. With the lock of the core.
+  virtual void TryToClose(bool is_known, bool is_for_first) = 0;
+  // The transport is about to close what the engine has watched.
+  virtual void Forget() = 0;
+};
 
 // CloseLimit
 //
@@ -140,11 +157,12 @@ class FlowCore {
 
   // --- Started calls
 
-  // Lets calls start, on `engine`. Precondition: no call is under way, and
-  // nothing was started.
-  void SetEngine(Engine& engine) ABSL_LOCKS_EXCLUDED(mu_);
-  // Null: they cannot start.
-  StartedCalls* started() const { return started_.get(); }
+  // Lets calls start. Precondition: no call is under way, and this was not
+  // called before.
+  void SetPendingCalls(std::unique_ptr<PendingCalls> calls)
+      ABSL_LOCKS_EXCLUDED(mu_);
+  // Null: calls cannot start.
+  PendingCalls* pending_calls() const { return pending_calls_.get(); }
 
   // Makes calls that block start, and wait for that. For tests of started
   // calls.
@@ -217,7 +235,7 @@ class FlowCore {
 
   FlowState state_;
   std::unique_ptr<Transport> transport_;
-  std::unique_ptr<StartedCalls> started_;
+  std::unique_ptr<PendingCalls> pending_calls_;
   bool blocks_by_starting_ = false;
   const uint32_t fork_generation_;
 

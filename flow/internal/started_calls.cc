@@ -16,6 +16,7 @@
 #include "flow/engine.h"
 #include "flow/internal/call_end.h"
 #include "flow/internal/flow_core.h"
+#include "flow/internal/flow_state.h"
 #include "flow/internal/monotonic_deadline.h"
 #include "flow/internal/mutex_lock.h"
 #include "flow/operation.h"

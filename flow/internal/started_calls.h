@@ -25,7 +25,7 @@
 namespace flow::internal {
 
 // StartedCalls
-class StartedCalls {
+class StartedCalls final : public PendingCalls {
  public:
   StartedCalls(FlowCore& core, Engine& engine);
 
@@ -35,18 +35,10 @@ class StartedCalls {
   bool Write(WriteOperation& operation);
   bool Close(CloseOperation& operation, const CloseLimit& limit);
 
-  // Something has happened to the flow: tries all that is pending.
-  void TryAgain();
-
-  // Tries the closes to which this has happened: the result is known, or there
-  // is something to do for the first of them.
-  void TryToClose(bool is_known, bool is_for_first);
-
-  // Before the transport closes what the engine has watched.
-  void Forget();
-
-  // Whether a Close() is pending.
-  bool is_closing() const { return !closers_.empty(); }
+  void TryAgain() override;
+  bool is_closing() const override { return !closers_.empty(); }
+  void TryToClose(bool is_known, bool is_for_first) override;
+  void Forget() override;
 
  private:
   class Reader final : public StartedCall {
