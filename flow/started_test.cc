@@ -653,22 +653,40 @@ TEST(StartedSocketTest, AReadThatFailsEndsACloseThatDiscards) {
   EXPECT_EQ(close.done, 1);
 }
 
+TEST(StartedSocketTest, ARefusalOfThisEndEndsAReadThatWaits) {
+  for (const RawPair& pair : {RawTcp(), RawUnix()}) {
+    ManualEngine engine;
+    const std::unique_ptr<Flow> left = FlowOf(pair.left);
+    const std::unique_ptr<Flow> right = FlowOf(pair.right);
+    right->SetEngine(&engine);
+    Reader read;
+    ASSERT_FALSE(right->StartRead(&read));
+    ASSERT_THAT(right->Shutdown(ShutdownMode::kRead), IsOk());
+    engine.RunAll();  // and the kernel need not say anything
+    EXPECT_EQ(read.done, 1);
+    EXPECT_THAT(read.result, IsEof());
+  }
+}
+
 TEST(StartedSocketTest, ADescriptorIsOpenUntilItsLastReport) {
-  ManualEngine engine;
-  const RawPair pair = RawTcp();
-  const std::unique_ptr<Flow> left = FlowOf(pair.left);
-  std::unique_ptr<Flow> right = FlowOf(pair.right);
-  right->SetEngine(&engine);
-  Reader read;
-  Closer close;
-  ASSERT_FALSE(right->StartRead(&read));
-  ASSERT_FALSE(right->StartClose(&close));
-  EXPECT_EQ(engine.watches(), 2u);
-  right->Abort(absl::CancelledError("enough"));
-  engine.RunAll();  // which complains
-  EXPECT_EQ(read.done, 1);
-  EXPECT_EQ(close.done, 1);
-  EXPECT_THAT(close.status, StatusIs(absl::StatusCode::kCancelled));
+  for (const bool reads : {false, true}) {
+    ManualEngine engine;
+    const RawPair pair = RawTcp();
+    const std::unique_ptr<Flow> left = FlowOf(pair.left);
+    const std::unique_ptr<Flow> right = FlowOf(pair.right);
+    right->SetEngine(&engine);
+    Reader read;
+    Closer close;
+    if (reads) ASSERT_FALSE(right->StartRead(&read));
+    ASSERT_FALSE(right->StartClose(&close));
+    EXPECT_EQ(engine.watches(), reads ? 2u : 1u);
+    right->Abort(absl::CancelledError("enough"));
+    engine.RunAll();  // which complains
+    EXPECT_EQ(read.done, reads ? 1 : 0);
+    EXPECT_EQ(close.done, 1);
+    EXPECT_THAT(close.status, StatusIs(absl::StatusCode::kCancelled));
+    EXPECT_FALSE(engine.knows(pair.right));
+  }
 }
 
 TEST(StartedSocketTest, AFullSocketTakesTheRestWhenThereIsRoom) {
