@@ -26,6 +26,7 @@
 #include "flow/engine.h"
 #include "flow/internal/close_fd.h"
 #include "flow/internal/fd_error.h"
+#include "flow/internal/fork_generation.h"
 #include "flow/internal/monotonic_deadline.h"
 #include "flow/internal/mutex_lock.h"
 
@@ -74,10 +75,14 @@ absl::StatusOr<std::unique_ptr<EpollEngine>> EpollEngine::Make() {
 }
 
 EpollEngine::EpollEngine(int epoll_fd, int wake_fd)
-    : epoll_fd_(epoll_fd), wake_fd_(wake_fd) {}
+    : epoll_fd_(epoll_fd),
+      wake_fd_(wake_fd),
+      fork_generation_(internal::ForkGeneration()) {}
 
 EpollEngine::~EpollEngine() {
-  {
+  // In a child of fork(2) no lock is to be trusted, and nothing that is watched
+  // is the child's.
+  if (internal::ForkGeneration() == fork_generation_) {
     internal::MutexLock lock(mu_);
     ABSL_CHECK(runners_ == 0) << "an EpollEngine is destroyed while it runs";
     for (const Descriptor& descriptor : descriptors_) {

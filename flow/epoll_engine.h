@@ -49,7 +49,9 @@ class EpollEngine final : public Engine {
   static absl::StatusOr<std::unique_ptr<EpollEngine>> Make();
 
   // Functions that have not run are dropped. Precondition: no thread is in
-  // Run(), and nothing is watched: all flows that it serves are destroyed.
+  // Run(), and nothing is watched: all flows that it serves are destroyed. In a
+  // child of fork(2) it closes its descriptors, and that is all: an engine
+  // works only in the process that has made it.
   ~EpollEngine() override;
 
   // EpollEngine::Run()
@@ -104,6 +106,7 @@ class EpollEngine final : public Engine {
 
   const int epoll_fd_;
   const int wake_fd_;
+  const uint32_t fork_generation_;
 
   absl::Mutex mu_;
   bool stopped_ ABSL_GUARDED_BY(mu_) = false;

@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -331,6 +332,23 @@ TEST(EpollEngineTest, AFileIsAlwaysReady) {
   }
   threads.engine()->Forget(fd);
   ::close(fd);
+}
+
+TEST(EpollEngineTest, AChildOfForkMayDestroyIt) {
+  std::unique_ptr<EpollEngine> engine = Make();
+  Sockets sockets;
+  CountingWatcher watcher;
+  engine->Watch(sockets.fd(), POLLIN, &watcher);
+  const pid_t child = ::fork();
+  if (child == 0) {
+    engine.reset();
+    ::_exit(0);
+  }
+  int status = -1;
+  ABSL_PCHECK(::waitpid(child, &status, 0) == child);
+  EXPECT_EQ(status, 0);
+  engine->CancelWatch(sockets.fd(), &watcher);
+  engine->Forget(sockets.fd());
 }
 
 TEST(EpollEngineDeathTest, IsNotClosedWhileSomebodyWatches) {
