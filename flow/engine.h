@@ -29,6 +29,11 @@ namespace flow {
 // hold locks of its own. The functions that it is given do not throw, and do
 // not block for long.
 //
+// An engine with one thread runs them one after the other, those of Post() in
+// the order in which they were posted. With several threads two of them may run
+// at the same time, so what they share needs a lock. What a thread has written
+// before it posts a function is visible to that.
+//
 // It must outlive the flows that it serves.
 class Engine {
  public:
@@ -44,7 +49,7 @@ class Engine {
     // Called once for each Watch(), on a thread of the engine.
     virtual void Ready() = 0;
 
-    // For the engine, from Watch() to Ready().
+    // For the engine alone, from Watch() to Ready().
     Watcher* next = nullptr;
     short events = 0;
 

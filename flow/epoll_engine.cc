@@ -83,8 +83,8 @@ EpollEngine::~EpollEngine() {
   // In a child of fork(2) no lock is to be trusted, and nothing that is watched
   // is the child's.
   if (internal::ForkGeneration() == fork_generation_) {
+    DropFunctions();
     internal::MutexLock lock(mu_);
-    ABSL_CHECK(runners_ == 0) << "an EpollEngine is destroyed while it runs";
     for (const Descriptor& descriptor : descriptors_) {
       ABSL_CHECK(descriptor.first == nullptr)
           << "an EpollEngine is destroyed while a flow waits for it";
@@ -92,6 +92,27 @@ EpollEngine::~EpollEngine() {
   }
   internal::CloseFd(wake_fd_).IgnoreError();
   internal::CloseFd(epoll_fd_).IgnoreError();
+}
+
+// A function may own a flow that is then destroyed, and needs this.
+void EpollEngine::DropFunctions() {
+  while (true) {
+    std::vector<Work> dropped;
+    absl::AnyInvocable<void()> timer;
+    internal::MutexLock lock(mu_);
+    ABSL_CHECK(runners_ == 0) << "an EpollEngine is destroyed while it runs";
+    if (!round_.empty()) {
+      dropped = std::exchange(round_, {});
+    } else if (!incoming_.empty()) {
+      dropped = std::exchange(incoming_, {});
+    } else if (!timers_.empty()) {
+      timer = std::move(timers_.begin()->second);
+      timer_times_.erase(timers_.begin()->first.second);
+      timers_.erase(timers_.begin());
+    } else {
+      return;
+    }
+  }
 }
 
 // --- Running

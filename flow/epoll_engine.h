@@ -9,8 +9,10 @@
 //       flow::EpollEngine::Make();
 //   if (!engine.ok()) return engine.status();
 //   flow->SetEngine(engine->get());
-//   flow->StartRead(&operation);
+//   if (flow->StartRead(&operation)) operation.Done();  // it is over already
 //   (*engine)->Run();  // on this thread, and on more if you like
+//
+// docs/started.md says how a program with pending calls ends.
 //
 // When not to use it: beside an event loop that the program has anyway.
 // Implement Engine on that.
@@ -41,17 +43,19 @@ namespace flow {
 
 // EpollEngine
 //
-// Runs functions in the order in which they became due; several threads that
-// run one engine take them one by one. A timer is late by up to a millisecond.
+// Begins functions in the order in which they became due. Several threads that
+// run one engine run several functions at the same time. A timer is late by up
+// to a millisecond.
 class EpollEngine final : public Engine {
  public:
   // Fails if there is no descriptor left; it needs two.
   static absl::StatusOr<std::unique_ptr<EpollEngine>> Make();
 
-  // Functions that have not run are dropped. Precondition: no thread is in
-  // Run(), and nothing is watched: all flows that it serves are destroyed. In a
-  // child of fork(2) it closes its descriptors, and that is all: an engine
-  // works only in the process that has made it.
+  // Destroys the functions that have not run. Precondition (checked): no thread
+  // is in Run(). Afterwards no flow may need it: those that it serves are
+  // destroyed, or are owned by such a function. In a child of fork(2) this
+  // closes its descriptors, and that is all: an engine works only in the
+  // process that has made it.
   ~EpollEngine() override;
 
   // EpollEngine::Run()
@@ -62,7 +66,8 @@ class EpollEngine final : public Engine {
   // EpollEngine::Stop()
   //
   // Makes every Run() return, each after the function that it is running. From
-  // then on Run() returns at once.
+  // then on Run() returns at once, so that a call that is pending stays so. End
+  // the flows first.
   void Stop();
 
   void Post(absl::AnyInvocable<void()> function) override;
@@ -91,6 +96,7 @@ class EpollEngine final : public Engine {
 
   EpollEngine(int epoll_fd, int wake_fd);
 
+  void DropFunctions() ABSL_LOCKS_EXCLUDED(mu_);
   void RunOne() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void TakeDueTimers() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void Poll(bool waits) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);

@@ -170,6 +170,22 @@ TEST(EpollEngineTest, AFunctionIsFreedOnceItHasRun) {
   EXPECT_EQ(held.use_count(), 1);
 }
 
+TEST(EpollEngineTest, AFunctionThatNeverRunsMayOwnWhatNeedsTheEngine) {
+  // As a flow does that is destroyed with it.
+  struct User {
+    explicit User(EpollEngine* engine) : engine(engine) {}
+    ~User() {
+      engine->Forget(0);
+      engine->Post([] {});
+    }
+    EpollEngine* const engine;
+  };
+  const std::unique_ptr<EpollEngine> engine = Make();
+  engine->Post([user = std::make_unique<User>(engine.get())] {});
+  engine->RunAt(absl::InfiniteFuture(),
+                [user = std::make_unique<User>(engine.get())] {});
+}
+
 // --- Timers
 
 TEST(EpollEngineTest, TimersRunInTheOrderOfTheirTimesAndNotBefore) {

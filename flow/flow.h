@@ -144,14 +144,15 @@ class Flow {
   // Flow::StartRead(), Flow::StartWrite(), Flow::StartClose()
   //
   // Like Read(), WriteFrom() and Close(), but they do not wait. They return
-  // true if the call is over: `*operation` has the outcome, and nobody is told.
-  // Otherwise they return false, and `operation->Done()` runs later, once, on
-  // the engine of the flow and inside no other call. It may have run, and have
-  // destroyed the flow, before this returns.
+  // true if the call is over, with success or without: `*operation` has the
+  // outcome, and nobody is told. Otherwise the call is pending. They return
+  // false, and `operation->Done()` runs later, once, on the engine of the flow
+  // and inside no other call. It may run before this returns.
   //
-  // Until then the call is under way: it has its turn, its deadline, and all
-  // that docs/semantics.md says of a call that waits. To give it up, move its
-  // deadline into the past (nothing is lost), or Abort(). docs/started.md has
+  // A pending call is under way: it has its turn, its deadline, and all that
+  // docs/semantics.md says of a call that waits. To give up a read or a write,
+  // move its deadline into the past (nothing is lost), or Abort(). Destroy the
+  // flow only when each Done() that was promised has begun. docs/started.md has
   // the rules. Outcomes besides those of the call that waits:
   //
   //  * kFailedPrecondition: the flow has no engine.
@@ -159,10 +160,11 @@ class Flow {
   using ReadOperation = flow::ReadOperation;
   using WriteOperation = flow::WriteOperation;
   using CloseOperation = flow::CloseOperation;
-  bool StartRead(ReadOperation* operation, size_t max_bytes = kNoLimit);
-  bool StartWrite(WriteOperation* operation);
-  bool StartClose(CloseOperation* operation,
-                  absl::Time deadline = absl::InfiniteFuture());
+  [[nodiscard]] bool StartRead(ReadOperation* operation,
+                               size_t max_bytes = kNoLimit);
+  [[nodiscard]] bool StartWrite(WriteOperation* operation);
+  [[nodiscard]] bool StartClose(CloseOperation* operation,
+                                absl::Time deadline = absl::InfiniteFuture());
 
   // Names the engine for all that this flow starts. It must outlive the flow.
   // Precondition: no call is under way, and no engine was named.

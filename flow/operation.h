@@ -12,7 +12,7 @@
 //   };
 //
 // Thread safety: an operation belongs to the flow from a Start that returns
-// false until Done().
+// false until Done(). At all other times it is its owner's.
 
 #ifndef FLOW_OPERATION_H_
 #define FLOW_OPERATION_H_
@@ -27,8 +27,8 @@ namespace flow {
 class Operation {
  public:
   // The call is over. The flow does not touch the operation any more, so this
-  // may destroy it, start the next call, and destroy the flow if no other call
-  // is under way. It does not throw.
+  // may destroy it, use it for the next call, and destroy the flow if no other
+  // call is pending. It does not throw.
   virtual void Done() = 0;
 
  protected:
@@ -46,7 +46,8 @@ struct ReadOperation : Operation {
 
 // WriteOperation
 struct WriteOperation : Operation {
-  // What is to be written; afterwards what was not accepted, as of WriteFrom().
+  // What is to be written; afterwards what was not accepted, as of WriteFrom(),
+  // which is nothing after Ok.
   absl::Cord rest;
   absl::Status status;
 

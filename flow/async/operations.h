@@ -12,11 +12,15 @@
 //
 // A coroutine goes on at once if the call does not wait, and otherwise on a
 // thread of the engine of the flow. It allocates nothing besides the data.
+// Reads and writes have the deadlines of the flow, as set before or meanwhile.
 //
 // To cancel a coroutine that waits, end its operation, as for any started one:
 // move the deadline of the flow into the past, and it gets kDeadlineExceeded;
 // or Abort() the flow, and it gets the reason. To destroy a coroutine while it
 // waits ends the program with a message.
+//
+// When not to use it: for what else waits. flow::Dial(), Listener::Accept() and
+// a Channel block the thread, and so every coroutine of the engine.
 //
 // Thread safety: as of Flow::StartRead() and its kin.
 
@@ -131,8 +135,9 @@ class [[nodiscard]] CloseAwaitable final
 
 // Read(), Write(), WriteFrom(), Close()
 //
-// What the functions of Flow with these names do, for a coroutine. Their
-// results are to be awaited at once. `flow` and `*source` must live until then.
+// What the functions of Flow with these names do, for a coroutine. Await their
+// results at once. `flow` and `*source` must live until the call is over;
+// `*source` stays as it is until then.
 inline ReadAwaitable Read(Flow& flow, size_t max_bytes = kNoLimit) {
   return ReadAwaitable(flow, max_bytes);
 }

@@ -160,6 +160,20 @@ TEST_F(OperationsDeathTest, ACoroutineIsNotDestroyedWhileItWaits) {
       "a coroutine is destroyed while it waits");
 }
 
+TEST_F(OperationsDeathTest, ATaskIsAwaitedOnce) {
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
+  EXPECT_DEATH(
+      {
+        Task<absl::Status> task = Echo(right());
+        const auto twice = [&task]() -> Task<void> {
+          (co_await std::move(task)).IgnoreError();
+        };
+        Spawn(twice());
+        Spawn(twice());
+      },
+      "a Task is awaited twice");
+}
+
 TEST(OperationsOnSocketsTest, ACoroutineOnSeveralThreadsEchoes) {
   EngineThreads threads(2);
   const RawPair pair = RawTcp();

@@ -15,8 +15,17 @@
 //
 // When not to use it: beside a coroutine library that the program has anyway.
 //
-// Thread safety: none. A coroutine runs on one thread at a time: the one that
-// starts it, and afterwards the threads of the engines of its flows.
+// A Task begins when it is awaited or spawned, and not when it is made. So what
+// its parameters refer to must live until it has ended. A parameter that is a
+// reference or a string_view, and the captures of a lambda, are easily gone:
+//
+//   // BUG: the string is gone when Spawn() is back, and Greet() goes on.
+//   flow::async::Task<void> Greet(flow::Flow& flow, const std::string& name);
+//   flow::async::Spawn(Greet(*flow, absl::StrCat("Mr. ", name)));
+//
+// Thread safety: a coroutine runs on one thread at a time: the one that starts
+// it, and afterwards the threads of the engines of its flows. Each sees what
+// the one before it has written.
 
 #ifndef FLOW_ASYNC_TASK_H_
 #define FLOW_ASYNC_TASK_H_
@@ -98,12 +107,10 @@ class [[nodiscard]] Task {
  public:
   using promise_type = internal::Promise<T>;
 
-  Task(Task&& other) noexcept : handle_(std::exchange(other.handle_, {})) {}
-  Task& operator=(Task&& other) noexcept {
-    Task old(std::move(*this));
-    handle_ = std::exchange(other.handle_, {});
-    return *this;
-  }
+  Task(Task&& other) noexcept
+      : handle_(std::exchange(other.handle_, {})),
+        was_awaited_(other.was_awaited_) {}
+  Task& operator=(Task&&) = delete;
   ~Task() {
     if (handle_) handle_.destroy();
   }
@@ -120,7 +127,8 @@ class [[nodiscard]] Task {
   };
   // Precondition: it was not awaited before.
   Awaiter operator co_await() && {
-    ABSL_CHECK(handle_ && !handle_.done()) << "a Task is awaited twice";
+    ABSL_CHECK(handle_ && !std::exchange(was_awaited_, true))
+        << "a Task is awaited twice";
     return {handle_};
   }
 
@@ -129,6 +137,7 @@ class [[nodiscard]] Task {
   explicit Task(std::coroutine_handle<promise_type> handle) : handle_(handle) {}
 
   std::coroutine_handle<promise_type> handle_;
+  bool was_awaited_ = false;
 };
 
 namespace internal {
