@@ -38,6 +38,8 @@
 #include "absl/strings/cord.h"
 #include "absl/strings/string_view.h"
 #include "flow/flow.h"
+#include "flow/internal/attempts.h"
+#include "flow/operation.h"
 #include "flow/outgoing.h"
 #include "flow/transport.h"
 
@@ -174,6 +176,85 @@ class Channel final : public Flow {
   // direction. Once the direction has ended, this is Closed, as an empty write.
   absl::Status Flush();
 
+  // --- Started calls (docs/started.md)
+  //
+  // StartReadExactly() and so on are ReadExactly() and so on as started calls:
+  // they return true if the call is over, with its outcome in `*operation`.
+  // Otherwise operation->Done() tells, once. Besides those of the call that
+  // waits they have the outcomes of StartRead() (flow.h). A channel has the
+  // engine of the flow that it was made of.
+  //
+  //   struct Line final : flow::Channel::LineOperation {
+  //     void Done() override { Use(line); }
+  //   };
+
+  // What a started ReadExactly() or Peek() gives.
+  class BytesOperation : public internal::ReadAttempt {
+   public:
+    absl::StatusOr<absl::Cord> bytes;
+
+   protected:
+    ~BytesOperation() = default;
+
+   private:
+    friend class Channel;
+    std::optional<absl::StatusOr<absl::Cord>> Try(Retry* retry,
+                                                  bool* passes) final;
+    void Finish() final;
+    Channel* channel_ = nullptr;
+    size_t size_ = 0;
+    bool removes_ = false;  // what it reads
+  };
+  [[nodiscard]] bool StartReadExactly(BytesOperation* operation, size_t n);
+  [[nodiscard]] bool StartPeek(BytesOperation* operation, size_t n);
+
+  // What a started ReadLine() gives.
+  class LineOperation : public internal::ReadAttempt {
+   public:
+    absl::StatusOr<std::optional<std::string>> line;
+
+   protected:
+    ~LineOperation() = default;
+
+   private:
+    friend class Channel;
+    std::optional<absl::StatusOr<absl::Cord>> Try(Retry* retry,
+                                                  bool* passes) final;
+    void Finish() final;
+    Channel* channel_ = nullptr;
+    size_t max_bytes_ = 0;
+    LastLine last_line_ = LastLine::kNeedsNewline;
+  };
+  [[nodiscard]] bool StartReadLine(
+      LineOperation* operation, size_t max_bytes,
+      LastLine last_line = LastLine::kNeedsNewline);
+
+  // What a started ReadUntil() gives.
+  class PartOperation : public internal::ReadAttempt {
+   public:
+    absl::StatusOr<std::optional<absl::Cord>> part;
+
+   protected:
+    ~PartOperation() = default;
+
+   private:
+    friend class Channel;
+    std::optional<absl::StatusOr<absl::Cord>> Try(Retry* retry,
+                                                  bool* passes) final;
+    void Finish() final;
+    Channel* channel_ = nullptr;
+    std::string delimiter_;
+    size_t max_bytes_ = 0;
+  };
+  [[nodiscard]] bool StartReadUntil(PartOperation* operation,
+                                    absl::string_view delimiter,
+                                    size_t max_bytes);
+
+  // WriteBuffered() of `operation->rest`, and Flush(). StartFlush() hands on
+  // what is buffered and then `operation->rest`, which may be empty.
+  [[nodiscard]] bool StartWriteBuffered(WriteOperation* operation);
+  [[nodiscard]] bool StartFlush(WriteOperation* operation);
+
  private:
   friend std::unique_ptr<Channel> MakeChannel(std::unique_ptr<Flow> flow,
                                               ChannelOptions options);
@@ -181,12 +262,7 @@ class Channel final : public Flow {
   // The transport of a channel, which has the buffers.
   class Buffers;
 
-  // Returns the next bytes with the `delimiter` that ends them, or nothing at
-  // end-of-file. The last bytes of the stream may lack it if `end_suffices`.
-  // `name` is that of the delimiter in an error.
-  absl::StatusOr<absl::Cord> ReadThrough(absl::string_view delimiter,
-                                         size_t max_bytes, bool end_suffices,
-                                         absl::string_view name);
+  bool StartBytes(absl::string_view what, BytesOperation& operation, size_t n);
 
   // `*buffers` is what `decorate` makes.
   Channel(std::unique_ptr<Flow> flow, TransportDecorator decorate,

@@ -24,6 +24,7 @@
 #include "absl/time/time.h"
 #include "absl/types/span.h"
 #include "flow/engine.h"
+#include "flow/internal/attempts.h"
 #include "flow/internal/call_end.h"
 #include "flow/internal/flow_core.h"
 #include "flow/internal/flow_state.h"
@@ -208,18 +209,6 @@ absl::Status Flow::WriteWith(
 
 namespace {
 
-absl::Status CannotStart(const FlowCore& core, absl::string_view what) {
-  if (core.pending_calls() == nullptr) {
-    return absl::FailedPreconditionError(absl::StrCat(
-        core.DebugString(), ": ", what, " without an engine (SetEngine())"));
-  }
-  if (!core.transport().CanStart()) {
-    return absl::UnimplementedError(absl::StrCat(
-        core.DebugString(), ": ", what, " on a transport that can only block"));
-  }
-  return absl::OkStatus();
-}
-
 // Those that SetEngine() has made.
 internal::StartedCalls& Started(const FlowCore& core) {
   return static_cast<internal::StartedCalls&>(*core.pending_calls());
@@ -227,8 +216,20 @@ internal::StartedCalls& Started(const FlowCore& core) {
 
 }  // namespace
 
+absl::Status Flow::CanStart(absl::string_view what) const {
+  if (core_.pending_calls() == nullptr) {
+    return absl::FailedPreconditionError(absl::StrCat(
+        DebugString(), ": ", what, " without an engine (SetEngine())"));
+  }
+  if (!core_.transport().CanStart()) {
+    return absl::UnimplementedError(absl::StrCat(
+        DebugString(), ": ", what, " on a transport that can only block"));
+  }
+  return absl::OkStatus();
+}
+
 bool Flow::StartRead(ReadOperation* operation, size_t max_bytes) {
-  if (absl::Status status = CannotStart(core_, "StartRead"); !status.ok()) {
+  if (absl::Status status = CanStart("StartRead"); !status.ok()) {
     operation->result = std::move(status);
     return true;
   }
@@ -236,18 +237,30 @@ bool Flow::StartRead(ReadOperation* operation, size_t max_bytes) {
 }
 
 bool Flow::StartWrite(WriteOperation* operation) {
-  operation->status = CannotStart(core_, "StartWrite");
-  return !operation->status.ok() || Started(core_).Write(*operation);
+  operation->status = CanStart("StartWrite");
+  return !operation->status.ok() ||
+         Started(core_).Write(*operation, /*attempt=*/nullptr);
+}
+
+bool Flow::StartReadWith(size_t max_bytes, internal::ReadAttempt& attempt) {
+  return Started(core_).Read(attempt, max_bytes);
+}
+
+bool Flow::StartWriteWith(WriteOperation& operation,
+                          internal::WriteAttempt& attempt) {
+  return Started(core_).Write(operation, &attempt);
 }
 
 bool Flow::StartClose(CloseOperation* operation, absl::Time deadline) {
-  operation->status = CannotStart(core_, "StartClose");
+  operation->status = CanStart("StartClose");
   return !operation->status.ok() ||
          Started(core_).Close(*operation, {MonotonicDeadline(deadline)});
 }
 
 void Flow::SetEngine(Engine* engine) {
   ABSL_CHECK(engine != nullptr) << DebugString() << ": SetEngine(nullptr)";
+  const internal::PendingCalls* const calls = core_.pending_calls();
+  if (calls != nullptr && &calls->engine() == engine) return;
   core_.SetPendingCalls(
       std::make_unique<internal::StartedCalls>(core_, *engine));
 }
@@ -357,10 +370,16 @@ std::string Flow::DebugString() const { return core_.DebugString(); }
 
 // --- Making
 
-Flow::Flow(internal::FlowCore::Parts parts) : core_(std::move(parts)) {}
+Flow::Flow(internal::FlowCore::Parts parts)
+    : Flow(std::move(parts), parts.engine) {}
+
+Flow::Flow(internal::FlowCore::Parts&& parts, Engine* engine)
+    : core_(std::move(parts)) {
+  if (engine != nullptr) SetEngine(engine);
+}
 
 Flow::Flow(std::unique_ptr<Flow> flow, TransportDecorator decorate)
-    : core_(DecorateFlow(std::move(flow), decorate)->core_.TakeParts()) {}
+    : Flow(DecorateFlow(std::move(flow), decorate)->core_.TakeParts()) {}
 
 Flow::~Flow() = default;
 

@@ -36,6 +36,7 @@
 #include "absl/time/time.h"
 #include "absl/types/span.h"
 #include "flow/engine.h"
+#include "flow/internal/attempts.h"
 #include "flow/internal/flow_core.h"
 #include "flow/internal/holds_strings.h"
 #include "flow/operation.h"
@@ -166,8 +167,9 @@ class Flow {
   [[nodiscard]] bool StartClose(CloseOperation* operation,
                                 absl::Time deadline = absl::InfiniteFuture());
 
-  // Names the engine for all that this flow starts. It must outlive the flow.
-  // Precondition: no call is under way, and no engine was named.
+  // Names the engine for all that this flow starts, and a channel that is made
+  // of it. It must outlive them.
+  // Precondition: no call is under way, and no other engine was named.
   void SetEngine(Engine* engine);
 
   // Flow::Shutdown()
@@ -255,6 +257,13 @@ class Flow {
   absl::Status WriteWith(
       size_t size, absl::FunctionRef<absl::Status(size_t* accepted)> function);
 
+  // The same for started calls (internal/attempts.h), if CanStart() is Ok.
+  // `what` is the call, for the error.
+  absl::Status CanStart(absl::string_view what) const;
+  bool StartReadWith(size_t max_bytes, internal::ReadAttempt& attempt);
+  bool StartWriteWith(WriteOperation& operation,
+                      internal::WriteAttempt& attempt);
+
   explicit Flow(internal::FlowCore::Parts parts);
   Flow(std::unique_ptr<Flow> flow, TransportDecorator decorate);
 
@@ -263,6 +272,7 @@ class Flow {
   friend std::unique_ptr<Flow> DecorateFlow(std::unique_ptr<Flow> flow,
                                             TransportDecorator decorate);
   friend class internal::FlowAccess;
+  Flow(internal::FlowCore::Parts&& parts, Engine* engine);
   absl::Status WriteNothing();
   absl::Status WriteAll(Outgoing&& data);
   internal::FlowCore core_;

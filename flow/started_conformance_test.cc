@@ -2,8 +2,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The conformance suite with every read, write and close a started operation:
-// a call of a check starts one, and waits until it is over. On pipes and
-// sockets, with one thread of the engine and with two.
+// a call of a check starts one, and waits until it is over. On pipes, channels
+// and sockets, with one thread of the engine and with two.
 
 #include <cstddef>
 #include <memory>
@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "flow/channel.h"
 #include "flow/engine.h"
 #include "flow/flow.h"
 #include "flow/internal/flow_access.h"
@@ -43,6 +44,14 @@ Engine* EngineOf(int threads) {
   return (threads == 1 ? one : two)->engine();
 }
 
+// A channel has the engine of its flow.
+std::unique_ptr<Flow> StartedChannel(std::unique_ptr<Flow> flow, int threads) {
+  flow->SetEngine(EngineOf(threads));
+  std::unique_ptr<Flow> channel = MakeChannel(std::move(flow));
+  FlowAccess::BlockByStarting(*channel);
+  return channel;
+}
+
 std::unique_ptr<Flow> Started(std::unique_ptr<Flow> flow, int threads) {
   flow->SetEngine(EngineOf(threads));
   FlowAccess::BlockByStarting(*flow);
@@ -67,6 +76,20 @@ ConformanceOptions Pipes(size_t capacity, int threads) {
   options.make_pair = [=] { return PipePair(capacity, threads); };
   // A started write is a Cord, of which a pipe with any room accepts all.
   options.make_full = [=] { return PipePair(0, threads); };
+  options.more_than_full = 16 << 10;
+  return options;
+}
+
+ConformanceOptions Channels(size_t capacity, int threads) {
+  ConformanceOptions options;
+  options.name = absl::StrCat("channel_", capacity, "_on_", threads);
+  const auto make = [threads](size_t of) {
+    Pipe pipe = MakePipe(of);
+    return FlowPair{StartedChannel(std::move(pipe.left), threads),
+                    StartedChannel(std::move(pipe.right), threads)};
+  };
+  options.make_pair = [=] { return make(capacity); };
+  options.make_full = [=] { return make(0); };
   options.more_than_full = 16 << 10;
   return options;
 }
@@ -111,6 +134,9 @@ std::vector<ConformanceOptions> All() {
     for (const size_t capacity :
          {size_t{0}, size_t{1}, size_t{4096}, size_t{256} << 10, kNoLimit}) {
       all.push_back(Pipes(capacity, threads));
+    }
+    for (const size_t capacity : {size_t{0}, size_t{4096}}) {
+      all.push_back(Channels(capacity, threads));
     }
     all.push_back(UnixSockets(threads));
     all.push_back(TcpSockets(threads));

@@ -402,7 +402,8 @@ TEST_F(StartedDeathTest, AFlowIsNotDestroyedWhileACallIsPending) {
 
 TEST_F(StartedDeathTest, AFlowHasOneEngine) {
   GTEST_FLAG_SET(death_test_style, "threadsafe");
-  EXPECT_DEATH(right().SetEngine(&engine_), "bound to a second engine");
+  ManualEngine other;
+  EXPECT_DEATH(right().SetEngine(&other), "bound to a second engine");
 }
 
 // --- Closing
@@ -632,9 +633,22 @@ TEST(StartedSocketTest, AFlowThatIsTakenApartLeavesNothingAtTheEngine) {
   EXPECT_TRUE(engine.knows(pair.right));
   std::unique_ptr<Channel> channel = MakeChannel(std::move(right));
   EXPECT_FALSE(engine.knows(pair.right));
-  // It can have an engine of its own, and starts nothing yet.
-  EXPECT_TRUE(channel->StartRead(&read));
-  EXPECT_THAT(read.result, StatusIs(absl::StatusCode::kFailedPrecondition));
+  // It starts on the same engine.
+  ASSERT_FALSE(channel->StartRead(&read));
+  ASSERT_THAT(left->Write("more"), IsOk());
+  engine.MakeReady(pair.right);
+  engine.RunAll();
+  EXPECT_THAT(read.result, IsOkAndHolds("more"));
+}
+
+TEST_F(StartedTest, TheSameEngineCanBeNamedTwice) {
+  left().SetEngine(&engine_);
+  Reader read;
+  ASSERT_FALSE(left().StartRead(&read));
+  left().SetEngine(&engine_);
+  ASSERT_THAT(right().Write("data"), IsOk());
+  engine_.RunAll();
+  EXPECT_THAT(read.result, IsOkAndHolds("data"));
 }
 
 TEST(StartedSocketTest, AReadThatFailsEndsACloseThatDiscards) {

@@ -71,6 +71,11 @@ std::optional<absl::Status> Transport::TryWrite(absl::Cord*, Retry*) {
   return CannotStart();
 }
 
+std::optional<absl::Status> Transport::TryEndWrite(const absl::Status& outcome,
+                                                   Retry*) {
+  return EndWrite(outcome, absl::InfiniteFuture());
+}
+
 std::optional<absl::Status> Transport::TryAwaitRemoteEnd(Retry*) {
   return CannotStart();
 }
@@ -80,11 +85,19 @@ ForwardingTransport::ForwardingTransport(std::unique_ptr<Transport> inner)
   ABSL_CHECK(inner_ != nullptr) << "a transport on top of none";
 }
 
+namespace {
+
+absl::Status ReadTooMuch(size_t max_bytes, size_t size) {
+  return absl::InternalError(
+      absl::StrCat("a read of at most ", max_bytes, " bytes was given ", size));
+}
+
+}  // namespace
+
 absl::StatusOr<absl::Cord> ForwardingTransport::Read(size_t max_bytes) {
   absl::StatusOr<absl::Cord> data = inner_->Read(max_bytes);
   if (data.ok() && data->size() > max_bytes) {
-    return absl::InternalError(absl::StrCat("a read of at most ", max_bytes,
-                                            " bytes was given ", data->size()));
+    return ReadTooMuch(max_bytes, data->size());
   }
   return data;
 }
@@ -129,6 +142,39 @@ void ForwardingTransport::LoseRead() { inner_->LoseRead(); }
 absl::Status ForwardingTransport::Free() { return inner_->Free(); }
 
 void ForwardingTransport::FreeInChild() { inner_->FreeInChild(); }
+
+std::optional<absl::StatusOr<absl::Cord>> ForwardingTransport::TryRead(
+    size_t max_bytes, Retry* retry) {
+  auto data = inner_->TryRead(max_bytes, retry);
+  if (data.has_value() && data->ok() && (*data)->size() > max_bytes) {
+    return ReadTooMuch(max_bytes, (*data)->size());
+  }
+  return data;
+}
+
+std::optional<absl::Status> ForwardingTransport::TryWrite(absl::Cord* rest,
+                                                          Retry* retry) {
+  const size_t size = rest->size();
+  std::optional<absl::Status> status = inner_->TryWrite(rest, retry);
+  if (rest->size() > size) {
+    return absl::InternalError("a write was left with more than there was");
+  }
+  if (status.has_value() && status->ok() && !rest->empty()) {
+    return absl::InternalError(absl::StrCat("said Ok and left ", rest->size(),
+                                            " of ", size, " bytes"));
+  }
+  return status;
+}
+
+std::optional<absl::Status> ForwardingTransport::TryEndWrite(
+    const absl::Status& outcome, Retry* retry) {
+  return inner_->TryEndWrite(outcome, retry);
+}
+
+std::optional<absl::Status> ForwardingTransport::TryAwaitRemoteEnd(
+    Retry* retry) {
+  return inner_->TryAwaitRemoteEnd(retry);
+}
 
 void ForwardingTransport::SetReadDeadline(absl::Time deadline) {
   inner_->SetReadDeadline(deadline);

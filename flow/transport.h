@@ -285,23 +285,30 @@ class Transport {
 
   // --- Started calls (docs/started.md)
   //
-  // A transport that can start implements the three functions below. They are
-  // like Read(), Write() and AwaitRemoteEnd(), but return nullopt where those
-  // would wait, and first say to `*retry` when they are worth another try. The
-  // Flow watches the deadline. Once it has passed, it tries a last time, with
-  // null for `retry`: what can be done now is done, and otherwise the transport
+  // A transport that can start implements TryRead(), TryWrite() and
+  // TryAwaitRemoteEnd(), and TryEndWrite() if EndWrite() can wait. They are
+  // like the functions without `Try`, but return nullopt where those would
+  // wait, and first say to `*retry` when they are worth another try. The Flow
+  // watches the deadline. Once it has passed, it tries a last time, with null
+  // for `retry`: what can be done now is done, and otherwise the transport
   // forgets the call. After RefuseRead(), Abort() and a new deadline the Flow
   // tries again by itself. It counts a call as under way from its first try to
   // its last.
 
-  // Whether the functions below do anything. EndWrite() then never waits.
-  // Default: returns false, and the Flow starts nothing.
+  // Whether the functions below do anything. Default: returns false, and the
+  // Flow starts nothing.
   virtual bool CanStart() const { return false; }
 
   virtual std::optional<absl::StatusOr<absl::Cord>> TryRead(size_t max_bytes,
                                                             Retry* retry);
   // Removes from the front of `*rest` what it accepts. Ok: `*rest` is empty.
+  // All tries of one write get the same object, which only they change.
   virtual std::optional<absl::Status> TryWrite(absl::Cord* rest, Retry* retry);
+  // For a started Close(), whose deadline the Flow watches. With an `outcome`
+  // that is not Ok it does not wait. Default: returns what EndWrite() does, for
+  // transports where that never waits.
+  virtual std::optional<absl::Status> TryEndWrite(const absl::Status& outcome,
+                                                  Retry* retry);
   virtual std::optional<absl::Status> TryAwaitRemoteEnd(Retry* retry);
 
   // Transport::BytesInTransit()
@@ -343,6 +350,9 @@ class Transport {
 //    much, because the Flow knows only its own call, and yours may differ.
 //  * ReadInto() is the exception: it goes through Read(), so that a decorator
 //    of Read() sees all bytes. To save the copy, override ReadInto() as well.
+//  * CanStart() is another one: it returns false, because a started call would
+//    go past your Read(). Override it to return that of inner() once you have
+//    overridden the Try function of each function that you change.
 //  * Your Read() may return an end-of-file or an error that the transport
 //    underneath does not know of. Its inbound direction is then still open.
 //    Call its RefuseRead() in Read(); or tell the remote why, by its Abort()
@@ -373,6 +383,12 @@ class ForwardingTransport : public Transport {
   bool IsLent() const override;
   bool EndsEarly() const override;
   void RefuseLender() override;
+  std::optional<absl::StatusOr<absl::Cord>> TryRead(size_t max_bytes,
+                                                    Retry* retry) override;
+  std::optional<absl::Status> TryWrite(absl::Cord* rest, Retry* retry) override;
+  std::optional<absl::Status> TryEndWrite(const absl::Status& outcome,
+                                          Retry* retry) override;
+  std::optional<absl::Status> TryAwaitRemoteEnd(Retry* retry) override;
   int64_t BytesInTransit() const override;
   std::string LocalAddress() const override;
   std::string RemoteAddress() const override;

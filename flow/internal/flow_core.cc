@@ -50,10 +50,14 @@ FlowCore::Parts FlowCore::TakeParts() {
     CheckIdle("taken apart");
   }
   // Whoever closes the descriptors then knows no engine.
-  if (pending_calls_ != nullptr) pending_calls_->Forget();
+  Engine* engine = nullptr;
+  if (pending_calls_ != nullptr) {
+    pending_calls_->Forget();
+    engine = &pending_calls_->engine();
+  }
   MutexLock lock(mu_);
-  return {std::move(transport_), state_, read_deadline_, write_deadline_,
-          fork_generation_};
+  return {std::move(transport_), state_,           read_deadline_,
+          write_deadline_,       fork_generation_, engine};
 }
 
 void FlowCore::CheckIdle(absl::string_view what) const {
@@ -336,13 +340,16 @@ bool FlowCore::IsInside() const {
 // --- Closing
 
 absl::Status FlowCore::Close(CloseLimit limit) {
-  bool is_first = false;
-  if (const auto result = EnterClose(limit, &is_first)) return *result;
-  return is_first ? RunClose(limit) : JoinClose(limit);
+  Closing closing;
+  if (const auto result = EnterClose(limit, closing, /*blocks=*/true)) {
+    return *result;
+  }
+  return closing.is_first ? RunClose(limit) : JoinClose(limit);
 }
 
 std::optional<absl::Status> FlowCore::EnterClose(const CloseLimit& limit,
-                                                 bool* is_first) {
+                                                 Closing& closing,
+                                                 bool blocks) {
   Task task;
   std::optional<absl::Status> result;
   {
@@ -354,14 +361,15 @@ std::optional<absl::Status> FlowCore::EnterClose(const CloseLimit& limit,
           ": Close() from inside one of the flow's own functions")));
     } else {
       ++closers_;
-      *is_first = !state_.closing();
-      if (*is_first) {
+      closing.is_first = !state_.closing();
+      if (closing.is_first) {
         close_limit_ = limit;
         state_.BeginClose(limit.is_patient(),
                           !state_.freed() && transport_->EndsEarly());
       }
     }
     task = TakeTask();
+    if (!blocks && Suspend(task, closing)) return std::nullopt;
   }
   Run(std::move(task));
   return result;
@@ -420,32 +428,43 @@ void FlowCore::WakeClosers() {
                              state_.close_phase() == ClosePhase::kNothing);
 }
 
+bool FlowCore::Suspend(Task& task, Closing& closing) {
+  if (task.due.hook != Hook::kEndWrite &&
+      task.due.hook != Hook::kAwaitRemoteEnd) {
+    return false;
+  }
+  inside_.erase(absl::c_find(inside_, ThisThread()));
+  closing.waiting = std::move(task);
+  return true;
+}
+
 std::optional<absl::Status> FlowCore::StepClose(
     Closing& closing, Retry* retry, absl::FunctionRef<bool()> unwatch) {
   while (true) {
     Task task;
-    if (closing.awaits_remote.has_value()) {
-      std::optional<absl::Status>& end = closing.remote_end;
-      if (!end.has_value()) end = transport_->TryAwaitRemoteEnd(retry);
-      if (!end.has_value()) {
+    if (closing.waiting.has_value()) {
+      const FlowState::Due& due = closing.waiting->due;
+      std::optional<absl::Status>& outcome = closing.outcome;
+      if (!outcome.has_value()) {
+        outcome = due.hook == Hook::kEndWrite
+                      ? transport_->TryEndWrite(due.status, retry)
+                      : transport_->TryAwaitRemoteEnd(retry);
+      }
+      if (!outcome.has_value()) {
         if (retry != nullptr) return std::nullopt;
-        end = absl::DeadlineExceededError("the remote has not ended");
+        outcome = absl::DeadlineExceededError("not before the deadline");
       }
       // Afterwards somebody may free.
       if (!unwatch()) return std::nullopt;
       MutexLock lock(mu_);
-      Finish(*std::exchange(closing.awaits_remote, std::nullopt),
-             *std::exchange(end, std::nullopt));
+      Finish(*std::exchange(closing.waiting, std::nullopt),
+             *std::exchange(outcome, std::nullopt));
       task = TakeTask();
     } else {
       MutexLock lock(mu_);
       if (retry == nullptr) GiveUpClose(CloseWaitsFor());
       task = TakeTask(closing.is_first);
-      if (task.due.hook == Hook::kAwaitRemoteEnd) {
-        inside_.erase(absl::c_find(inside_, ThisThread()));
-        closing.awaits_remote = std::move(task);
-        continue;
-      }
+      if (Suspend(task, closing)) continue;
       if (task.due.hook == Hook::kNone) {
         // Only the clean-up may still be under way, and that ends soon.
         return state_.closed();

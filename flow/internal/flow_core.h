@@ -28,6 +28,7 @@
 #include "absl/strings/string_view.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
+#include "flow/engine.h"
 #include "flow/internal/flow_state.h"
 #include "flow/internal/fork_generation.h"
 #include "flow/internal/monotonic_deadline.h"
@@ -45,6 +46,7 @@ class PendingCalls {
  public:
   virtual ~PendingCalls() = default;
 
+  virtual Engine& engine() const = 0;
   // Something has happened to the flow: tries all of them.
   virtual void TryAgain() = 0;
   // Returns whether one of them is a Close(). With the lock of the core.
@@ -78,6 +80,7 @@ class FlowCore {
     std::optional<MonotonicDeadline> read_deadline = std::nullopt;
     std::optional<MonotonicDeadline> write_deadline = std::nullopt;
     uint32_t fork_generation = ForkGeneration();
+    Engine* engine = nullptr;  // of started calls
   };
 
   // Precondition: `parts.transport` is not null.
@@ -172,13 +175,15 @@ class FlowCore {
   // A Close() without a thread.
   struct Closing {
     bool is_first = false;
-    // Waits for the remote, in which no thread is.
-    std::optional<Task> awaits_remote = std::nullopt;
-    std::optional<absl::Status> remote_end = std::nullopt;
+    // A function of the transport that waits, in which no thread is, and how it
+    // has ended.
+    std::optional<Task> waiting = std::nullopt;
+    std::optional<absl::Status> outcome = std::nullopt;
   };
-  // Begins what Close() does. Returns its result if that is known.
+  // Begins what Close() does. Returns its result if that is known. If this
+  // thread `blocks`, it runs what is due.
   std::optional<absl::Status> EnterClose(const CloseLimit& limit,
-                                         bool* is_first)
+                                         Closing& closing, bool blocks)
       ABSL_LOCKS_EXCLUDED(mu_);
   // Goes on closing, and returns the result once it is known. Null for `retry`:
   // the deadline has passed. `unwatch` says whether no engine watches for this
@@ -223,6 +228,9 @@ class FlowCore {
   void Finish(const Task& task, const absl::Status& status)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
+  // Lets `task` wait without a thread, which is this one until now. Returns
+  // false if it is none that can wait.
+  bool Suspend(Task& task, Closing& closing) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // Tells started closes that they can go on, if they can.
   void WakeClosers() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   absl::Status RunClose(const CloseLimit& limit) ABSL_LOCKS_EXCLUDED(mu_);

@@ -82,7 +82,7 @@ void StartedCall::WhenReady(int fd, short events) {
 }
 
 void StartedCall::After(absl::Duration patience) {
-  wanted_at_ = MonotonicDeadline::In(patience);
+  wanted_at_ = std::min(wanted_at_, MonotonicDeadline::In(patience));
 }
 
 void StartedCall::Arm(MonotonicDeadline at) {

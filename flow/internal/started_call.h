@@ -68,7 +68,7 @@ class StartedCall : public Retry, private Engine::Watcher {
   // Ends the call, and returns whom to tell. Others may destroy this then.
   virtual Operation* End() = 0;
 
-  // For Try(), once each.
+  // For Try(). It waits for one descriptor, and for the shortest patience.
   void WhenReady(int fd, short events) final;
   void After(absl::Duration patience) final;
 

@@ -14,6 +14,7 @@
 #include "absl/strings/cord.h"
 #include "absl/strings/str_cat.h"
 #include "flow/engine.h"
+#include "flow/internal/attempts.h"
 #include "flow/internal/call_end.h"
 #include "flow/internal/flow_core.h"
 #include "flow/internal/flow_state.h"
@@ -54,29 +55,42 @@ void StartedCalls::Forget() {
 // --- Reading
 
 bool StartedCalls::Read(ReadOperation& operation, size_t max_bytes) {
-  FlowCore& core = reader_.core_;
+  return Read(operation, operation.result, /*attempt=*/nullptr, max_bytes);
+}
+
+bool StartedCalls::Read(ReadAttempt& attempt, size_t max_bytes) {
+  return Read(attempt, attempt.read, &attempt, max_bytes);
+}
+
+bool StartedCalls::Read(Operation& operation,
+                        absl::StatusOr<absl::Cord>& result,
+                        ReadAttempt* attempt, size_t max_bytes) {
   if (max_bytes == 0) {
-    operation.result = ReadOfNothing(core);
-    return true;
+    result = ReadOfNothing(core_);
+  } else if (!core_.read_gate().Take(ThisThread())) {
+    result = ReadOfCordRefused(core_);
+  } else {
+    reader_.operation_ = &operation;
+    reader_.result_ = &result;
+    reader_.attempt_ = attempt;
+    reader_.max_bytes_ = max_bytes;
+    reader_.passes_ = false;
+    return reader_.Start();
   }
-  if (!core.read_gate().Take(ThisThread())) {
-    operation.result = ReadOfCordRefused(core);
-    return true;
-  }
-  reader_.operation_ = &operation;
-  reader_.max_bytes_ = max_bytes;
-  return reader_.Start();
+  if (attempt != nullptr) attempt->Finish();
+  return true;
 }
 
 bool StartedCalls::Reader::Try(bool is_late) {
   Gate::Visit inside(core_.read_gate(), ThisThread());
+  Retry* const retry = is_late ? nullptr : this;
   std::optional<absl::StatusOr<absl::Cord>> data =
-      core_.transport().TryRead(max_bytes_, is_late ? nullptr : this);
+      attempt_ == nullptr ? core_.transport().TryRead(max_bytes_, retry)
+                          : attempt_->Try(retry, &passes_);
   if (data.has_value()) {
-    operation_->result = *std::move(data);
+    *result_ = *std::move(data);
   } else if (is_late) {
-    operation_->result =
-        absl::DeadlineExceededError("no data before the deadline");
+    *result_ = absl::DeadlineExceededError("no data before the deadline");
   } else {
     return false;
   }
@@ -88,37 +102,42 @@ MonotonicDeadline StartedCalls::Reader::Deadline() {
 }
 
 Operation* StartedCalls::Reader::End() {
-  // Once the gate is given back, this can be used again, or be gone.
-  ReadOperation* const operation = operation_;
-  absl::StatusOr<absl::Cord>& data = operation->result;
-  if (!data.ok() || !EndRead(core_, data->size(), max_bytes_)) {
-    FinishReadOfCord(core_, data, max_bytes_, /*passes=*/false);
+  // Once the gate is given back, this can be used again.
+  Operation* const operation = operation_;
+  ReadAttempt* const attempt = attempt_;
+  absl::StatusOr<absl::Cord>& data = *result_;
+  if (passes_ || !data.ok() || !EndRead(core_, data->size(), max_bytes_)) {
+    FinishReadOfCord(core_, data, max_bytes_, passes_);
   }
+  if (attempt != nullptr) attempt->Finish();
   return operation;
 }
 
 // --- Writing
 
-bool StartedCalls::Write(WriteOperation& operation) {
-  FlowCore& core = writer_.core_;
+bool StartedCalls::Write(WriteOperation& operation, WriteAttempt* attempt) {
   const size_t size = operation.rest.size();
-  if (size - 1 >= kMaxWrite) {
-    operation.status = OddWrite(core, size);
+  if (attempt == nullptr ? size - 1 >= kMaxWrite : size > kMaxWrite) {
+    operation.status = OddWrite(core_, size);
     return true;
   }
-  if (!core.write_gate().Take(ThisThread())) {
-    operation.status = WriteRefused(core);
+  if (!core_.write_gate().Take(ThisThread())) {
+    operation.status = WriteRefused(core_);
     return true;
   }
   writer_.operation_ = &operation;
+  writer_.attempt_ = attempt;
   writer_.size_ = size;
   return writer_.Start();
 }
 
 bool StartedCalls::Writer::Try(bool is_late) {
   Gate::Visit inside(core_.write_gate(), ThisThread());
+  Retry* const retry = is_late ? nullptr : this;
+  absl::Cord* const rest = &operation_->rest;
   std::optional<absl::Status> status =
-      core_.transport().TryWrite(&operation_->rest, is_late ? nullptr : this);
+      attempt_ == nullptr ? core_.transport().TryWrite(rest, retry)
+                          : attempt_->Try(rest, retry);
   if (status.has_value()) {
     operation_->status = *std::move(status);
   } else if (is_late) {
@@ -154,7 +173,8 @@ Operation* StartedCalls::Writer::End() {
 bool StartedCalls::Close(CloseOperation& operation, const CloseLimit& limit) {
   auto added = std::make_unique<Closer>(*this, operation, limit.deadline);
   Closer& closer = *added;
-  if (auto result = core_.EnterClose(limit, &closer.closing_.is_first)) {
+  if (auto result =
+          core_.EnterClose(limit, closer.closing_, /*blocks=*/false)) {
     operation.status = *std::move(result);
     return true;
   }

@@ -16,7 +16,10 @@
 #include <memory>
 
 #include "absl/container/inlined_vector.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/cord.h"
 #include "flow/engine.h"
+#include "flow/internal/attempts.h"
 #include "flow/internal/flow_core.h"
 #include "flow/internal/monotonic_deadline.h"
 #include "flow/internal/started_call.h"
@@ -32,9 +35,12 @@ class StartedCalls final : public PendingCalls {
   // As Flow::StartRead() and its kin. They return true if the call is over.
   // Precondition: the transport can start calls.
   bool Read(ReadOperation& operation, size_t max_bytes);
-  bool Write(WriteOperation& operation);
+  bool Read(ReadAttempt& attempt, size_t max_bytes);
+  // `attempt` may be null.
+  bool Write(WriteOperation& operation, WriteAttempt* attempt);
   bool Close(CloseOperation& operation, const CloseLimit& limit);
 
+  Engine& engine() const override { return engine_; }
   void TryAgain() override;
   bool is_closing() const override { return !closers_.empty(); }
   void TryToClose(bool is_known, bool is_for_first) override;
@@ -49,8 +55,11 @@ class StartedCalls final : public PendingCalls {
     Operation* End() override;
 
     FlowCore& core_;
-    ReadOperation* operation_ = nullptr;
+    Operation* operation_ = nullptr;
+    absl::StatusOr<absl::Cord>* result_ = nullptr;
+    ReadAttempt* attempt_ = nullptr;  // null: as the transport reads
     size_t max_bytes_ = 0;
+    bool passes_ = false;
   };
 
   class Writer final : public StartedCall {
@@ -62,6 +71,7 @@ class StartedCalls final : public PendingCalls {
 
     FlowCore& core_;
     WriteOperation* operation_ = nullptr;
+    WriteAttempt* attempt_ = nullptr;  // null: as the transport writes
     size_t size_ = 0;
   };
 
@@ -83,6 +93,9 @@ class StartedCalls final : public PendingCalls {
     const MonotonicDeadline deadline_;
     FlowCore::Closing closing_;
   };
+
+  bool Read(Operation& operation, absl::StatusOr<absl::Cord>& result,
+            ReadAttempt* attempt, size_t max_bytes);
 
   FlowCore& core_;
   Engine& engine_;
