@@ -109,7 +109,7 @@ ABSL_ATTRIBUTE_NOINLINE absl::Status NotAll(const Outgoing& data) {
 // --- Reading
 
 absl::StatusOr<absl::Cord> Flow::Read(size_t max_bytes) {
-  if (ABSL_PREDICT_FALSE(core_.blocks_by_starting())) {
+  if (core_.blocks_by_starting()) {
     return ParkedRead(*this, max_bytes);
   }
   if (ABSL_PREDICT_FALSE(max_bytes == 0)) return internal::ReadOfNothing(core_);
@@ -122,7 +122,7 @@ absl::StatusOr<absl::Cord> Flow::Read(size_t max_bytes) {
 }
 
 absl::StatusOr<size_t> Flow::ReadInto(absl::Span<char> space) {
-  if (ABSL_PREDICT_FALSE(core_.blocks_by_starting())) {
+  if (core_.blocks_by_starting()) {
     return ParkedReadInto(*this, space);
   }
   if (ABSL_PREDICT_FALSE(space.empty())) return internal::ReadOfNothing(core_);
@@ -151,7 +151,7 @@ absl::StatusOr<absl::Cord> Flow::ReadWith(
 // --- Writing
 
 absl::Status Flow::WriteAll(Outgoing&& data) {
-  if (ABSL_PREDICT_FALSE(core_.blocks_by_starting())) {
+  if (core_.blocks_by_starting()) {
     return ParkedWrite(*this, data);
   }
   if (ABSL_PREDICT_FALSE(data.size() - 1 >= internal::kMaxWrite)) {

@@ -128,6 +128,27 @@ ConformanceOptions TcpSockets(int threads) {
   return options;
 }
 
+// The calls of a check start and block by turns.
+ConformanceOptions ByTurns(ConformanceOptions options, FlowPair (*pair)(),
+                           FlowPair (*full)()) {
+  const auto by_turns = [](FlowPair made) {
+    for (Flow* flow : {made.left.get(), made.right.get()}) {
+      flow->SetEngine(EngineOf(1));
+      FlowAccess::SometimesBlockByStarting(*flow);
+    }
+    return made;
+  };
+  absl::StrAppend(&options.name, "_by_turns");
+  options.make_pair = [=] { return by_turns(pair()); };
+  options.make_full = [=] { return by_turns(full()); };
+  return options;
+}
+
+FlowPair BarePipe(size_t capacity) {
+  Pipe pipe = MakePipe(capacity);
+  return {std::move(pipe.left), std::move(pipe.right)};
+}
+
 std::vector<ConformanceOptions> All() {
   std::vector<ConformanceOptions> all;
   for (const int threads : {1, 2}) {
@@ -141,6 +162,14 @@ std::vector<ConformanceOptions> All() {
     all.push_back(UnixSockets(threads));
     all.push_back(TcpSockets(threads));
   }
+  all.push_back(ByTurns(
+      Pipes(4096, 1), [] { return BarePipe(4096); },
+      [] { return BarePipe(0); }));
+  all.push_back(ByTurns(
+      Pipes(0, 1), [] { return BarePipe(0); }, [] { return BarePipe(0); }));
+  all.push_back(ByTurns(
+      TcpSockets(1), [] { return FlowsOf(RawTcp(/*small=*/false)); },
+      [] { return FlowsOf(RawTcp(/*small=*/true)); }));
   return all;
 }
 

@@ -36,7 +36,13 @@ class FlowAccess {
   // Makes Read(), ReadInto(), writes and Close() of `flow` start, and wait for
   // what they started. For tests of started calls. Precondition: it has an
   // engine, which has a thread of its own.
-  static void BlockByStarting(Flow& flow) { flow.core_.BlockByStarting(); }
+  static void BlockByStarting(Flow& flow) {
+    flow.core_.BlockByStarting(FlowCore::ByStarting::kAll);
+  }
+  // Makes some of these calls do so, and lets the others block.
+  static void SometimesBlockByStarting(Flow& flow) {
+    flow.core_.BlockByStarting(FlowCore::ByStarting::kSome);
+  }
 
   // Writes all of `data`, or calls its Accept(), as a transport does.
   static absl::Status Write(Flow& flow, Outgoing& data) {

@@ -3,6 +3,7 @@
 
 #include "flow/internal/flow_core.h"
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -480,6 +481,12 @@ void FlowCore::SetPendingCalls(std::unique_ptr<PendingCalls> calls) {
   ABSL_CHECK(pending_calls_ == nullptr)
       << Describe() << ": bound to a second engine";
   pending_calls_ = std::move(calls);
+}
+
+bool FlowCore::NextStarts() {
+  // Fibonacci hashing of the number of the call.
+  const uint32_t number = next_starts_.fetch_add(1, std::memory_order_relaxed);
+  return (number * uint32_t{0x9E3779B9} >> 31) != 0;
 }
 
 absl::Status FlowCore::CloseAfterRead(MonotonicDeadline until) {

@@ -21,6 +21,7 @@
 #include <optional>
 #include <string>
 
+#include "absl/base/optimization.h"
 #include "absl/base/thread_annotations.h"
 #include "absl/container/inlined_vector.h"
 #include "absl/functional/function_ref.h"
@@ -168,9 +169,14 @@ class FlowCore {
   PendingCalls* pending_calls() const { return pending_calls_.get(); }
 
   // Makes calls that block start, and wait for that. For tests of started
-  // calls.
-  void BlockByStarting() { blocks_by_starting_ = true; }
-  bool blocks_by_starting() const { return blocks_by_starting_; }
+  // calls. Those of `some` do so by a number that looks random.
+  enum class ByStarting : uint8_t { kNone, kSome, kAll };
+  void BlockByStarting(ByStarting which) { by_starting_ = which; }
+  // Returns whether the next call that blocks is to do so.
+  bool blocks_by_starting() {
+    return ABSL_PREDICT_FALSE(by_starting_ != ByStarting::kNone) &&
+           (by_starting_ == ByStarting::kAll || NextStarts());
+  }
 
   // A Close() without a thread.
   struct Closing {
@@ -231,6 +237,7 @@ class FlowCore {
   // Lets `task` wait without a thread, which is this one until now. Returns
   // false if it is none that can wait.
   bool Suspend(Task& task, Closing& closing) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  bool NextStarts();
   // Tells started closes that they can go on, if they can.
   void WakeClosers() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   absl::Status RunClose(const CloseLimit& limit) ABSL_LOCKS_EXCLUDED(mu_);
@@ -244,7 +251,8 @@ class FlowCore {
   FlowState state_;
   std::unique_ptr<Transport> transport_;
   std::unique_ptr<PendingCalls> pending_calls_;
-  bool blocks_by_starting_ = false;
+  ByStarting by_starting_ = ByStarting::kNone;
+  std::atomic<uint16_t> next_starts_{0};
   const uint32_t fork_generation_;
 
   // Everything that is rare happens under this lock. A call that neither waits
