@@ -252,6 +252,10 @@ void Flow::SetEngine(Engine* engine) {
       std::make_unique<internal::StartedCalls>(core_, *engine));
 }
 
+Engine* Flow::engine() const {
+  return core_.pending_calls() == nullptr ? nullptr : &Started(core_).engine();
+}
+
 // --- Ends
 
 absl::Status Flow::Shutdown(ShutdownMode mode) {

@@ -29,6 +29,8 @@ class StartedCalls final : public PendingCalls {
  public:
   StartedCalls(FlowCore& core, Engine& engine);
 
+  Engine& engine() { return engine_; }
+
   // As Flow::StartRead() and its kin. They return true if the call is over.
   // Precondition: the transport can start calls.
   bool Read(ReadOperation& operation, size_t max_bytes);
