@@ -259,10 +259,14 @@ bool Flow::StartClose(CloseOperation* operation, absl::Time deadline) {
 
 void Flow::SetEngine(Engine* engine) {
   ABSL_CHECK(engine != nullptr) << DebugString() << ": SetEngine(nullptr)";
-  const internal::PendingCalls* const calls = core_.pending_calls();
-  if (calls != nullptr && &calls->engine() == engine) return;
+  if (engine == this->engine()) return;
   core_.SetPendingCalls(
       std::make_unique<internal::StartedCalls>(core_, *engine));
+}
+
+Engine* Flow::engine() const {
+  const internal::PendingCalls* const calls = core_.pending_calls();
+  return calls == nullptr ? nullptr : &calls->engine();
 }
 
 // --- Ends

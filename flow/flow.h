@@ -172,6 +172,9 @@ class Flow {
   // Precondition: no call is under way, and no other engine was named.
   void SetEngine(Engine* engine);
 
+  // Returns the engine that SetEngine() has named; null without one.
+  Engine* engine() const;
+
   // Flow::Shutdown()
   //
   // Ends a direction without waiting for the remote. Returns the error of the

@@ -37,7 +37,7 @@ esac
 
 # Prints `FILE:LINE:INCLUDED` for each include of a file of ours.
 includes() {
-  git grep --untracked -n -E '^#include "(flow|flowcat|examples|fuzz|benchmarks)/' -- '*.h' '*.cc' ':!examples/consumer' ':!examples/workspace_consumer' |
+  git grep --untracked -n -E '^#include "(flow|flowcat|examples|fuzz|benchmarks)/' -- '*.h' '*.cc' ':!examples/consumer' ':!examples/workspace_consumer' ':!integrations' |
     sed -E 's/#include "([^"]*)".*/\1/'
 }
 
