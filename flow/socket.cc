@@ -20,6 +20,7 @@
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "flow/canceller.h"
+#include "flow/engine.h"
 #include "flow/flow.h"
 #include "flow/internal/acceptor.h"
 #include "flow/internal/call_error.h"
@@ -110,8 +111,27 @@ class SocketListener final : public Listener {
         acceptor_(std::move(sockets), std::move(closed)) {}
 
   absl::StatusOr<std::unique_ptr<Flow>> Accept(absl::Time deadline) override {
-    absl::StatusOr<Acceptor::Connection> connection =
-        acceptor_.Accept(MonotonicDeadline(deadline));
+    return FlowOf(acceptor_.Accept(MonotonicDeadline(deadline)));
+  }
+
+  bool StartAccept(AcceptOperation* operation, Engine& engine,
+                   absl::Time deadline) override {
+    return acceptor_.Start(
+        engine, MonotonicDeadline(deadline), operation,
+        [this, operation,
+         &engine](absl::StatusOr<Acceptor::Connection> connection) {
+          operation->flow = FlowOf(std::move(connection));
+          if (operation->flow.ok()) (*operation->flow)->SetEngine(&engine);
+        });
+  }
+
+  void Close() override { acceptor_.Close(); }
+
+  std::string address() const override { return address_; }
+
+ private:
+  absl::StatusOr<std::unique_ptr<Flow>> FlowOf(
+      absl::StatusOr<Acceptor::Connection> connection) const {
     if (!connection.ok()) {
       return CallError("Accept", address_, connection.status());
     }
@@ -121,11 +141,6 @@ class SocketListener final : public Listener {
     return MakeSocketFlow(std::move(connection->fd), connection->peer);
   }
 
-  void Close() override { acceptor_.Close(); }
-
-  std::string address() const override { return address_; }
-
- private:
   const std::string address_;
   const SocketOptions accepted_;
   Acceptor acceptor_;
@@ -194,6 +209,13 @@ absl::StatusOr<std::unique_ptr<Listener>> Adopt(int fd,
 }
 
 }  // namespace
+
+bool Listener::StartAccept(AcceptOperation* operation, Engine&, absl::Time) {
+  operation->flow = CallError(
+      "Accept", address(),
+      absl::UnimplementedError("this listener can only block"));
+  return true;
+}
 
 absl::StatusOr<std::unique_ptr<Flow>> Dial(absl::string_view address,
                                            absl::Time deadline,
