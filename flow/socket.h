@@ -112,6 +112,32 @@ struct ConnectionOperation : Operation {
 using AcceptOperation = ConnectionOperation;
 using DialOperation = ConnectionOperation;
 
+// StartDial()
+//
+// Like Dial(), but it does not wait. It returns true if the call is over:
+// `*operation` has the outcome, and nobody is told. Otherwise the dial is
+// pending. Then it returns false, and `operation->Done()` runs later, once, on
+// `engine` and inside no other call. It may run before this returns.
+//
+// The flow is bound to `engine` already (Flow::SetEngine()), which must outlive
+// it. `canceller` must live until the dial is over, and ends it as it ends
+// Dial(). `options` are copied; `may_dial` runs on a thread of the engine if a
+// name was looked up.
+//
+// Threads look names up, at most four for all dials together, which end when
+// nothing is left to look up. The deadline of a dial holds even if they are all
+// busy. A dial over TCP needs two descriptors as long as it is pending.
+[[nodiscard]] bool StartDial(DialOperation* operation, Engine& engine,
+                             absl::string_view address,
+                             absl::Time deadline = absl::InfiniteFuture(),
+                             const DialOptions& options = {},
+                             const Canceller* canceller = nullptr);
+[[nodiscard]] bool StartDial(DialOperation* operation, Engine& engine,
+                             const SocketAddress& address,
+                             absl::Time deadline = absl::InfiniteFuture(),
+                             const DialOptions& options = {},
+                             const Canceller* canceller = nullptr);
+
 // Listener
 //
 // A socket that others connect to. Destroying it closes it.

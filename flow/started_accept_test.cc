@@ -10,6 +10,7 @@
 #include <string>
 #include <thread>
 #include <utility>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/status_matchers.h"
@@ -182,12 +183,15 @@ TEST(StartedAcceptTest, StartedOnesAndOnesThatBlockShareWhoComes) {
     void Done() override {
       do {
         if (!flow.ok()) return ended.Notify();
+        // Destroyed at once, it could reset a connection that is dialed yet.
+        flows.push_back(*std::move(flow));
         ++*count;
       } while (listener->StartAccept(this, *engine));
     }
     Listener* listener;
     Engine* engine;
     std::atomic<int>* count;
+    std::vector<std::unique_ptr<Flow>> flows;
     absl::Notification ended;
   };
   Chain chains[3];
@@ -198,7 +202,13 @@ TEST(StartedAcceptTest, StartedOnesAndOnesThatBlockShareWhoComes) {
     ASSERT_FALSE(listener->StartAccept(&chain, *threads.engine()));
   }
   std::thread blocked([&] {
-    while (listener->Accept().ok()) ++blocking;
+    std::vector<std::unique_ptr<Flow>> flows;
+    while (true) {
+      auto flow = listener->Accept();
+      if (!flow.ok()) break;
+      flows.push_back(*std::move(flow));
+      ++blocking;
+    }
   });
   for (int i = 0; i < kEach; ++i) {
     const auto client = DialTo(*listener);
