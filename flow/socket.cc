@@ -20,6 +20,7 @@
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "flow/canceller.h"
+#include "flow/engine.h"
 #include "flow/flow.h"
 #include "flow/internal/acceptor.h"
 #include "flow/internal/call_error.h"
@@ -34,6 +35,7 @@
 #include "flow/internal/resolve.h"
 #include "flow/internal/set_socket_options.h"
 #include "flow/internal/socket_transport.h"
+#include "flow/internal/started_dial.h"
 #include "flow/socket_address.h"
 #include "flow/socket_options.h"
 
@@ -78,9 +80,8 @@ absl::Status KeepAllowed(const DialOptions& options,
       absl::StrCat("may_dial forbids ", absl::StrJoin(forbidden, " and ")));
 }
 
-absl::StatusOr<std::unique_ptr<Flow>> Connect(const SocketAddress& address,
-                                              const DialLimits& limits,
-                                              const DialOptions& options) {
+absl::Status CheckDial(const SocketAddress& address,
+                       const DialOptions& options) {
   if (absl::Status valid = internal::CheckSocketOptions(options); !valid.ok()) {
     return valid;
   }
@@ -89,13 +90,24 @@ absl::StatusOr<std::unique_ptr<Flow>> Connect(const SocketAddress& address,
         "the host is missing, as in tcp:localhost:80 (without one, or with *, "
         "an address is for Listen())");
   }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<OwnedFd> Connect(const SocketAddress& address,
+                                const DialLimits& limits,
+                                const DialOptions& options) {
+  if (absl::Status s = CheckDial(address, options); !s.ok()) return s;
   absl::StatusOr<std::vector<KernelAddress>> addresses =
       internal::Resolve(address, /*to_listen=*/false, limits);
   if (!addresses.ok()) return addresses.status();
   if (absl::Status s = KeepAllowed(options, *addresses); !s.ok()) return s;
-  absl::StatusOr<OwnedFd> fd =
-      internal::ConnectToOneOf(*addresses, limits, options);
-  if (!fd.ok()) return fd.status();
+  return internal::ConnectToOneOf(*addresses, limits, options);
+}
+
+// What Dial() returns if it has got `fd`.
+absl::StatusOr<std::unique_ptr<Flow>> DialedFlow(const std::string& address,
+                                                 absl::StatusOr<OwnedFd> fd) {
+  if (!fd.ok()) return CallError("Dial", address, fd.status());
   const KernelAddress remote = internal::RemoteAddressOf(fd->get());
   return MakeSocketFlow(*std::move(fd), remote);
 }
@@ -110,8 +122,27 @@ class SocketListener final : public Listener {
         acceptor_(std::move(sockets), std::move(closed)) {}
 
   absl::StatusOr<std::unique_ptr<Flow>> Accept(absl::Time deadline) override {
-    absl::StatusOr<Acceptor::Connection> connection =
-        acceptor_.Accept(MonotonicDeadline(deadline));
+    return FlowOf(acceptor_.Accept(MonotonicDeadline(deadline)));
+  }
+
+  bool StartAccept(AcceptOperation* operation, Engine& engine,
+                   absl::Time deadline) override {
+    return acceptor_.Start(
+        engine, MonotonicDeadline(deadline), operation,
+        [this, operation,
+         &engine](absl::StatusOr<Acceptor::Connection> connection) {
+          operation->flow = FlowOf(std::move(connection));
+          if (operation->flow.ok()) (*operation->flow)->SetEngine(&engine);
+        });
+  }
+
+  void Close() override { acceptor_.Close(); }
+
+  std::string address() const override { return address_; }
+
+ private:
+  absl::StatusOr<std::unique_ptr<Flow>> FlowOf(
+      absl::StatusOr<Acceptor::Connection> connection) const {
     if (!connection.ok()) {
       return CallError("Accept", address_, connection.status());
     }
@@ -121,11 +152,6 @@ class SocketListener final : public Listener {
     return MakeSocketFlow(std::move(connection->fd), connection->peer);
   }
 
-  void Close() override { acceptor_.Close(); }
-
-  std::string address() const override { return address_; }
-
- private:
   const std::string address_;
   const SocketOptions accepted_;
   Acceptor acceptor_;
@@ -195,6 +221,13 @@ absl::StatusOr<std::unique_ptr<Listener>> Adopt(int fd,
 
 }  // namespace
 
+bool Listener::StartAccept(AcceptOperation* operation, Engine&, absl::Time) {
+  operation->flow =
+      CallError("Accept", address(),
+                absl::UnimplementedError("this listener can only block"));
+  return true;
+}
+
 absl::StatusOr<std::unique_ptr<Flow>> Dial(absl::string_view address,
                                            absl::Time deadline,
                                            const DialOptions& options,
@@ -208,10 +241,41 @@ absl::StatusOr<std::unique_ptr<Flow>> Dial(const SocketAddress& address,
                                            absl::Time deadline,
                                            const DialOptions& options,
                                            const Canceller* canceller) {
-  absl::StatusOr<std::unique_ptr<Flow>> flow = Connect(
-      address, DialLimits(MonotonicDeadline(deadline), canceller), options);
-  if (!flow.ok()) return CallError("Dial", address.ToString(), flow.status());
-  return flow;
+  return DialedFlow(
+      address.ToString(),
+      Connect(address, DialLimits(MonotonicDeadline(deadline), canceller),
+              options));
+}
+
+bool StartDial(DialOperation* operation, Engine& engine,
+               absl::string_view address, absl::Time deadline,
+               const DialOptions& options, const Canceller* canceller) {
+  const absl::StatusOr<SocketAddress> parsed = SocketAddress::Parse(address);
+  if (!parsed.ok()) {
+    operation->flow = CallError("Dial", address, parsed.status());
+    return true;
+  }
+  return StartDial(operation, engine, *parsed, deadline, options, canceller);
+}
+
+bool StartDial(DialOperation* operation, Engine& engine,
+               const SocketAddress& address, absl::Time deadline,
+               const DialOptions& options, const Canceller* canceller) {
+  if (absl::Status s = CheckDial(address, options); !s.ok()) {
+    operation->flow = CallError("Dial", address.ToString(), s);
+    return true;
+  }
+  return internal::StartDialing(
+      engine, operation, address,
+      DialLimits(MonotonicDeadline(deadline), canceller), options,
+      [options](std::vector<KernelAddress>& addresses) {
+        return KeepAllowed(options, addresses);
+      },
+      [operation, &engine,
+       text = address.ToString()](absl::StatusOr<OwnedFd> fd) {
+        operation->flow = DialedFlow(text, std::move(fd));
+        if (operation->flow.ok()) (*operation->flow)->SetEngine(&engine);
+      });
 }
 
 absl::StatusOr<std::unique_ptr<Listener>> Listen(absl::string_view address,

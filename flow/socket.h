@@ -58,7 +58,9 @@
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "flow/canceller.h"
+#include "flow/engine.h"
 #include "flow/flow.h"
+#include "flow/operation.h"
 #include "flow/socket_address.h"
 #include "flow/socket_options.h"
 
@@ -96,6 +98,46 @@ absl::StatusOr<std::unique_ptr<Flow>> Dial(
     const SocketAddress& address, absl::Time deadline = absl::InfiniteFuture(),
     const DialOptions& options = {}, const Canceller* canceller = nullptr);
 
+// ConnectionOperation
+//
+// What whoever starts an accept or a dial keeps until it is over. operation.h
+// says more.
+struct ConnectionOperation : Operation {
+  // What Accept() or Dial() would have returned.
+  absl::StatusOr<std::unique_ptr<Flow>> flow;
+
+ protected:
+  ~ConnectionOperation() = default;
+};
+using AcceptOperation = ConnectionOperation;
+using DialOperation = ConnectionOperation;
+
+// StartDial()
+//
+// Like Dial(), but it does not wait. It returns true if the call is over:
+// `*operation` has the outcome, and nobody is told. Otherwise the dial is
+// pending. Then it returns false, and `operation->Done()` runs later, once, on
+// `engine` and inside no other call. It may run before this returns.
+//
+// The flow is bound to `engine` already (Flow::SetEngine()), which must outlive
+// it. `canceller` must live until the dial is over, and ends it as it ends
+// Dial(). `options` are copied; `may_dial` runs on a thread of the engine if a
+// name was looked up.
+//
+// Threads look names up, at most four for all dials together, which end when
+// nothing is left to look up. The deadline of a dial holds even if they are all
+// busy. A dial over TCP needs two descriptors as long as it is pending.
+[[nodiscard]] bool StartDial(DialOperation* operation, Engine& engine,
+                             absl::string_view address,
+                             absl::Time deadline = absl::InfiniteFuture(),
+                             const DialOptions& options = {},
+                             const Canceller* canceller = nullptr);
+[[nodiscard]] bool StartDial(DialOperation* operation, Engine& engine,
+                             const SocketAddress& address,
+                             absl::Time deadline = absl::InfiniteFuture(),
+                             const DialOptions& options = {},
+                             const Canceller* canceller = nullptr);
+
 // Listener
 //
 // A socket that others connect to. Destroying it closes it.
@@ -104,7 +146,8 @@ class Listener {
   Listener(const Listener&) = delete;
   Listener& operator=(const Listener&) = delete;
 
-  // Precondition: no Accept() is under way (Close() ends them).
+  // Precondition: no Accept() is under way (Close() ends them), and each Done()
+  // that StartAccept() has promised has begun.
   virtual ~Listener() = default;
 
   // Listener::Accept()
@@ -125,9 +168,33 @@ class Listener {
   virtual absl::StatusOr<std::unique_ptr<Flow>> Accept(
       absl::Time deadline = absl::InfiniteFuture()) = 0;
 
+  // Listener::StartAccept()
+  //
+  // Like Accept(), but it does not wait. It returns true if the call is over:
+  // `*operation` has the outcome, and nobody is told. Otherwise the accept is
+  // pending. Then it returns false, and `operation->Done()` runs later, once,
+  // on `engine` and inside no other call. It may run before this returns. It
+  // may start the next accept, and destroy the listener if no other one is
+  // pending.
+  //
+  // The flow is bound to `engine` already (Flow::SetEngine()), which must
+  // outlive it. Any number may be pending, beside calls that block. Each
+  // connection goes to one of them. To end a pending accept, Close() the
+  // listener, or give it a deadline. Outcomes besides those of Accept():
+  //
+  //  * kUnimplemented: the listener can only block. Sockets can start.
+  //  * kFailedPrecondition: the listener was made before a fork(2).
+  //
+  // The first one that waits makes a descriptor, which lasts until Close().
+  [[nodiscard]] virtual bool StartAccept(
+      AcceptOperation* operation, Engine& engine,
+      absl::Time deadline = absl::InfiniteFuture());
+
   // Listener::Close()
   //
   // Stops listening. Every Accept(), including one that waits, returns Closed.
+  // It waits until they have, but not for a started one, whose Done() comes
+  // later: so a thread of an engine may call it.
   // The file of a Unix socket is removed, unless somebody else has replaced it.
   // Connections that were accepted go on; those that were not are reset.
   virtual void Close() = 0;

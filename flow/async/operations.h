@@ -19,8 +19,8 @@
 // or Abort() the flow, and it gets the reason. To destroy a coroutine while it
 // waits ends the program with a message.
 //
-// When not to use it: for what else waits. flow::Dial(), Listener::Accept() and
-// a Channel block the thread, and so every coroutine of the engine.
+// When not to use it: for what else waits. async/socket.h has accepts and
+// dials. A Channel blocks the thread, and so every coroutine of the engine.
 //
 // Thread safety: as of Flow::StartRead() and its kin.
 

@@ -12,9 +12,13 @@
 #include <cerrno>
 #include <cstddef>
 #include <cstdint>
+#include <memory>
+#include <optional>
 #include <utility>
 #include <vector>
 
+#include "absl/algorithm/container.h"
+#include "absl/log/absl_check.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/str_cat.h"
@@ -23,6 +27,7 @@
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "absl/types/span.h"
+#include "flow/engine.h"
 #include "flow/internal/fd_error.h"
 #include "flow/internal/fork_generation.h"
 #include "flow/internal/kernel_address.h"
@@ -31,6 +36,8 @@
 #include "flow/internal/mutex_lock.h"
 #include "flow/internal/owned_fd.h"
 #include "flow/internal/poll_until.h"
+#include "flow/internal/started_call.h"
+#include "flow/operation.h"
 #include "flow/status.h"
 
 namespace flow::internal {
@@ -102,10 +109,44 @@ bool IsGone(int fd) {
 
 }  // namespace
 
+// An accept that was started. It owns itself, by way of `started_`.
+class Acceptor::Started final : public StartedCall {
+ public:
+  Started(Acceptor& acceptor, Engine& engine, const MonotonicDeadline& deadline,
+          Operation* operation, Finish finish)
+      : StartedCall(engine),
+        acceptor_(acceptor),
+        deadline_(deadline),
+        operation_(operation),
+        finish_(std::move(finish)) {}
+
+ private:
+  bool Try(bool is_late) override;
+  MonotonicDeadline Deadline() override { return deadline_; }
+  Operation* End() override;
+
+  // Waits for what `progress_` says. Not Ok: it cannot.
+  absl::Status Await();
+
+  Acceptor& acceptor_;
+  const MonotonicDeadline deadline_;
+  Operation* const operation_;
+  Finish finish_;
+  Progress progress_;
+};
+
 Acceptor::Acceptor(std::vector<ListeningSocket> sockets, OwnedFd closed)
     : generation_(ForkGeneration()),
       closed_(std::move(closed)),
       sockets_(std::move(sockets)) {}
+
+Acceptor::~Acceptor() {
+  Close();
+  if (IsCopy()) return;
+  MutexLock lock(mu_);
+  ABSL_CHECK(started_.empty())
+      << "a Listener is destroyed while a started accept is pending";
+}
 
 bool Acceptor::IsCopy() const { return generation_ != ForkGeneration(); }
 
@@ -141,6 +182,7 @@ void Acceptor::Close() {
     const uint64_t one = 1;
     while (::write(closed_.get(), &one, sizeof(one)) < 0 && errno == EINTR) {
     }
+    for (const std::unique_ptr<Started>& started : started_) started->Now();
   }
   const auto nobody_accepts = [this] {
     mu_.AssertReaderHeld();
@@ -148,56 +190,89 @@ void Acceptor::Close() {
   };
   mu_.Await(absl::Condition(&nobody_accepts));
   sockets_.clear();
+  // Otherwise the last one does it.
+  if (started_.empty()) set_.Close();
 }
 
 absl::StatusOr<Acceptor::Connection> Acceptor::AcceptOne(
     const MonotonicDeadline& deadline, bool& looks) {
-  int passed_over = 0;
-  MonotonicDeadline shortage_ends;
+  Progress progress;
+  while (true) {
+    auto outcome = Look(deadline, progress);
+    if (outcome.has_value()) return *std::move(outcome);
+    absl::Status status = progress.pause_ends.is_never()
+                              ? AwaitSomebody(deadline, looks)
+                              : Pause(std::min(deadline, progress.pause_ends));
+    if (absl::IsResourceExhausted(status)) {
+      status = Lacks(std::move(status), deadline, progress);
+      if (status.ok()) status = Pause(std::min(deadline, progress.pause_ends));
+    }
+    if (!status.ok()) return status;
+  }
+}
+
+std::optional<absl::StatusOr<Acceptor::Connection>> Acceptor::Look(
+    const MonotonicDeadline& deadline, Progress& progress) {
   while (true) {
     Connection connection;
     const int error = TakeNext(connection);
     const Kind kind = KindOf(error);
-    absl::Status status;
+    progress.pause_ends = MonotonicDeadline();
     switch (kind) {
       case Kind::kAccepted:
         if (!IsGone(connection.fd.get())) return connection;
         [[fallthrough]];
       case Kind::kPassedOver:
-        if (++passed_over > kPassedOverAtOnce) {
+        progress.shortage_ends = MonotonicDeadline();
+        if (++progress.passed_over > kPassedOverAtOnce) {
+          if (deadline.has_passed()) return NobodyCame(error);
           // A connection that is gone makes room for the next one: no pause.
           const absl::Duration pause =
               kind == Kind::kAccepted
                   ? absl::ZeroDuration()
-                  : std::min(kPauseStep * (passed_over - kPassedOverAtOnce),
-                             kLongestPause);
-          status = Pause(std::min(deadline, MonotonicDeadline::In(pause)));
-          if (status.ok() && deadline.has_passed()) return NobodyCame(error);
+                  : std::min(
+                        kPauseStep * (progress.passed_over - kPassedOverAtOnce),
+                        kLongestPause);
+          progress.pause_ends = MonotonicDeadline::In(pause);
+          return std::nullopt;
         }
         break;
       case Kind::kNobody:
-      case Kind::kShortage:  // The kernel says so even if nobody is there.
-        status = AwaitSomebody(deadline, looks);
-        break;
+        progress.shortage_ends = MonotonicDeadline();
+        return std::nullopt;
+      case Kind::kShortage: {
+        // The kernel says so even if nobody is there.
+        bool closed = false;
+        const absl::StatusOr<bool> somebody =
+            PollSockets(MonotonicDeadline(absl::InfinitePast()), closed);
+        if (somebody.ok() && !*somebody) {
+          progress.shortage_ends = MonotonicDeadline();
+          return std::nullopt;
+        }
+        const absl::Status status = Lacks(
+            somebody.ok() ? FdErrorAs(absl::StatusCode::kResourceExhausted,
+                                      error, "accept4")
+                          : somebody.status(),
+            deadline, progress);
+        if (!status.ok()) return status;
+        return std::nullopt;
+      }
       case Kind::kOther:
         return FdError(error, "accept4");
     }
-    if (kind == Kind::kShortage && status.ok()) {
-      status =
-          FdErrorAs(absl::StatusCode::kResourceExhausted, error, "accept4");
-    }
-    if (absl::IsResourceExhausted(status)) {
-      if (shortage_ends.is_never()) {
-        shortage_ends = MonotonicDeadline::In(kShortageWait);
-      }
-      const MonotonicDeadline until = std::min(deadline, shortage_ends);
-      if (until.has_passed()) return status;
-      status = Pause(std::min(until, MonotonicDeadline::In(kShortageStep)));
-    } else {
-      shortage_ends = MonotonicDeadline();
-    }
-    if (!status.ok()) return status;
   }
+}
+
+absl::Status Acceptor::Lacks(absl::Status status,
+                             const MonotonicDeadline& deadline,
+                             Progress& progress) {
+  if (progress.shortage_ends.is_never()) {
+    progress.shortage_ends = MonotonicDeadline::In(kShortageWait);
+  }
+  const MonotonicDeadline until = std::min(deadline, progress.shortage_ends);
+  if (until.has_passed()) return status;
+  progress.pause_ends = std::min(until, MonotonicDeadline::In(kShortageStep));
+  return absl::OkStatus();
 }
 
 int Acceptor::TakeNext(Connection& connection) {
@@ -225,17 +300,24 @@ absl::Status Acceptor::AwaitSomebody(const MonotonicDeadline& deadline,
     somebody_looks_ = true;
     looks = true;
   }
+  bool closed = false;
+  const absl::StatusOr<bool> ready = PollSockets(deadline, closed);
+  if (!ready.ok()) return ready.status();
+  if (closed) return NotListening();
+  return *ready ? absl::OkStatus() : NobodyCame();
+}
+
+absl::StatusOr<bool> Acceptor::PollSockets(const MonotonicDeadline& deadline,
+                                           bool& closed) {
+  const bool is_copy = IsCopy();
   std::vector<struct pollfd> polled;
   for (const ListeningSocket& socket : sockets_) {
     polled.push_back({socket.fd.get(), POLLIN, 0});
   }
   if (!is_copy) polled.push_back({closed_.get(), POLLIN, 0});
-  const absl::StatusOr<bool> ready =
-      PollUntil(absl::MakeSpan(polled), deadline);
-  if (!ready.ok()) return ready.status();
-  if (!*ready) return NobodyCame();
-  if (!is_copy && polled.back().revents != 0) return NotListening();
-  return absl::OkStatus();
+  absl::StatusOr<bool> ready = PollUntil(absl::MakeSpan(polled), deadline);
+  closed = !is_copy && ready.ok() && polled.back().revents != 0;
+  return ready;
 }
 
 absl::Status Acceptor::Pause(const MonotonicDeadline& until) {
@@ -246,6 +328,91 @@ absl::Status Acceptor::Pause(const MonotonicDeadline& until) {
   MutexLock lock(mu_);
   const bool closed = AwaitUntil(mu_, absl::Condition(&is_closed_), until);
   return closed ? NotListening() : absl::OkStatus();
+}
+
+// --- Started
+
+bool Acceptor::Start(Engine& engine, const MonotonicDeadline& deadline,
+                     Operation* operation, Finish finish) {
+  if (IsCopy()) {
+    finish(absl::FailedPreconditionError(
+        "after fork(2) an accept cannot be started"));
+    return true;
+  }
+  auto added = std::make_unique<Started>(*this, engine, deadline, operation,
+                                         std::move(finish));
+  Started& started = *added;
+  {
+    MutexLock lock(mu_);
+    started_.push_back(std::move(added));
+  }
+  return started.Start();
+}
+
+bool Acceptor::Started::Try(bool is_late) {
+  std::optional<absl::StatusOr<Connection>> outcome;
+  bool is_closed = false;
+  {
+    MutexLock lock(acceptor_.mu_);
+    is_closed = acceptor_.is_closed_;
+    if (!is_closed) ++acceptor_.accepting_;
+  }
+  if (is_closed) {
+    outcome = NotListening();
+  } else {
+    outcome = acceptor_.Look(deadline_, progress_);
+    // While the sockets are open.
+    const absl::Status waits = outcome.has_value() ? absl::OkStatus() : Await();
+    if (!waits.ok()) outcome = waits;
+    MutexLock lock(acceptor_.mu_);
+    --acceptor_.accepting_;
+  }
+  if (!outcome.has_value() && is_late) outcome = NobodyCame();
+  if (!outcome.has_value()) return false;
+  finish_(*std::move(outcome));
+  return true;
+}
+
+absl::Status Acceptor::Started::Await() {
+  if (progress_.pause_ends.is_never()) {
+    MutexLock lock(acceptor_.mu_);
+    // Otherwise the one before says when it is the turn of this.
+    if (acceptor_.started_.front().get() != this) return absl::OkStatus();
+    absl::Status status;
+    if (acceptor_.set_.fd() < 0) {
+      for (const ListeningSocket& socket : acceptor_.sockets_) {
+        status.Update(acceptor_.set_.Add(socket.fd.get(), POLLIN));
+      }
+    }
+    if (status.ok()) {
+      WhenReady(acceptor_.set_.fd(), POLLIN);
+      return status;
+    }
+    acceptor_.set_.Close();
+    status = Lacks(std::move(status), deadline_, progress_);
+    if (!status.ok()) return status;
+  }
+  After(progress_.pause_ends.left());
+  return absl::OkStatus();
+}
+
+Operation* Acceptor::Started::End() {
+  Operation* const operation = operation_;
+  // Before the next one watches the set.
+  Forget();
+  std::unique_ptr<Started> self;  // freed without the lock
+  MutexLock lock(acceptor_.mu_);
+  auto& started = acceptor_.started_;
+  const auto found = absl::c_find_if(
+      started, [this](const auto& each) { return each.get() == this; });
+  self = std::move(*found);
+  started.erase(found);
+  if (!started.empty()) {
+    started.front()->Now();
+  } else if (acceptor_.is_closed_) {
+    acceptor_.set_.Close();
+  }
+  return operation;
 }
 
 }  // namespace flow::internal

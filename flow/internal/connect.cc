@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstddef>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -109,129 +110,147 @@ std::vector<KernelAddress> FamiliesInTurns(
   return turns;
 }
 
-// The attempts that have no answer yet, and the outcome of the others.
-class Attempts {
- public:
-  // Attempts::Start()
-  //
-  // Begins one, and returns false if it has failed at once.
-  bool Start(const KernelAddress& address, const SocketOptions& options) {
-    OwnedFd fd(::socket(address.storage.ss_family,
-                        SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-    if (fd.get() < 0) {
-      const int error = errno;
-      const bool lacks_family = error == EAFNOSUPPORT;
-      Fail(lacks_family ? ConnectError(error) : FdError(error, "socket"),
-           lacks_family);
-      return false;
-    }
-    SetTcpOptions(fd.get(), options);
-    if (::connect(fd.get(), address.get(), address.size) == 0) {
-      Finish(std::move(fd));
-      return is_connected();
-    }
-    // After EINTR it goes on nevertheless (connect(2)).
-    if (errno != EINPROGRESS && errno != EINTR) {
-      FailToConnect(errno);
-      return false;
-    }
-    waiting_.push_back(std::move(fd));
-    return true;
-  }
-
-  // Attempts::Wait()
-  //
-  // Waits until one is over, and returns true, or until `deadline` has passed.
-  absl::StatusOr<bool> Wait(const MonotonicDeadline& deadline) {
-    std::vector<struct pollfd> polled;
-    for (const OwnedFd& fd : waiting_) {
-      polled.push_back({fd.get(), POLLOUT, 0});
-    }
-    absl::StatusOr<bool> ready = PollUntil(absl::MakeSpan(polled), deadline);
-    if (!ready.ok() || !*ready) return ready;
-    std::vector<OwnedFd> all = std::move(waiting_);
-    waiting_.clear();
-    for (size_t i = 0; i < all.size() && !is_connected(); ++i) {
-      if (polled[i].revents == 0) {
-        waiting_.push_back(std::move(all[i]));
-      } else {
-        Finish(std::move(all[i]));
-      }
-    }
-    return ready;
-  }
-
-  bool any_waits() const { return !waiting_.empty(); }
-  bool is_connected() const { return connected_.get() >= 0; }
-  OwnedFd TakeConnected() { return std::move(connected_); }
-  // Why there is no connection. Ok as long as no attempt has failed.
-  const absl::Status& error() const { return error_; }
-
- private:
-  void Finish(OwnedFd fd) {
-    if (const int error = ErrorOf(fd.get()); error != 0) {
-      FailToConnect(error);
-    } else {
-      connected_ = std::move(fd);
-    }
-  }
-
-  void FailToConnect(int error) {
-    // This machine has no such addresses, or no route to there.
-    const bool says_little =
-        error == EADDRNOTAVAIL || error == EAFNOSUPPORT || error == ENETUNREACH;
-    Fail(ConnectError(error), says_little);
-  }
-
-  void Fail(absl::Status error, bool says_little) {
-    const int weight = absl::IsResourceExhausted(error) ? 3
-                       : says_little                    ? 1
-                                                        : 2;
-    if (weight <= weight_of_error_) return;
-    weight_of_error_ = weight;
-    error_ = std::move(error);
-  }
-
-  std::vector<OwnedFd> waiting_;
-  OwnedFd connected_;
-  absl::Status error_;
-  int weight_of_error_ = 0;
-};
-
-absl::StatusOr<OwnedFd> ConnectTcp(absl::Span<const KernelAddress> addresses,
-                                   const DialLimits& limits,
-                                   const SocketOptions& options) {
-  const std::vector<KernelAddress> turns = FamiliesInTurns(addresses);
-  Attempts attempts;
-  size_t next = 0;
-  while (!attempts.is_connected()) {
-    if (absl::Status s = limits.Cancelled(); !s.ok()) return s;
-    while (next < turns.size() && !attempts.Start(turns[next++], options)) {
-    }
-    if (attempts.is_connected()) break;
-    if (!attempts.any_waits()) return attempts.error();
-    const auto start_next = next == turns.size()
-                                ? MonotonicDeadline()
-                                : MonotonicDeadline::In(kTriedAlone);
-    bool answered = false;
-    while (!answered && !start_next.has_passed()) {
-      const absl::StatusOr<bool> waited =
-          attempts.Wait(std::min(limits.NextLook(), start_next));
-      if (!waited.ok()) return waited.status();
-      answered = *waited;
-      if (absl::Status s = limits.Cancelled(); !answered && !s.ok()) return s;
-      if (!answered && limits.deadline.has_passed()) {
-        if (attempts.error().ok()) return NoAnswer();
-        return absl::DeadlineExceededError(
-            absl::StrCat(NoAnswer().message(),
-                         "; of another address: ", attempts.error().message()));
-      }
-    }
-  }
-  return attempts.TakeConnected();
-}
+// How often a Unix socket is tried that has no room: poll(2) does not tell.
+constexpr absl::Duration kRoomStep = absl::Milliseconds(10);
 
 }  // namespace
+
+Connector::Connector(absl::Span<const KernelAddress> addresses,
+                     const SocketOptions& options)
+    : options_(options),
+      turns_(FamiliesInTurns(addresses)),
+      next_step_(absl::InfinitePast()) {}
+
+std::optional<absl::StatusOr<OwnedFd>> Connector::Step(
+    const DialLimits& limits) {
+  if (turns_.front().is_unix()) return StepUnix(limits);
+  while (true) {
+    const absl::StatusOr<bool> answered = Look();
+    if (!answered.ok()) return answered.status();
+    if (connected_.get() >= 0) return std::move(connected_);
+    if (absl::Status s = limits.Cancelled(); !s.ok()) return s;
+    if (!*answered && !next_step_.has_passed()) break;
+    while (next_ < turns_.size() && !Start(turns_[next_++])) {
+    }
+    if (connected_.get() >= 0) return std::move(connected_);
+    if (waiting_.empty()) return error_;
+    next_step_ = next_ == turns_.size() ? MonotonicDeadline()
+                                        : MonotonicDeadline::In(kTriedAlone);
+  }
+  if (!limits.deadline.has_passed()) return std::nullopt;
+  if (error_.ok()) return NoAnswer();
+  return absl::DeadlineExceededError(absl::StrCat(
+      NoAnswer().message(), "; of another address: ", error_.message()));
+}
+
+std::optional<absl::StatusOr<OwnedFd>> Connector::StepUnix(
+    const DialLimits& limits) {
+  if (absl::Status s = limits.Cancelled(); !s.ok()) return s;
+  if (connected_.get() < 0) {
+    connected_ = OwnedFd(
+        ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+    if (connected_.get() < 0) return FdError(errno, "socket");
+    SetBufferSizes(connected_.get(), options_);
+  }
+  const KernelAddress& address = turns_.front();
+  int result;
+  do {
+    result = ::connect(connected_.get(), address.get(), address.size);
+  } while (result != 0 && errno == EINTR);
+  if (result == 0) return std::move(connected_);
+  if (!WouldBlock(errno)) return ConnectError(errno);
+  if (limits.deadline.has_passed()) return NoAnswer();
+  next_step_ = MonotonicDeadline::In(kRoomStep);
+  return std::nullopt;
+}
+
+bool Connector::Start(const KernelAddress& address) {
+  OwnedFd fd(::socket(address.storage.ss_family,
+                      SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  if (fd.get() < 0) {
+    const int error = errno;
+    const bool lacks_family = error == EAFNOSUPPORT;
+    Fail(lacks_family ? ConnectError(error) : FdError(error, "socket"),
+         lacks_family);
+    return false;
+  }
+  SetTcpOptions(fd.get(), options_);
+  if (::connect(fd.get(), address.get(), address.size) == 0) {
+    Finish(std::move(fd));
+    return connected_.get() >= 0;
+  }
+  // After EINTR it goes on nevertheless (connect(2)).
+  if (errno != EINPROGRESS && errno != EINTR) {
+    FailToConnect(errno);
+    return false;
+  }
+  waiting_.push_back({std::move(fd)});
+  return true;
+}
+
+std::vector<struct pollfd> Connector::Polled() const {
+  std::vector<struct pollfd> polled;
+  for (const Attempt& attempt : waiting_) {
+    polled.push_back({attempt.fd.get(), POLLOUT, 0});
+  }
+  return polled;
+}
+
+absl::Status Connector::Wait(const MonotonicDeadline& deadline) {
+  std::vector<struct pollfd> polled = Polled();
+  return PollUntil(absl::MakeSpan(polled), deadline).status();
+}
+
+absl::StatusOr<bool> Connector::Look() {
+  if (waiting_.empty()) return false;
+  std::vector<struct pollfd> polled = Polled();
+  absl::StatusOr<bool> ready = PollUntil(
+      absl::MakeSpan(polled), MonotonicDeadline(absl::InfinitePast()));
+  if (!ready.ok() || !*ready) return ready;
+  std::vector<Attempt> all = std::move(waiting_);
+  waiting_.clear();
+  for (size_t i = 0; i < all.size() && connected_.get() < 0; ++i) {
+    if (polled[i].revents == 0) {
+      waiting_.push_back(std::move(all[i]));
+    } else {
+      Finish(std::move(all[i].fd));
+    }
+  }
+  return ready;
+}
+
+absl::StatusOr<int> Connector::Watched() {
+  if (waiting_.empty()) return -1;
+  for (Attempt& attempt : waiting_) {
+    if (attempt.is_in_set) continue;
+    absl::Status status = set_.Add(attempt.fd.get(), POLLOUT);
+    if (!status.ok()) return status;
+    attempt.is_in_set = true;
+  }
+  return set_.fd();
+}
+
+void Connector::Finish(OwnedFd fd) {
+  if (const int error = ErrorOf(fd.get()); error != 0) {
+    FailToConnect(error);
+  } else {
+    connected_ = std::move(fd);
+  }
+}
+
+void Connector::FailToConnect(int error) {
+  // This machine has no such addresses, or no route to there.
+  const bool says_little =
+      error == EADDRNOTAVAIL || error == EAFNOSUPPORT || error == ENETUNREACH;
+  Fail(ConnectError(error), says_little);
+}
+
+void Connector::Fail(absl::Status error, bool says_little) {
+  const int weight = absl::IsResourceExhausted(error) ? 3 : says_little ? 1 : 2;
+  if (weight <= weight_of_error_) return;
+  weight_of_error_ = weight;
+  error_ = std::move(error);
+}
 
 absl::StatusOr<OwnedFd> ConnectToOneOf(
     absl::Span<const KernelAddress> addresses, const DialLimits& limits,
@@ -239,7 +258,14 @@ absl::StatusOr<OwnedFd> ConnectToOneOf(
   if (addresses.front().is_unix()) {
     return ConnectUnix(addresses.front(), limits, options);
   }
-  return ConnectTcp(addresses, limits, options);
+  Connector connector(addresses, options);
+  while (true) {
+    auto outcome = connector.Step(limits);
+    if (outcome.has_value()) return *std::move(outcome);
+    const absl::Status waited =
+        connector.Wait(std::min(limits.NextLook(), connector.next_step()));
+    if (!waited.ok()) return waited;
+  }
 }
 
 }  // namespace flow::internal

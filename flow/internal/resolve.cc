@@ -9,8 +9,11 @@
 #include <sys/socket.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cerrno>
+#include <cstdint>
 #include <cstring>
+#include <deque>
 #include <memory>
 #include <optional>
 #include <thread>  // NOLINT(build/c++11)
@@ -23,12 +26,14 @@
 #include "absl/synchronization/mutex.h"
 #include "flow/internal/dial_limits.h"
 #include "flow/internal/fd_error.h"
+#include "flow/internal/fork_generation.h"
 #include "flow/internal/kernel_address.h"
 #include "flow/internal/monotonic_deadline.h"
 #include "flow/internal/mutex_lock.h"
 #include "flow/internal/owned_fd.h"
 #include "flow/internal/start_thread.h"
 #include "flow/socket_address.h"
+#include "flow/transport.h"
 
 namespace flow::internal {
 namespace {
@@ -153,27 +158,148 @@ Addresses LookUpUntil(const SocketAddress& name, bool to_listen,
   while (!AwaitUntil(lookup->mu, absl::Condition(&done), limits.NextLook())) {
     if (absl::Status s = limits.Cancelled(); !s.ok()) return s;
     if (limits.deadline.has_passed()) {
-      return absl::DeadlineExceededError(
-          "the name was not found before the deadline");
+      return NameIsLate();
     }
   }
   return *std::move(lookup->result);
 }
 
+// What needs no server, and no thread. Returns nothing if it is a name.
+std::optional<Addresses> ResolveAtOnce(const SocketAddress& name,
+                                       bool to_listen) {
+  if (name.kind() == SocketAddress::Kind::kUnix) {
+    return std::vector<KernelAddress>{UnixAddress(name.path())};
+  }
+  Addresses addresses = LookUp(name, to_listen, AI_NUMERICHOST);
+  if (absl::IsNotFound(addresses.status())) return std::nullopt;
+  return addresses;
+}
+
 }  // namespace
+
+absl::Status NameIsLate() {
+  return absl::DeadlineExceededError(
+      "the name was not found before the deadline");
+}
 
 absl::StatusOr<std::vector<KernelAddress>> Resolve(const SocketAddress& name,
                                                    bool to_listen,
                                                    const DialLimits& limits) {
-  if (name.kind() == SocketAddress::Kind::kUnix) {
-    return std::vector<KernelAddress>{UnixAddress(name.path())};
+  std::optional<Addresses> addresses = ResolveAtOnce(name, to_listen);
+  if (addresses.has_value()) return *std::move(addresses);
+  return LookUpUntil(name, to_listen, limits);
+}
+
+// --- Started
+
+struct StartedResolve::Shared {
+  explicit Shared(const SocketAddress& name) : name(name) {}
+
+  const SocketAddress name;
+  absl::Mutex mu;
+  Retry* retry ABSL_GUARDED_BY(mu) = nullptr;  // null: nobody wants it
+  std::optional<Addresses> result ABSL_GUARDED_BY(mu);
+};
+
+// The threads, and the names that wait for one. There is one for each process,
+// and it is never destroyed, because a look-up may hang to the end.
+class StartedResolve::Pool {
+ public:
+  static Pool& Get();
+
+  // Not Ok: there is no thread.
+  absl::Status Add(std::shared_ptr<Shared> shared);
+
+ private:
+  static constexpr int kThreads = 4;
+
+  explicit Pool(Pool* before)
+      : generation_(ForkGeneration()), before_(before) {}
+
+  void Run();
+
+  const uint32_t generation_;
+  // That of the process that this one was forked from.
+  [[maybe_unused]] Pool* const before_;
+  absl::Mutex mu_;
+  int threads_ ABSL_GUARDED_BY(mu_) = 0;
+  std::deque<std::shared_ptr<Shared>> waiting_ ABSL_GUARDED_BY(mu_);
+};
+
+StartedResolve::Pool& StartedResolve::Pool::Get() {
+  static std::atomic<Pool*> current{nullptr};
+  Pool* pool = current.load();
+  // In a child of fork(2) the threads are gone, and the lock may be held.
+  if (pool != nullptr && pool->generation_ == ForkGeneration()) return *pool;
+  Pool* const made = new Pool(pool);
+  if (current.compare_exchange_strong(pool, made)) return *made;
+  delete made;
+  return *pool;
+}
+
+absl::Status StartedResolve::Pool::Add(std::shared_ptr<Shared> shared) {
+  MutexLock lock(mu_);
+  waiting_.push_back(std::move(shared));
+  if (threads_ == kThreads) return absl::OkStatus();
+  absl::StatusOr<std::thread> thread =
+      StartThread([this] { Run(); }, "no thread to look the name up");
+  if (thread.ok()) {
+    thread->detach();
+    ++threads_;
+    return absl::OkStatus();
   }
-  // Numbers need no server, and no thread.
-  Addresses addresses = LookUp(name, to_listen, AI_NUMERICHOST);
-  if (absl::IsNotFound(addresses.status())) {
-    addresses = LookUpUntil(name, to_listen, limits);
+  // One of the others will do it.
+  if (threads_ > 0) return absl::OkStatus();
+  waiting_.pop_back();
+  return thread.status();
+}
+
+void StartedResolve::Pool::Run() {
+  while (true) {
+    std::shared_ptr<Shared> shared;
+    {
+      MutexLock lock(mu_);
+      if (waiting_.empty()) {
+        --threads_;
+        return;
+      }
+      shared = std::move(waiting_.front());
+      waiting_.pop_front();
+    }
+    {
+      MutexLock lock(shared->mu);
+      if (shared->retry == nullptr) continue;
+    }
+    Addresses result = LookUp(shared->name, /*to_listen=*/false, 0);
+    MutexLock lock(shared->mu);
+    shared->result = std::move(result);
+    // With the lock, so that it is not gone.
+    if (shared->retry != nullptr) shared->retry->Now();
   }
-  return addresses;
+}
+
+StartedResolve::StartedResolve(const SocketAddress& name, Retry* retry)
+    : at_once_(ResolveAtOnce(name, /*to_listen=*/false)) {
+  if (at_once_.has_value()) return;
+  shared_ = std::make_shared<Shared>(name);
+  {
+    MutexLock lock(shared_->mu);
+    shared_->retry = retry;
+  }
+  absl::Status added = Pool::Get().Add(shared_);
+  if (!added.ok()) at_once_ = std::move(added);
+}
+
+StartedResolve::~StartedResolve() {
+  if (shared_ == nullptr) return;
+  MutexLock lock(shared_->mu);
+  shared_->retry = nullptr;
+}
+
+std::optional<Addresses> StartedResolve::Take() {
+  if (at_once_.has_value()) return std::exchange(at_once_, std::nullopt);
+  MutexLock lock(shared_->mu);
+  return std::exchange(shared_->result, std::nullopt);
 }
 
 }  // namespace flow::internal
