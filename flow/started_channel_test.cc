@@ -22,6 +22,7 @@
 #include "flow/pipe.h"
 #include "flow/status.h"
 #include "flow/testing/internal/manual_engine.h"
+#include "flow/testing/internal/raw_sockets.h"
 #include "flow/testing/matchers.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -32,9 +33,12 @@ namespace {
 using ::absl_testing::IsOk;
 using ::absl_testing::IsOkAndHolds;
 using ::absl_testing::StatusIs;
+using ::flow::testing::FlowOf;
 using ::flow::testing::IsClosed;
 using ::flow::testing::IsEof;
 using ::flow::testing::ManualEngine;
+using ::flow::testing::RawPair;
+using ::flow::testing::RawTcp;
 using ::testing::HasSubstr;
 using ::testing::Optional;
 
@@ -190,6 +194,32 @@ TEST_F(StartedChannelTest, AnErrorComesAfterWhatCameBeforeIt) {
   EXPECT_THAT(bytes.bytes, IsOkAndHolds("five."));
   ASSERT_TRUE(channel().StartReadExactly(&bytes, 1));
   EXPECT_THAT(bytes.bytes, StatusIs(absl::StatusCode::kDataLoss));
+}
+
+// recv(2) tells of a reset once, and afterwards of an end.
+TEST(StartedChannelOnSocketTest, AResetAfterSomeBytesIsNoEnd) {
+  ManualEngine engine;
+  const RawPair pair = RawTcp();
+  const std::unique_ptr<Flow> remote = FlowOf(pair.left);
+  std::unique_ptr<Flow> local = FlowOf(pair.right);
+  local->SetEngine(&engine);
+  const std::unique_ptr<Channel> channel = MakeChannel(std::move(local));
+  Bytes bytes;
+  ASSERT_FALSE(channel->StartReadExactly(&bytes, 10));
+  ASSERT_THAT(remote->Write("five."), IsOk());
+  engine.MakeReady(pair.right);
+  engine.RunAll();
+  remote->Abort(absl::CancelledError("no more"));
+  remote->Close().IgnoreError();
+  engine.MakeReady(pair.right);
+  engine.RunAll();
+  ASSERT_EQ(bytes.done, 1);
+  const absl::StatusCode reset = bytes.bytes.status().code();
+  EXPECT_NE(reset, absl::StatusCode::kOutOfRange);
+  ASSERT_TRUE(channel->StartReadExactly(&bytes, 5));
+  EXPECT_THAT(bytes.bytes, IsOkAndHolds("five."));
+  ASSERT_TRUE(channel->StartReadExactly(&bytes, 1));
+  EXPECT_THAT(bytes.bytes, StatusIs(reset));
 }
 
 TEST_F(StartedChannelTest, ExactlyIsNeverFewer) {

@@ -20,7 +20,8 @@
 // waits ends the program with a message.
 //
 // When not to use it: for what else waits. async/socket.h has accepts and
-// dials. A Channel blocks the thread, and so every coroutine of the engine.
+// dials, async/channel.h lines. Copy() and all else that blocks would keep
+// every coroutine of the engine waiting.
 //
 // Thread safety: as of Flow::StartRead() and its kin.
 

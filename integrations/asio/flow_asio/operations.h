@@ -22,9 +22,9 @@
 // function that has begun the call. Until then it keeps that executor busy. One
 // without an executor of its own is called on the engine of the flow.
 //
-// When not to use it: for what else waits. StartDial(), StartAccept() and what a
-// Channel starts have no tokens yet. Cancellation slots of Asio are not looked
-// at.
+// When not to use it: for what else waits. StartDial(), StartAccept() and what
+// a Channel starts have no tokens yet. Cancellation slots of Asio are not
+// looked at.
 //
 // Thread safety: as of Flow::StartRead() and its kin.
 
