@@ -29,10 +29,10 @@ namespace flow {
 // hold locks of its own. The functions that it is given do not throw, and do
 // not block for long.
 //
-// An engine with one thread runs them one after the other, those of Post() in
-// the order in which they were posted. With several threads two of them may run
-// at the same time, so what they share needs a lock. What a thread has written
-// before it posts a function is visible to that.
+// An engine with one thread runs them one after the other, and those that one
+// thread posts in the order in which it does. With several threads two of them
+// may run at the same time, so what they share needs a lock. What a thread has
+// written before it posts a function is visible to that.
 //
 // It must outlive the flows that it serves.
 class Engine {

@@ -8,7 +8,8 @@
 //
 // The setting is the capacity. Operations that are not legal where they stand
 // are skipped. Each script is run on the state machine, with calls that wait,
-// and on the real ends, where none does.
+// on the real ends, where none does, and on real ends with started calls, which
+// wait without a thread.
 //
 // A difference is told with its operations as text, such as
 // `left.write2 right.close left.late_write`: put that into
@@ -23,6 +24,7 @@
 #include "flow/verification/pipe_checker.h"
 #include "flow/verification/pipe_ends_checker.h"
 #include "flow/verification/pipe_operation.h"
+#include "flow/verification/pipe_started_checker.h"
 #include "fuzz/script.h"
 #include "fuzz/target.h"
 
@@ -73,6 +75,7 @@ std::vector<fuzz::Operation> RunLegal(const fuzz::Script& script) {
 void Run(const fuzz::Script& script) {
   RunLegal<PipeChecker>(script);
   RunLegal<PipeEndsChecker>(script);
+  RunLegal<PipeStartedChecker>(script);
 }
 
 void Tidy(fuzz::Script& script) {

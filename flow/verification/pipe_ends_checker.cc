@@ -27,7 +27,8 @@ using Kind = PipeOperation::Kind;
 using Call = PipeModel::Call;
 using Outcome = PipeModel::Outcome;
 
-// Whether `status`, of a call that brought no data, is what was `expected`.
+}  // namespace
+
 bool Matches(const absl::Status& status, const Outcome& expected) {
   switch (expected.kind) {
     case Outcome::kOk:
@@ -44,8 +45,6 @@ bool Matches(const absl::Status& status, const Outcome& expected) {
       return false;
   }
 }
-
-}  // namespace
 
 PipeEndsChecker::PipeEndsChecker(size_t capacity) : model_(capacity) {
   Pipe pipe = MakePipe(capacity);

@@ -21,6 +21,10 @@
 
 namespace flow::verification {
 
+// Returns whether `status`, of a call that brought no data, is what was
+// `expected`.
+bool Matches(const absl::Status& status, const PipeModel::Outcome& expected);
+
 // PipeEndsChecker
 //
 // A new pipe of `capacity`, and its model.

@@ -2,8 +2,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Every sequence of operations at both ends of a real pipe, in one thread,
-// against the model: all that a user calls keeps the contract. (Calls that
-// wait: pipe_state_exhaustive_test, pipe_threads_test.)
+// against the model: all that a user calls keeps the contract. Where no call is
+// started, none waits. (Threads that wait: pipe_state_exhaustive_test,
+// pipe_threads_test.)
 
 #include <cstddef>
 #include <cstdint>
@@ -20,6 +21,7 @@
 #include "flow/flow.h"
 #include "flow/verification/pipe_ends_checker.h"
 #include "flow/verification/pipe_operation.h"
+#include "flow/verification/pipe_started_checker.h"
 #include "gtest/gtest.h"
 
 namespace flow::verification {
@@ -30,6 +32,7 @@ class PipeExhaustiveTest : public ::testing::TestWithParam<size_t> {};
 // All sequences of up to `max_length` operations; beyond `merge_from`, only one
 // of those that lead to the same state of the model goes on. Returns how many
 // were run.
+template <typename Checker>
 int64_t RunSequences(size_t capacity, size_t merge_from, size_t max_length) {
   const std::vector<PipeOperation> operations = AllPipeOperations();
   absl::flat_hash_set<std::string> seen;
@@ -39,7 +42,7 @@ int64_t RunSequences(size_t capacity, size_t merge_from, size_t max_length) {
     std::vector<PipeOperation> path = prefixes.front();
     if (path.size() == max_length) break;
     for (PipeOperation operation : operations) {
-      PipeEndsChecker checker(capacity);
+      Checker checker(capacity);
       for (PipeOperation earlier : path) checker.Apply(earlier).IgnoreError();
       if (!checker.IsLegal(operation)) continue;
       path.push_back(operation);
@@ -57,19 +60,37 @@ int64_t RunSequences(size_t capacity, size_t merge_from, size_t max_length) {
   return sequences;
 }
 
-TEST_P(PipeExhaustiveTest, EverySequenceOneByOne) {
+template <typename Checker>
+void RunOneByOne(size_t capacity) {
   constexpr size_t kLength = 3;
-  const int64_t sequences = RunSequences(GetParam(), kLength, kLength);
+  const int64_t sequences = RunSequences<Checker>(capacity, kLength, kLength);
   std::cout << absl::StreamFormat("%d sequences of up to %d operations\n",
                                   sequences, kLength);
   EXPECT_GT(sequences, 10000);
 }
 
-TEST_P(PipeExhaustiveTest, EverySequenceWithEqualStatesMerged) {
-  const int64_t sequences =
-      RunSequences(GetParam(), 0, GetParam() == kNoLimit ? 6 : 100);
+template <typename Checker>
+void RunMerged(size_t capacity, size_t max_length) {
+  const int64_t sequences = RunSequences<Checker>(capacity, 0, max_length);
   std::cout << absl::StreamFormat("%d sequences, one for each step\n",
                                   sequences);
+}
+
+TEST_P(PipeExhaustiveTest, EverySequenceOneByOne) {
+  RunOneByOne<PipeEndsChecker>(GetParam());
+}
+
+TEST_P(PipeExhaustiveTest, EverySequenceWithEqualStatesMerged) {
+  RunMerged<PipeEndsChecker>(GetParam(), GetParam() == kNoLimit ? 6 : 100);
+}
+
+TEST_P(PipeExhaustiveTest, EverySequenceOfStartedCallsOneByOne) {
+  RunOneByOne<PipeStartedChecker>(GetParam());
+}
+
+// There are more states, because calls wait, and with no bound without end.
+TEST_P(PipeExhaustiveTest, EverySequenceOfStartedCallsWithEqualStatesMerged) {
+  RunMerged<PipeStartedChecker>(GetParam(), 5);
 }
 
 INSTANTIATE_TEST_SUITE_P(Capacity, PipeExhaustiveTest,
