@@ -220,6 +220,20 @@ TEST(StartedAcceptTest, StartedOnesAndOnesThatBlockShareWhoComes) {
   EXPECT_EQ(started + blocking, kEach);
 }
 
+TEST(StartedAcceptTest, WhatIsWatchedIsOpenUntilTheLastReport) {
+  ManualEngine engine;
+  auto listener = ListenOn("tcp:127.0.0.1:0");
+  Accepting accepting;
+  ASSERT_FALSE(listener->StartAccept(&accepting, engine));
+  ASSERT_EQ(engine.watches(), 1u);
+  const size_t before = OpenDescriptors();
+  listener->Close();
+  EXPECT_EQ(OpenDescriptors(), before - 1);  // the socket
+  engine.RunAll();
+  EXPECT_EQ(OpenDescriptors(), before - 2);  // and what was watched
+  EXPECT_THAT(accepting.flow, IsClosed());
+}
+
 TEST(StartedAcceptTest, CloseDoesNotWaitForTheEngine) {
   ManualEngine engine;
   const size_t before = OpenDescriptors();
