@@ -50,9 +50,9 @@ class Canceller {
   // Canceller::Cancel()
   //
   // Calls the function of each AtCancel, in the order in which they were made,
-  // on this thread. Each Dial() that was given this returns `reason` soon
-  // (within 50 ms on an idle machine), and one that is called later does so at
-  // once. A Dial() that already has a connection returns that.
+  // on this thread. Each Dial() and StartDial() that was given this returns
+  // `reason` soon (within 50 ms on an idle machine), and one that is called
+  // later does so at once. A Dial() that already has a connection returns that.
   //
   // Only the first call counts, and a later one waits until the functions have
   // returned. An Ok `reason` is taken as kCancelled, and kDeadlineExceeded,

@@ -273,7 +273,8 @@ class Channel final : public Flow {
 
 // MakeChannel()
 //
-// Makes a channel of `flow`, which keeps its state, counters and deadlines.
+// Makes a channel of `flow`, which keeps its state, counters, deadlines and
+// engine.
 // What another channel has buffered is not lost.
 //
 // Precondition: `flow` is not null, and no call on it is under way.

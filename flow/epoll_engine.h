@@ -9,7 +9,7 @@
 //       flow::EpollEngine::Make();
 //   if (!engine.ok()) return engine.status();
 //   flow->SetEngine(engine->get());
-//   if (flow->StartRead(&operation)) operation.Done();  // it is over already
+//   if (flow->StartRead(&operation)) Use(operation.result);  // over already
 //   (*engine)->Run();  // on this thread, and on more if you like
 //
 // docs/started.md says how a program with pending calls ends.

@@ -10,7 +10,8 @@
 //   return flow::HangUp(*client, "421 too many connections\r\n", deadline);
 //
 // When not to use it: if the remote still has to be heard; Close() then waits
-// for its end.
+// for its end. On the thread of an engine, as it blocks (docs/started.md,
+// Ending).
 //
 // Thread safety: a Read, a write and a Close of its flow.
 

@@ -91,7 +91,8 @@ struct DialOptions : SocketOptions {
   // there is no other, it returns kPermissionDenied, and the error has no
   // ErrnoOf() (status.h).
   //
-  // Dial() asks on the thread that called it. It never asks about a name:
+  // Dial() asks on the thread that called it, and StartDial() on one of the
+  // engine as well (socket.h). It never asks about a name:
   // `address` is numeric, with a numeric port, or the path of a Unix socket as
   // it was given. 0.0.0.0 and ::, at which this machine answers, are 127.0.0.1
   // and ::1 by then. An IPv4 address may come as the IPv6 address that it is

@@ -116,7 +116,8 @@ class [[nodiscard]] ChannelWriteAwaitable final
 // ReadLine(), ReadUntil(), ReadExactly(), Peek(), WriteBuffered(), Flush()
 //
 // What the functions of Channel with these names do, for a coroutine. Await
-// their results at once. `channel` must live until the call is over.
+// their results at once. `channel` must live until the call is over. What
+// WriteBuffered() had not accepted at kDeadlineExceeded is lost: Abort() then.
 inline LineAwaitable ReadLine(Channel& channel, size_t max_bytes,
                               LastLine last_line = LastLine::kNeedsNewline) {
   return LineAwaitable(channel, max_bytes, last_line);

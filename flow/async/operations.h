@@ -19,6 +19,9 @@
 // or Abort() the flow, and it gets the reason. To destroy a coroutine while it
 // waits ends the program with a message.
 //
+// An await that is over at once keeps the thread. In a loop, give others their
+// turn now and then: co_await Yield(engine).
+//
 // When not to use it: for what else waits. async/socket.h has accepts and
 // dials, async/channel.h lines. Copy() and all else that blocks would keep
 // every coroutine of the engine waiting.
@@ -37,6 +40,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/cord.h"
 #include "absl/time/time.h"
+#include "flow/engine.h"
 #include "flow/flow.h"
 
 namespace flow::async {
@@ -134,11 +138,34 @@ class [[nodiscard]] CloseAwaitable final
   const absl::Time deadline_;
 };
 
+// YieldAwaitable
+class [[nodiscard]] YieldAwaitable final {
+ public:
+  explicit YieldAwaitable(Engine& engine) : engine_(engine) {}
+  bool await_ready() { return false; }
+  void await_suspend(std::coroutine_handle<> awaiting) {
+    engine_.Post([awaiting] { awaiting.resume(); });
+  }
+  void await_resume() {}
+
+ private:
+  Engine& engine_;
+};
+
+// Yield()
+//
+// Lets `engine` run what else it has, and goes on there. Also the way to a
+// thread of `engine`.
+inline YieldAwaitable Yield(Engine& engine) { return YieldAwaitable(engine); }
+
 // Read(), Write(), WriteFrom(), Close()
 //
 // What the functions of Flow with these names do, for a coroutine. Await their
 // results at once. `flow` and `*source` must live until the call is over;
 // `*source` stays as it is until then.
+//
+// After kDeadlineExceeded of Write() the rest is lost. Abort(), as a Close()
+// would send a clean end; or use WriteFrom(), and write the rest later.
 inline ReadAwaitable Read(Flow& flow, size_t max_bytes = kNoLimit) {
   return ReadAwaitable(flow, max_bytes);
 }

@@ -8,13 +8,16 @@
 #include <string>
 #include <utility>
 
+#include "absl/log/absl_log.h"
 #include "absl/status/status.h"
 #include "absl/status/status_matchers.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/cord.h"
 #include "absl/synchronization/notification.h"
+#include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "flow/async/task.h"
+#include "flow/engine.h"
 #include "flow/flow.h"
 #include "flow/pipe.h"
 #include "flow/testing/allocation_counter.h"
@@ -41,14 +44,22 @@ using ::flow::testing::RawTcp;
 
 // Answers with what comes until the end. Returns how it ended.
 Task<absl::Status> Echo(Flow& flow) {
-  while (true) {
+  for (int round = 1;; ++round) {
     absl::StatusOr<absl::Cord> data = co_await Read(flow);
     if (!data.ok()) co_return data.status();
     if (data->empty()) break;
     absl::Status status = co_await Write(flow, *std::move(data));
     if (!status.ok()) co_return status;
+    // One who sends without pause leaves the others their turn.
+    if (round % 16 == 0) co_await Yield(*flow.engine());
   }
-  co_return co_await Close(flow);
+  co_return co_await Close(flow, absl::Now() + absl::Seconds(10));
+}
+
+// Owns a flow as long as it is served.
+Task<void> Own(std::unique_ptr<Flow> flow) {
+  const absl::Status status = co_await Echo(*flow);
+  ABSL_LOG_IF(ERROR, !status.ok()) << status;
 }
 
 Task<void> EchoInto(Flow& flow, std::optional<absl::Status>& result) {
@@ -82,6 +93,32 @@ TEST_F(OperationsTest, ACoroutineGoesOnWithWhatComes) {
   EXPECT_THAT(left().Read(), IsEof());
   ASSERT_TRUE(result.has_value());
   EXPECT_THAT(*result, IsOk());
+}
+
+Task<void> YieldTwice(Engine& engine, int& turns) {
+  co_await Yield(engine);
+  ++turns;
+  co_await Yield(engine);
+  ++turns;
+}
+
+TEST_F(OperationsTest, ACoroutineCanOwnItsFlow) {
+  Flow* const left = pipe_.left.get();
+  Spawn(Own(std::move(pipe_.right)));
+  ASSERT_THAT(left->Write("data"), IsOk());
+  ASSERT_THAT(left->Shutdown(ShutdownMode::kWrite), IsOk());
+  engine_.RunAll();
+  EXPECT_THAT(left->Read(), IsOkAndHolds("data"));
+  EXPECT_THAT(left->Close(), IsOk());
+}
+
+TEST_F(OperationsTest, AYieldGivesOthersTheirTurn) {
+  int turns = 0;
+  Spawn(YieldTwice(engine_, turns));
+  EXPECT_EQ(turns, 0);
+  engine_.Post([&] { EXPECT_EQ(turns, 1); });
+  engine_.RunAll();
+  EXPECT_EQ(turns, 2);
 }
 
 TEST_F(OperationsTest, WhatIsThereNeedsNoEngineToRun) {

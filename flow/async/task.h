@@ -13,11 +13,13 @@
 //   }
 //   flow::async::Spawn(Main());
 //
-// When not to use it: beside a coroutine library that the program has anyway.
+// When not to use it: beside a coroutine library that the program has anyway;
+// to wait for two things at once, or for a time, which it cannot.
 //
 // A Task begins when it is awaited or spawned, and not when it is made. So what
 // its parameters refer to must live until it has ended. A parameter that is a
-// reference or a string_view, and the captures of a lambda, are easily gone:
+// reference or a string_view, `this` of a member function, and the captures of
+// a lambda are easily gone:
 //
 //   // BUG: the string is gone when Spawn() is back, and Greet() goes on.
 //   flow::async::Task<void> Greet(flow::Flow& flow, const std::string& name);
