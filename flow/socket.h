@@ -126,8 +126,8 @@ using DialOperation = ConnectionOperation;
 //
 // Threads look names up, at most four for all dials together, which end when
 // nothing is left to look up. The deadline of a dial holds even if they are all
-// busy. A dial over TCP needs a descriptor for each attempt and one more as long
-// as it is pending.
+// busy. A dial over TCP needs a descriptor for each attempt and one more as
+// long as it is pending.
 [[nodiscard]] bool StartDial(DialOperation* operation, Engine& engine,
                              absl::string_view address,
                              absl::Time deadline = absl::InfiniteFuture(),

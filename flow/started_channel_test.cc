@@ -5,6 +5,7 @@
 // pieces the bytes come in, and that a started Close() flushes.
 
 #include <cstddef>
+#include <deque>
 #include <memory>
 #include <optional>
 #include <string>
@@ -411,6 +412,138 @@ TEST_F(StartedChannelOnNoRoomTest, AFlushThatIsLateLosesNothing) {
 }
 
 // --- Close
+
+// Its EndWrite() waits: for an end that the test lets go.
+class EndsLate final : public Transport {
+ public:
+  absl::StatusOr<absl::Cord> Read(size_t) override { return absl::Cord(); }
+  absl::Status Write(Outgoing&) override { return absl::OkStatus(); }
+  absl::Status EndWrite(const absl::Status&, absl::Time) override {
+    ADD_FAILURE() << "it blocks a thread";
+    return absl::OkStatus();
+  }
+  void Abort(const absl::Status&) override { may_end = true; }
+  std::string Describe() const override { return "ends late"; }
+
+  bool CanStart() const override { return true; }
+  std::optional<absl::StatusOr<absl::Cord>> TryRead(size_t, Retry*) override {
+    return absl::Cord();
+  }
+  std::optional<absl::Status> TryWrite(absl::Cord* rest,
+                                       Retry* retry) override {
+    retry_ = retry;
+    if (!may_write) return std::nullopt;
+    rest->Clear();
+    return absl::OkStatus();
+  }
+  std::optional<absl::Status> TryEndWrite(const absl::Status&,
+                                          Retry* retry) override {
+    retry_ = retry;
+    if (!may_end) return std::nullopt;
+    return absl::OkStatus();
+  }
+  std::optional<absl::Status> TryAwaitRemoteEnd(Retry*) override {
+    return absl::OkStatus();
+  }
+  void Wake() { retry_->Now(); }
+
+  bool may_write = false;
+  bool may_end = false;
+
+ private:
+  Retry* retry_ = nullptr;
+};
+
+TEST(StartedEndTest, TheEndAfterAPendingWriteWaitsWithoutAThread) {
+  ManualEngine engine;
+  auto made = std::make_unique<EndsLate>();
+  EndsLate& transport = *made;
+  const std::unique_ptr<Flow> flow = MakeFlow(std::move(made));
+  flow->SetEngine(&engine);
+  Writer write;
+  write.rest = absl::Cord("data");
+  ASSERT_FALSE(flow->StartWrite(&write));
+  Closer close;
+  ASSERT_FALSE(flow->StartClose(&close));
+  engine.RunAll();
+  transport.may_write = true;
+  transport.Wake();
+  engine.RunAll();
+  EXPECT_EQ(write.done, 1);
+  EXPECT_THAT(write.status, IsOk());
+  EXPECT_EQ(close.done, 0);
+  transport.may_end = true;
+  transport.Wake();
+  engine.RunAll();
+  EXPECT_EQ(close.done, 1);
+  EXPECT_THAT(close.status, IsOk());
+}
+
+TEST(StartedEndTest, ADeadlineOfAnotherCloseEndsTheEndThatWaits) {
+  ManualEngine engine;
+  const std::unique_ptr<Flow> flow = MakeFlow(std::make_unique<EndsLate>());
+  flow->SetEngine(&engine);
+  Closer close;
+  ASSERT_FALSE(flow->StartClose(&close));
+  Closer earlier;
+  ASSERT_TRUE(flow->StartClose(&earlier, absl::InfinitePast()));
+  EXPECT_THAT(earlier.status, StatusIs(absl::StatusCode::kDeadlineExceeded));
+  engine.RunAll();
+  EXPECT_EQ(close.done, 1);
+  EXPECT_THAT(close.status, StatusIs(absl::StatusCode::kDeadlineExceeded));
+}
+
+// Its remote ends when this end refuses, and not before.
+class EndsAfterRefusal final : public Transport {
+ public:
+  absl::StatusOr<absl::Cord> Read(size_t) override { return absl::Cord(); }
+  absl::Status Write(Outgoing&) override { return absl::OkStatus(); }
+  void RefuseRead() override { is_refused_ = true; }
+  std::string Describe() const override { return "ends after refusal"; }
+
+  bool CanStart() const override { return true; }
+  std::optional<absl::StatusOr<absl::Cord>> TryRead(size_t,
+                                                    Retry* retry) override {
+    retry_ = retry;
+    if (answers_.empty()) return std::nullopt;
+    auto answer = std::move(answers_.front());
+    answers_.pop_front();
+    return answer;
+  }
+  std::optional<absl::Status> TryAwaitRemoteEnd(Retry*) override {
+    if (!is_refused_) return std::nullopt;
+    return absl::OkStatus();
+  }
+  void Answer(absl::StatusOr<absl::Cord> answer) {
+    answers_.push_back(std::move(answer));
+  }
+  void Wake() { retry_->Now(); }
+
+ private:
+  bool is_refused_ = false;
+  std::deque<absl::StatusOr<absl::Cord>> answers_;
+  Retry* retry_ = nullptr;
+};
+
+TEST(StartedEndTest, AnErrorBehindBytesEndsACloseThatWaits) {
+  ManualEngine engine;
+  auto made = std::make_unique<EndsAfterRefusal>();
+  EndsAfterRefusal& transport = *made;
+  const auto channel = MakeChannel(MakeFlow(std::move(made)));
+  channel->SetEngine(&engine);
+  Bytes bytes;
+  ASSERT_FALSE(channel->StartReadExactly(&bytes, 10));
+  Closer close;
+  ASSERT_FALSE(channel->StartClose(&close));
+  transport.Answer(absl::Cord("five."));
+  transport.Answer(absl::DataLossError("damaged"));
+  transport.Wake();
+  engine.RunAll();
+  EXPECT_EQ(bytes.done, 1);
+  EXPECT_THAT(bytes.bytes, StatusIs(absl::StatusCode::kDataLoss));
+  EXPECT_EQ(close.done, 1);
+  EXPECT_THAT(close.status, StatusIs(absl::StatusCode::kDataLoss));
+}
 
 TEST_F(StartedChannelOnNoRoomTest, AStartedCloseFlushesWithoutAThread) {
   ASSERT_THAT(channel().WriteBuffered("abc"), IsOk());

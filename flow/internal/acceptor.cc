@@ -362,7 +362,8 @@ bool Acceptor::Started::Try(bool is_late) {
   } else {
     outcome = acceptor_.Look(deadline_, progress_);
     // While the sockets are open.
-    const absl::Status waits = outcome.has_value() ? absl::OkStatus() : Await();
+    const absl::Status waits =
+        outcome.has_value() || is_late ? absl::OkStatus() : Await();
     if (!waits.ok()) outcome = waits;
     MutexLock lock(acceptor_.mu_);
     --acceptor_.accepting_;
@@ -376,8 +377,13 @@ bool Acceptor::Started::Try(bool is_late) {
 absl::Status Acceptor::Started::Await() {
   if (progress_.pause_ends.is_never()) {
     MutexLock lock(acceptor_.mu_);
-    // Otherwise the one before says when it is the turn of this.
-    if (acceptor_.started_.front().get() != this) return absl::OkStatus();
+    // Otherwise the one before says when it is the turn of this. Meanwhile it
+    // waits for something, so an engine that ends when there is nothing
+    // (Asio's) goes on.
+    if (acceptor_.started_.front().get() != this) {
+      After(absl::Hours(1));
+      return absl::OkStatus();
+    }
     absl::Status status;
     if (acceptor_.set_.fd() < 0) {
       for (const ListeningSocket& socket : acceptor_.sockets_) {

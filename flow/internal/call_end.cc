@@ -145,6 +145,11 @@ void EndDisturbedWrite(FlowCore& core) {
 
 void FinishReadOfCord(FlowCore& core, absl::StatusOr<absl::Cord>& data,
                       size_t max_bytes, bool passes) {
+  // The transport knows of an error that the Flow does not. It may have refused
+  // reads, for which a started Close() waits in another way.
+  if (passes && !data.ok() && core.pending_calls() != nullptr) {
+    core.pending_calls()->TryAgain();
+  }
   const absl::StatusOr<size_t> size = FinishRead(
       core, data.ok() ? absl::StatusOr<size_t>(data->size()) : data.status(),
       max_bytes, passes);

@@ -213,6 +213,7 @@ absl::StatusOr<bool> Connector::Look() {
     if (polled[i].revents == 0) {
       waiting_.push_back(std::move(all[i]));
     } else {
+      if (all[i].is_in_set) set_.Remove(all[i].fd.get());
       Finish(std::move(all[i].fd));
     }
   }

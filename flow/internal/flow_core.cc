@@ -366,11 +366,10 @@ std::optional<absl::Status> FlowCore::EnterClose(const CloseLimit& limit,
       if (closing.is_first) {
         close_limit_ = limit;
         state_.BeginClose(limit.is_patient(),
-                          !state_.freed() && transport_->EndsEarly());
+                          !state_.freed() && transport_->EndsEarly(), blocks);
       }
     }
     task = TakeTask();
-    if (!blocks && Suspend(task, closing)) return std::nullopt;
   }
   Run(std::move(task));
   return result;

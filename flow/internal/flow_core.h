@@ -186,8 +186,8 @@ class FlowCore {
     std::optional<Task> waiting = std::nullopt;
     std::optional<absl::Status> outcome = std::nullopt;
   };
-  // Begins what Close() does. Returns its result if that is known. If this
-  // thread `blocks`, it runs what is due.
+  // Begins what Close() does. Returns its result if that is known. Unless this
+  // thread `blocks`, StepClose() goes on.
   std::optional<absl::Status> EnterClose(const CloseLimit& limit,
                                          Closing& closing, bool blocks)
       ABSL_LOCKS_EXCLUDED(mu_);
@@ -235,7 +235,7 @@ class FlowCore {
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
   // Lets `task` wait without a thread, which is this one until now. Returns
-  // false if it is none that can wait.
+  // false if it is none that waits.
   bool Suspend(Task& task, Closing& closing) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   bool NextStarts();
   // Tells started closes that they can go on, if they can.

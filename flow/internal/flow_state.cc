@@ -162,8 +162,9 @@ void FlowState::ReopenRead() {
   read_.Reopen();
 }
 
-void FlowState::BeginClose(bool patient, bool ends_early) {
+void FlowState::BeginClose(bool patient, bool ends_early, bool blocks) {
   closing_ = true;
+  end_is_for_closer_ = !blocks;
   ends_early_ = ends_early;
   arrives_ = !patient;
   RequestEnd();
@@ -241,7 +242,8 @@ FlowState::Due FlowState::TakeDue(bool closer) {
   Due due;
   if (std::exchange(refuse_due_, false)) {
     due.hook = Hook::kRefuseRead;
-  } else if (std::exchange(end_due_, false)) {
+  } else if (end_due_ && (closer || !end_is_for_closer_)) {
+    end_due_ = false;
     due = {Hook::kEndWrite, out_error_};
   } else if (std::exchange(abort_due_, false)) {
     due = {Hook::kAbort, remote_reason_};
@@ -302,7 +304,8 @@ bool FlowState::idle() const {
 }
 
 FlowState::ClosePhase FlowState::close_phase() const {
-  if (!closing_ || closed_.has_value() || free_due_ || await_ == Await::kDue) {
+  if (!closing_ || closed_.has_value() || free_due_ || await_ == Await::kDue ||
+      (end_due_ && end_is_for_closer_)) {
     return ClosePhase::kNothing;
   }
   if (!end_sent_ || write_.busy()) return ClosePhase::kSignal;
@@ -343,6 +346,7 @@ std::string FlowState::DebugString() const {
   add(freed_, "freed");
   add(refuse_due_, "refusal due");
   add(end_due_, "end due");
+  add(end_is_for_closer_, "end by the closer");
   add(abort_due_, "abort due");
   add(free_due_, "free due");
   add(free_is_for_closer_, "by the closer");

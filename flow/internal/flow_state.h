@@ -218,9 +218,10 @@ class FlowState {
   // Begins to close. That sends the end, awaits the end of the remote, awaits
   // the arrival of what is in transit if `patient`, and frees when no call is
   // under way. The end of the remote is awaited after end-of-file as well if
-  // the transport `ends_early`. Precondition: nobody has begun to close, and
-  // the result is not known.
-  void BeginClose(bool patient, bool ends_early = false);
+  // the transport `ends_early`. If `blocks`, any thread may wait until the end
+  // is sent; otherwise only the closer sends it. Precondition: nobody has begun
+  // to close, and the result is not known.
+  void BeginClose(bool patient, bool ends_early = false, bool blocks = true);
   // Everything in transit has arrived.
   void Arrive();
   // Opens the inbound direction, since a transport was put on top that has
@@ -307,6 +308,7 @@ class FlowState {
 
   bool refuse_due_ = false;
   bool end_due_ = false;
+  bool end_is_for_closer_ = false;
   bool abort_due_ = false;
   bool free_due_ = false;
   bool free_is_for_closer_ = false;

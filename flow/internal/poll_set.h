@@ -27,7 +27,8 @@ namespace flow::internal {
 //
 // An engine watches the set, and never the descriptors in it. So these can be
 // closed, or belong to somebody else, while a watch of the set is to be
-// reported yet. A descriptor that is closed leaves the set.
+// reported yet. A descriptor that is closed leaves the set, unless a child of
+// fork(2) has it as well.
 //
 // The set has an edge whenever one of them has one.
 class PollSet {
@@ -48,6 +49,8 @@ class PollSet {
     }
     return absl::OkStatus();
   }
+
+  void Remove(int fd) { ::epoll_ctl(set_.get(), EPOLL_CTL_DEL, fd, nullptr); }
 
   // To be watched for POLLIN; -1 if there is no set.
   int fd() const { return set_.get(); }

@@ -217,6 +217,7 @@ class StartedResolve::Pool {
       : generation_(ForkGeneration()), before_(before) {}
 
   void Run();
+  static bool IsGivenUp(const std::shared_ptr<Shared>& shared);
 
   const uint32_t generation_;
   // That of the process that this one was forked from.
@@ -239,6 +240,9 @@ StartedResolve::Pool& StartedResolve::Pool::Get() {
 
 absl::Status StartedResolve::Pool::Add(std::shared_ptr<Shared> shared) {
   MutexLock lock(mu_);
+  // So those that nobody wants do not pile up behind look-ups that hang.
+  waiting_.erase(std::remove_if(waiting_.begin(), waiting_.end(), IsGivenUp),
+                 waiting_.end());
   waiting_.push_back(std::move(shared));
   if (threads_ == kThreads) return absl::OkStatus();
   absl::StatusOr<std::thread> thread =
@@ -254,6 +258,11 @@ absl::Status StartedResolve::Pool::Add(std::shared_ptr<Shared> shared) {
   return thread.status();
 }
 
+bool StartedResolve::Pool::IsGivenUp(const std::shared_ptr<Shared>& shared) {
+  MutexLock lock(shared->mu);
+  return shared->retry == nullptr;
+}
+
 void StartedResolve::Pool::Run() {
   while (true) {
     std::shared_ptr<Shared> shared;
@@ -266,10 +275,7 @@ void StartedResolve::Pool::Run() {
       shared = std::move(waiting_.front());
       waiting_.pop_front();
     }
-    {
-      MutexLock lock(shared->mu);
-      if (shared->retry == nullptr) continue;
-    }
+    if (IsGivenUp(shared)) continue;
     Addresses result = LookUp(shared->name, /*to_listen=*/false, 0);
     MutexLock lock(shared->mu);
     shared->result = std::move(result);

@@ -73,7 +73,9 @@ class StartedDial final : public StartedCall {
       auto addresses = resolve_.Take();
       if (!addresses.has_value()) {
         if (is_late) return NameIsLate();
-        After(next.left());
+        // Something is always to be waited for. So an engine that ends when
+        // there is nothing (Asio's) goes on.
+        After(std::min(next.left(), absl::Hours(1)));
         return std::nullopt;
       }
       if (!addresses->ok()) return addresses->status();
