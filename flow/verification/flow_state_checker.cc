@@ -274,7 +274,8 @@ void FlowStateChecker::Step(Event event) {
       if (!OutIsOver()) end_requested_ = true;
       if (aborted_ != kNone) closed_ = aborted_;
       closer_ = Closer::kWaits;
-      state_.BeginClose(patient_);
+      state_.BeginClose(patient_, /*ends_early=*/false,
+                        /*blocks=*/closes_ == Closes::kBlock);
       BeginDue(/*closer=*/false, /*on_closer=*/true);
       break;
     case Event::kCloseInside: {
@@ -429,6 +430,9 @@ void FlowStateChecker::BeginDue(bool closer, bool on_closer) {
   if (due.hook == Hook::kNone) return;
   Expect(closer || due.hook != Hook::kAwaitRemoteEnd,
          "only the thread that closes waits for the remote");
+  Expect(closer || due.hook != Hook::kEndWrite || !closing_ ||
+             closes_ == Closes::kBlock,
+         "only a started close sends its end");
   CheckBegin(due);
   hooks_[static_cast<size_t>(due.hook)] =
       on_closer ? Run::kRunsOnCloser : Run::kRuns;

@@ -81,6 +81,10 @@ absl::string_view Name(FlowStateEvent event);
 // A new end. Copies go on separately.
 class FlowStateChecker {
  public:
+  // Its closes block, or are started (docs/started.md).
+  enum class Closes { kBlock, kStart };
+  explicit FlowStateChecker(Closes closes = Closes::kBlock) : closes_(closes) {}
+
   // Whether this can happen now.
   bool IsPossible(FlowStateEvent event) const;
 
@@ -152,6 +156,7 @@ class FlowStateChecker {
   Call write_ = Call::kNone;
   std::array<Run, 6> hooks_ = {};  // by Hook
   bool other_ = false;
+  Closes closes_;
   Closer closer_ = Closer::kNone;
 
   // What has happened.

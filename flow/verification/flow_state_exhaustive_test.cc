@@ -24,7 +24,9 @@
 namespace flow::verification {
 namespace {
 
-TEST(FlowStateExhaustiveTest, EveryInterleaving) {
+using Closes = FlowStateChecker::Closes;
+
+void RunEveryInterleaving(Closes closes) {
   struct State {
     size_t before;
     FlowStateEvent event;  // from there to here
@@ -39,7 +41,8 @@ TEST(FlowStateExhaustiveTest, EveryInterleaving) {
     return text;
   };
   absl::flat_hash_set<std::string> known;
-  std::deque<std::pair<size_t, FlowStateChecker>> unvisited(1);
+  std::deque<std::pair<size_t, FlowStateChecker>> unvisited;
+  unvisited.emplace_back(0, FlowStateChecker(closes));
   known.insert(unvisited.front().second.Key());
   int64_t steps = 0;
   // Breadth first, so that the first way to a state is a shortest one.
@@ -63,6 +66,14 @@ TEST(FlowStateExhaustiveTest, EveryInterleaving) {
   std::cout << absl::StreamFormat("%d states, %d steps\n", states.size(),
                                   steps);
   EXPECT_GT(states.size(), 10000u);
+}
+
+TEST(FlowStateExhaustiveTest, EveryInterleaving) {
+  RunEveryInterleaving(Closes::kBlock);
+}
+
+TEST(FlowStateExhaustiveTest, EveryInterleavingWithAStartedClose) {
+  RunEveryInterleaving(Closes::kStart);
 }
 
 }  // namespace
