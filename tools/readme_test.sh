@@ -47,7 +47,8 @@ check README.md examples/quick_start.cc examples/shout.cc \
   examples/consumer/MODULE.bazel examples/consumer/BUILD.bazel
 check docs/tutorial.md examples/quick_start.cc examples/consumer/MODULE.bazel \
   examples/consumer/BUILD.bazel examples/consumer/*.cc examples/consumer/*.h
-check docs/started.md examples/started_echo.h flow/async/operations_test.cc \
+check docs/started.md examples/started_echo.h \
+  examples/coroutine_server.h flow/async/operations_test.cc \
   integrations/asio/example/echo_server.cc
 check docs/servers.md examples/snippets_test.cc
 check docs/combinators.md examples/snippets_test.cc
