@@ -335,7 +335,7 @@ void FrameWriter::EndWritten(const Batch& batch, size_t accepted,
   if (is_late) {
     deadline_.reset();
     // If somebody else has set a deadline, this may not be that of the frames.
-    const int64_t set = FlowAccess::Core(flow_).write_deadlines_set();
+    const uint32_t set = FlowAccess::Core(flow_).write_deadlines_set();
     is_disturbed = set != std::exchange(deadlines_set_, set);
   }
   bool all_sent = take_off(rest_);

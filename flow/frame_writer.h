@@ -283,7 +283,7 @@ class FrameWriter {
   // What the write deadline of the flow was set to. Empty: set it again.
   std::optional<internal::MonotonicDeadline> deadline_ ABSL_GUARDED_BY(mu_);
   // How often it was set, as far as is known.
-  int64_t deadlines_set_ ABSL_GUARDED_BY(mu_);
+  uint32_t deadlines_set_ ABSL_GUARDED_BY(mu_);
   std::thread flusher_ ABSL_GUARDED_BY(mu_);
   const uint32_t fork_generation_ = internal::ForkGeneration();
 };

@@ -13,6 +13,7 @@
 #include <thread>
 #include <utility>
 
+#include "absl/base/optimization.h"
 #include "absl/log/absl_check.h"
 #include "absl/status/status.h"
 #include "absl/status/status_matchers.h"
@@ -639,6 +640,12 @@ TEST(StartedSocketTest, AFlowThatIsTakenApartLeavesNothingAtTheEngine) {
   engine.MakeReady(pair.right);
   engine.RunAll();
   EXPECT_THAT(read.result, IsOkAndHolds("more"));
+}
+
+// That is what it was before calls could be started: the pointer took the place
+// of padding.
+TEST(StartedSizeTest, AFlowThatStartsNothingIsNoLarger) {
+  EXPECT_LE(sizeof(Flow), size_t{7} * ABSL_CACHELINE_SIZE);
 }
 
 TEST_F(StartedTest, TheSameEngineCanBeNamedTwice) {

@@ -232,7 +232,7 @@ void FlowCore::SetDeadline(bool reads, absl::Time deadline) {
   EndOther();
 }
 
-int64_t FlowCore::write_deadlines_set() const {
+uint32_t FlowCore::write_deadlines_set() const {
   MutexLock lock(mu_);
   return write_deadlines_set_;
 }

@@ -129,7 +129,7 @@ class FlowCore {
   void SetDeadline(bool reads, absl::Time deadline) ABSL_LOCKS_EXCLUDED(mu_);
   // Returns how often that of writes was set. Whoever sets it can tell by this
   // whether somebody else has. It grows before the transport is told.
-  int64_t write_deadlines_set() const ABSL_LOCKS_EXCLUDED(mu_);
+  uint32_t write_deadlines_set() const ABSL_LOCKS_EXCLUDED(mu_);
 
   // --- For a flow that is lent (borrow.h)
 
@@ -261,14 +261,14 @@ class FlowCore {
   int closers_ ABSL_GUARDED_BY(mu_) = 0;         // threads that are in Close()
   CloseLimit close_limit_ ABSL_GUARDED_BY(mu_);  // of the first Close()
   bool awaits_refusal_ ABSL_GUARDED_BY(mu_) = false;
+  std::atomic<bool> reads_held_{false};
   std::optional<MonotonicDeadline> read_deadline_ ABSL_GUARDED_BY(mu_);
   std::optional<MonotonicDeadline> write_deadline_ ABSL_GUARDED_BY(mu_);
-  int64_t write_deadlines_set_ ABSL_GUARDED_BY(mu_) = 0;
+  uint32_t write_deadlines_set_ ABSL_GUARDED_BY(mu_) = 0;
+  std::atomic<int> loans_{0};
   // The threads that run functions of the transport other than reads and
   // writes.
   absl::InlinedVector<const void*, 2> inside_ ABSL_GUARDED_BY(mu_);
-  std::atomic<int> loans_{0};
-  std::atomic<bool> reads_held_{false};
 };
 
 // An address that no other living thread has.
