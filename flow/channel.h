@@ -274,8 +274,7 @@ class Channel final : public Flow {
 // MakeChannel()
 //
 // Makes a channel of `flow`, which keeps its state, counters, deadlines and
-// engine.
-// What another channel has buffered is not lost.
+// engine. What another channel has buffered is not lost.
 //
 // Precondition: `flow` is not null, and no call on it is under way.
 std::unique_ptr<Channel> MakeChannel(std::unique_ptr<Flow> flow,

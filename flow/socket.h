@@ -38,6 +38,9 @@
 // keep-alive are on. If a stranger says where to connect to, its
 // DialOptions::may_dial keeps your own machines from being reached.
 //
+// StartDial() and Listener::StartAccept() need no thread while they wait
+// (docs/started.md).
+//
 // Errors and names show text from outside escaped (`\n`, `\x1b`).
 //
 // When not to use it: for a connection that comes from elsewhere. Give it to
