@@ -158,7 +158,7 @@ class FlowState {
   enum class Hook {
     kNone,
     kRefuseRead,
-    kEndWrite,        // with `status` as the outcome
+    kEndWrite,        // with `status` as the outcome; see BeginClose()
     kAwaitRemoteEnd,  // only the closer runs it, because it can block
     kAbort,           // with `status` as the reason
     kFree,
