@@ -49,8 +49,11 @@ TEST(AsyncSocketTest, CoroutinesAcceptAndDialOnOneThread) {
   const auto serve = [&]() -> Task<void> {
     auto flow = co_await Accept(*listener, engine);
     EXPECT_THAT(flow, IsOk());
-    if (flow.ok())
+    if (flow.ok()) {
       EXPECT_THAT(co_await Write(**flow, absl::Cord("hello")), IsOk());
+      // Destroyed without it, it could reset what is dialed yet.
+      EXPECT_THAT(co_await Close(**flow), IsOk());
+    }
     served.Notify();
   };
   absl::Notification greeted;
