@@ -2,7 +2,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // AwaitRefusal() in every state of a flow, on each transport: what ends it, and
-// that it changes nothing.
+// that it changes nothing. Also as a started call, for which its thread waits.
 
 #include <sys/socket.h>
 #include <unistd.h>
@@ -26,7 +26,9 @@
 #include "flow/status.h"
 #include "flow/string_flow.h"
 #include "flow/testing/fault_flow.h"
+#include "flow/testing/internal/block_by_starting.h"
 #include "flow/testing/internal/deadlines.h"
+#include "flow/testing/internal/engine_threads.h"
 #include "flow/testing/internal/hook_flow.h"
 #include "flow/testing/internal/raw_sockets.h"
 #include "flow/testing/matchers.h"
@@ -39,6 +41,8 @@ namespace {
 using ::absl_testing::IsOk;
 using ::absl_testing::IsOkAndHolds;
 using ::absl_testing::StatusIs;
+using ::flow::testing::BlockByStarting;
+using ::flow::testing::EngineThreads;
 using ::flow::testing::Fault;
 using ::flow::testing::FlowOf;
 using ::flow::testing::HookFlow;
@@ -98,6 +102,14 @@ struct Kind {
   bool can_be_refused = true;
 };
 
+// Lets the calls of the left end start.
+Pipe Started(Pipe pipe) {
+  static EngineThreads* const threads = new EngineThreads(2);
+  pipe.left->SetEngine(threads->engine());
+  BlockByStarting(*pipe.left);
+  return pipe;
+}
+
 Pipe FlowsOf(RawPair raw) { return {FlowOf(raw.left), FlowOf(raw.right)}; }
 
 class AwaitRefusalTest : public ::testing::TestWithParam<Kind> {
@@ -119,30 +131,41 @@ class AwaitRefusalTest : public ::testing::TestWithParam<Kind> {
 
 INSTANTIATE_TEST_SUITE_P(
     Kinds, AwaitRefusalTest,
-    ::testing::Values(Kind{"pipe", [] { return MakePipe(); }},
-                      Kind{"unix", [] { return FlowsOf(RawUnix()); }},
-                      Kind{"tcp", [] { return FlowsOf(RawTcp()); },
-                           /*can_be_refused=*/false},
-                      Kind{"two_descriptors",
-                           [] {
-                             const RawPair there = RawPipe();
-                             const RawPair back = RawPipe();
-                             return Pipe{FlowOf(back.left, there.right),
-                                         FlowOf(there.left, back.right)};
-                           }},
-                      Kind{"channel",
-                           [] {
-                             Pipe pipe = MakePipe();
-                             pipe.left = MakeChannel(std::move(pipe.left));
-                             return pipe;
-                           }},
-                      Kind{"fault_flow",
-                           [] {
-                             Pipe pipe = MakePipe();
-                             pipe.left = MakeFaultFlow(std::move(pipe.left),
-                                                       std::vector<Fault>());
-                             return pipe;
-                           }}),
+    ::testing::Values(
+        Kind{"pipe", [] { return MakePipe(); }},
+        Kind{"unix", [] { return FlowsOf(RawUnix()); }},
+        Kind{"tcp", [] { return FlowsOf(RawTcp()); },
+             /*can_be_refused=*/false},
+        Kind{"two_descriptors",
+             [] {
+               const RawPair there = RawPipe();
+               const RawPair back = RawPipe();
+               return Pipe{FlowOf(back.left, there.right),
+                           FlowOf(there.left, back.right)};
+             }},
+        Kind{"channel",
+             [] {
+               Pipe pipe = MakePipe();
+               pipe.left = MakeChannel(std::move(pipe.left));
+               return pipe;
+             }},
+        Kind{"started_pipe", [] { return Started(MakePipe()); }},
+        Kind{"started_unix", [] { return Started(FlowsOf(RawUnix())); }},
+        Kind{"started_tcp", [] { return Started(FlowsOf(RawTcp())); },
+             /*can_be_refused=*/false},
+        Kind{"started_channel",
+             [] {
+               Pipe pipe = MakePipe();
+               pipe.left = MakeChannel(std::move(pipe.left));
+               return Started(std::move(pipe));
+             }},
+        Kind{"fault_flow",
+             [] {
+               Pipe pipe = MakePipe();
+               pipe.left =
+                   MakeFaultFlow(std::move(pipe.left), std::vector<Fault>());
+               return pipe;
+             }}),
     [](const auto& info) { return info.param.name; });
 
 TEST_P(AwaitRefusalTest, ADeadlineEndsItAndChangesNothing) {

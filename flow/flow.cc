@@ -242,6 +242,12 @@ bool Flow::StartWrite(WriteOperation* operation) {
          Started(core_).Write(*operation, /*attempt=*/nullptr);
 }
 
+bool Flow::StartAwaitRefusal(RefusalOperation* operation, absl::Time deadline) {
+  operation->status = CanStart("StartAwaitRefusal");
+  return !operation->status.ok() ||
+         Started(core_).AwaitRefusal(*operation, MonotonicDeadline(deadline));
+}
+
 bool Flow::StartReadWith(size_t max_bytes, internal::ReadAttempt& attempt) {
   return Started(core_).Read(attempt, max_bytes);
 }
@@ -300,6 +306,11 @@ absl::Status Flow::Shutdown(ShutdownMode mode) {
 }
 
 absl::Status Flow::AwaitRefusal(absl::Time deadline) {
+  if (core_.blocks_by_starting()) {
+    Parked<RefusalOperation> refusal;
+    refusal.Wait(StartAwaitRefusal(&refusal, deadline));
+    return refusal.status;
+  }
   absl::Status status = core_.AwaitRefusal(MonotonicDeadline(deadline));
   if (!core_.write_gate().shut()) return status;
   internal::MutexLock lock(core_.mu());

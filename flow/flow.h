@@ -142,13 +142,14 @@ class Flow {
   // kDeadlineExceeded, `*source` is what remains to be written.
   absl::Status WriteFrom(absl::Cord* source);
 
-  // Flow::StartRead(), Flow::StartWrite(), Flow::StartClose()
+  // Flow::StartRead(), Flow::StartWrite(), Flow::StartAwaitRefusal(),
+  // Flow::StartClose()
   //
-  // Like Read(), WriteFrom() and Close(), but they do not wait. They return
-  // true if the call is over, with success or without: `*operation` has the
-  // outcome, and nobody is told. Otherwise the call is pending. They return
-  // false, and `operation->Done()` runs later, once, on the engine of the flow
-  // and inside no other call. It may run before this returns.
+  // Like Read(), WriteFrom(), AwaitRefusal() and Close(), but they do not wait.
+  // They return true if the call is over, with success or without: `*operation`
+  // has the outcome, and nobody is told. Otherwise the call is pending. They
+  // return false, and `operation->Done()` runs later, once, on the engine of
+  // the flow and inside no other call. It may run before this returns.
   //
   // A pending call is under way: it has its turn, its deadline, and all that
   // docs/semantics.md says of a call that waits. To give up a read or a write,
@@ -160,10 +161,14 @@ class Flow {
   //  * kUnimplemented: its transport can only block, as that of a function.
   using ReadOperation = flow::ReadOperation;
   using WriteOperation = flow::WriteOperation;
+  using RefusalOperation = flow::RefusalOperation;
   using CloseOperation = flow::CloseOperation;
   [[nodiscard]] bool StartRead(ReadOperation* operation,
                                size_t max_bytes = kNoLimit);
   [[nodiscard]] bool StartWrite(WriteOperation* operation);
+  [[nodiscard]] bool StartAwaitRefusal(
+      RefusalOperation* operation,
+      absl::Time deadline = absl::InfiniteFuture());
   [[nodiscard]] bool StartClose(CloseOperation* operation,
                                 absl::Time deadline = absl::InfiniteFuture());
 

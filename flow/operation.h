@@ -4,8 +4,9 @@
 // File: operation.h
 //
 // What whoever starts a call on a flow keeps until it is over: `ReadOperation`,
-// `WriteOperation`, `CloseOperation`. Flow has them as Flow::ReadOperation and
-// so on; Flow::StartRead() and its kin say what they mean.
+// `WriteOperation`, `RefusalOperation`, `CloseOperation`. Flow has them as
+// Flow::ReadOperation and so on; Flow::StartRead() and its kin say what they
+// mean.
 //
 //   struct Reader final : flow::Flow::ReadOperation {
 //     void Done() override { Use(result); }
@@ -53,6 +54,15 @@ struct WriteOperation : Operation {
 
  protected:
   ~WriteOperation() = default;
+};
+
+// RefusalOperation
+struct RefusalOperation : Operation {
+  // What Flow::AwaitRefusal() would have returned.
+  absl::Status status;
+
+ protected:
+  ~RefusalOperation() = default;
 };
 
 // CloseOperation

@@ -335,6 +335,13 @@ class PipeTransport final : public Transport {
                         });
   }
 
+  std::optional<absl::Status> TryAwaitRefusal(Retry* retry) override {
+    return shared_->Try(PipeState::Watcher(side_), retry,
+                        [&](PipeState& state, absl::Cord*, PipeState::Wakes*) {
+                          return state.AwaitRefusal(side_);
+                        });
+  }
+
   int64_t BytesInTransit() const override {
     return shared_->Do(
         [&](const PipeState& state, absl::Cord*, PipeState::Wakes*) {

@@ -1,7 +1,7 @@
 // Copyright 2026 The flow authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// The conformance suite with every read, write and close a started operation:
+// The conformance suite with every call that can start a started operation:
 // a call of a check starts one, and waits until it is over. On pipes, channels
 // and sockets, with one thread of the engine and with two.
 

@@ -80,6 +80,10 @@ std::optional<absl::Status> Transport::TryAwaitRemoteEnd(Retry*) {
   return CannotStart();
 }
 
+std::optional<absl::Status> Transport::TryAwaitRefusal(Retry*) {
+  return std::nullopt;
+}
+
 ForwardingTransport::ForwardingTransport(std::unique_ptr<Transport> inner)
     : inner_(std::move(inner)) {
   ABSL_CHECK(inner_ != nullptr) << "a transport on top of none";
@@ -174,6 +178,10 @@ std::optional<absl::Status> ForwardingTransport::TryEndWrite(
 std::optional<absl::Status> ForwardingTransport::TryAwaitRemoteEnd(
     Retry* retry) {
   return inner_->TryAwaitRemoteEnd(retry);
+}
+
+std::optional<absl::Status> ForwardingTransport::TryAwaitRefusal(Retry* retry) {
+  return inner_->TryAwaitRefusal(retry);
 }
 
 void ForwardingTransport::SetReadDeadline(absl::Time deadline) {

@@ -286,7 +286,8 @@ class Transport {
   // --- Started calls (docs/started.md)
   //
   // A transport that can start implements TryRead(), TryWrite() and
-  // TryAwaitRemoteEnd(), and TryEndWrite() if EndWrite() can wait. They are
+  // TryAwaitRemoteEnd(), TryEndWrite() if EndWrite() can wait, and
+  // TryAwaitRefusal() if AwaitRefusal() can tell. They are
   // like the functions without `Try`, but return nullopt where those would
   // wait, and first say to `*retry` when they are worth another try. The Flow
   // watches the deadline. Once it has passed, it tries a last time, with null
@@ -310,6 +311,10 @@ class Transport {
   virtual std::optional<absl::Status> TryEndWrite(const absl::Status& outcome,
                                                   Retry* retry);
   virtual std::optional<absl::Status> TryAwaitRemoteEnd(Retry* retry);
+  // The Flow calls this for one caller at a time, and tries again by itself
+  // when its writes are over. Default: returns nullopt, and tells `*retry`
+  // nothing, because it cannot tell.
+  virtual std::optional<absl::Status> TryAwaitRefusal(Retry* retry);
 
   // Transport::BytesInTransit()
   //
@@ -389,6 +394,7 @@ class ForwardingTransport : public Transport {
   std::optional<absl::Status> TryEndWrite(const absl::Status& outcome,
                                           Retry* retry) override;
   std::optional<absl::Status> TryAwaitRemoteEnd(Retry* retry) override;
+  std::optional<absl::Status> TryAwaitRefusal(Retry* retry) override;
   int64_t BytesInTransit() const override;
   std::string LocalAddress() const override;
   std::string RemoteAddress() const override;

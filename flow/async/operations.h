@@ -121,6 +121,23 @@ class [[nodiscard]] WriteAwaitable final
   absl::Cord* const unwritten_;
 };
 
+// RefusalAwaitable
+class [[nodiscard]] RefusalAwaitable final
+    : public internal::Awaitable<Flow::RefusalOperation> {
+ public:
+  RefusalAwaitable(Flow& flow, absl::Time deadline)
+      : flow_(flow), deadline_(deadline) {}
+  bool await_suspend(std::coroutine_handle<> awaiting) {
+    return Await(awaiting,
+                 [this] { return flow_.StartAwaitRefusal(this, deadline_); });
+  }
+  absl::Status await_resume() { return std::move(status); }
+
+ private:
+  Flow& flow_;
+  const absl::Time deadline_;
+};
+
 // CloseAwaitable
 class [[nodiscard]] CloseAwaitable final
     : public internal::Awaitable<Flow::CloseOperation> {
@@ -158,7 +175,7 @@ class [[nodiscard]] YieldAwaitable final {
 // thread of `engine`.
 inline YieldAwaitable Yield(Engine& engine) { return YieldAwaitable(engine); }
 
-// Read(), Write(), WriteFrom(), Close()
+// Read(), Write(), WriteFrom(), AwaitRefusal(), Close()
 //
 // What the functions of Flow with these names do, for a coroutine. Await their
 // results at once. `flow` and `*source` must live until the call is over;
@@ -174,6 +191,10 @@ inline WriteAwaitable Write(Flow& flow, absl::Cord data) {
 }
 inline WriteAwaitable WriteFrom(Flow& flow, absl::Cord* source) {
   return WriteAwaitable(flow, *source, source);
+}
+inline RefusalAwaitable AwaitRefusal(
+    Flow& flow, absl::Time deadline = absl::InfiniteFuture()) {
+  return RefusalAwaitable(flow, deadline);
 }
 inline CloseAwaitable Close(Flow& flow,
                             absl::Time deadline = absl::InfiniteFuture()) {

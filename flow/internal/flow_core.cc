@@ -34,6 +34,10 @@ namespace {
 using ClosePhase = FlowState::ClosePhase;
 using Hook = FlowState::Hook;
 
+absl::Status NoRefusal() {
+  return absl::DeadlineExceededError("no refusal before the deadline");
+}
+
 }  // namespace
 
 FlowCore::FlowCore(Parts parts)
@@ -112,6 +116,9 @@ FlowCore::Task FlowCore::TakeTask(bool closer) {
   Task task{state_.TakeDue(closer), close_limit_};
   if (task.due.hook != Hook::kNone) inside_.push_back(ThisThread());
   if (!closer) WakeClosers();
+  if (pending_calls_ != nullptr && write_gate().shut()) {
+    pending_calls_->TryToAwaitRefusal();
+  }
   return task;
 }
 
@@ -298,38 +305,78 @@ void FlowCore::EndOther() {
   });
 }
 
+// --- Refusals
+
 absl::Status FlowCore::AwaitRefusal(MonotonicDeadline until) {
   const auto is_over = [this] { return write_gate().shut(); };
-  // The transport serves one thread at a time.
   const auto is_turn = [this] {
     mu_.AssertReaderHeld();
     return !awaits_refusal_ || write_gate().shut();
   };
-  const absl::Status late =
-      absl::DeadlineExceededError("no refusal before the deadline");
   bool asks = false;
   {
     MutexLock lock(mu_);
     // Nothing is freed before the gate is shut.
-    if (write_gate().shut() || !BeginOther()) return late;
+    if (write_gate().shut() || !BeginOther()) return NoRefusal();
     asks = AwaitUntil(mu_, absl::Condition(&is_turn), until) &&
            !write_gate().shut();
     if (asks) awaits_refusal_ = true;
   }
-  std::optional<absl::Status> result = late;
-  if (asks) result = transport_->AwaitRefusal(until.ToTime());
+  std::optional<absl::Status> said = NoRefusal();
+  if (asks) said = transport_->AwaitRefusal(until.ToTime());
+  absl::Status result;
   {
     MutexLock lock(mu_);
-    if (!result.has_value()) {
+    if (!said.has_value()) {
       AwaitUntil(mu_, absl::Condition(&is_over), until);
-      result = late;
     }
-    if (result->ok()) result = absl::InternalError("said that all is well");
-    result = InContext("AwaitRefusal", *result);
-    if (asks) awaits_refusal_ = false;
+    result = Refusal(std::move(said));
+    if (asks) LeaveRefusal();
   }
   EndOther();
-  return *std::move(result);
+  return result;
+}
+
+bool FlowCore::BeginAwaitRefusal() {
+  MutexLock lock(mu_);
+  if (write_gate().shut() || state_.freed()) return false;
+  state_.BeginOther();
+  return true;
+}
+
+std::optional<absl::Status> FlowCore::TryAwaitRefusal(bool& asks,
+                                                      Retry* retry) {
+  {
+    MutexLock lock(mu_);
+    // Then this is over, and the transport is to forget it.
+    if (write_gate().shut()) retry = nullptr;
+    if (!asks && !awaits_refusal_ && retry != nullptr) {
+      asks = awaits_refusal_ = true;
+    }
+    if (asks) inside_.push_back(ThisThread());
+  }
+  std::optional<absl::Status> said;
+  if (asks) said = transport_->TryAwaitRefusal(retry);
+  MutexLock lock(mu_);
+  if (asks) inside_.erase(absl::c_find(inside_, ThisThread()));
+  if (!said.has_value() && retry != nullptr) return std::nullopt;
+  if (std::exchange(asks, false)) LeaveRefusal();
+  return Refusal(std::move(said));
+}
+
+void FlowCore::EndAwaitRefusal() {
+  Move([](FlowState& state) { state.EndOther(); });
+}
+
+absl::Status FlowCore::Refusal(std::optional<absl::Status> said) const {
+  if (!said.has_value()) said = NoRefusal();
+  if (said->ok()) said = absl::InternalError("said that all is well");
+  return InContext("AwaitRefusal", *said);
+}
+
+void FlowCore::LeaveRefusal() {
+  awaits_refusal_ = false;
+  if (pending_calls_ != nullptr) pending_calls_->TryToAwaitRefusal();
 }
 
 bool FlowCore::IsInside() const {

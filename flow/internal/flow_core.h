@@ -55,6 +55,8 @@ class PendingCalls {
   // Tries the closes to which this has happened: the result is known, or there
   // is something to do for the first of them. With the lock of the core.
   virtual void TryToClose(bool is_known, bool is_for_first) = 0;
+  // Tries all that await a refusal. With the lock of the core.
+  virtual void TryToAwaitRefusal() = 0;
   // The transport is about to close what the engine has watched.
   virtual void Forget() = 0;
 };
@@ -204,6 +206,14 @@ class FlowCore {
   // Waits until the transport says that a write could not succeed, and returns
   // its error. If the gate of writes is shut before, the result means nothing.
   absl::Status AwaitRefusal(MonotonicDeadline until) ABSL_LOCKS_EXCLUDED(mu_);
+  // The same without a thread, between the first and the last of these. The
+  // first returns false if there is nothing to wait for. The second tries, and
+  // keeps in `asks` whether its caller has the turn; null for `retry`: the
+  // deadline has passed.
+  bool BeginAwaitRefusal() ABSL_LOCKS_EXCLUDED(mu_);
+  std::optional<absl::Status> TryAwaitRefusal(bool& asks, Retry* retry)
+      ABSL_LOCKS_EXCLUDED(mu_);
+  void EndAwaitRefusal() ABSL_LOCKS_EXCLUDED(mu_);
 
   int64_t InTransit() const ABSL_SHARED_LOCKS_REQUIRED(mu_);
 
@@ -247,6 +257,11 @@ class FlowCore {
   void GiveUpClose(absl::string_view waited_for)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   absl::string_view CloseWaitsFor() const ABSL_SHARED_LOCKS_REQUIRED(mu_);
+  // What AwaitRefusal() returns, given what the transport has said.
+  absl::Status Refusal(std::optional<absl::Status> said) const
+      ABSL_SHARED_LOCKS_REQUIRED(mu_);
+  // Gives the turn to the next that awaits a refusal.
+  void LeaveRefusal() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
   FlowState state_;
   std::unique_ptr<Transport> transport_;
@@ -260,6 +275,7 @@ class FlowCore {
   mutable absl::Mutex mu_;
   int closers_ ABSL_GUARDED_BY(mu_) = 0;         // threads that are in Close()
   CloseLimit close_limit_ ABSL_GUARDED_BY(mu_);  // of the first Close()
+  // Somebody has the turn to ask the transport for a refusal.
   bool awaits_refusal_ ABSL_GUARDED_BY(mu_) = false;
   std::atomic<bool> reads_held_{false};
   std::optional<MonotonicDeadline> read_deadline_ ABSL_GUARDED_BY(mu_);

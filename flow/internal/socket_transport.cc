@@ -212,6 +212,19 @@ class SocketTransport final : public GatheringTransport, public KernelEnd {
     return std::nullopt;
   }
 
+  std::optional<absl::Status> TryAwaitRefusal(Retry* retry) override {
+    if (is_tcp_) {
+      const absl::StatusOr<bool> is_broken = HasEvent(0);
+      if (!is_broken.ok()) return is_broken.status();
+      if (*is_broken) return TakesNoMore();
+      if (retry != nullptr) retry->WhenReady(fd_, 0);
+    } else {
+      if (PeerRefuses()) return TakesNoMore();
+      if (retry != nullptr) retry->After(kWatcherLooksAgain);
+    }
+    return std::nullopt;
+  }
+
   absl::Status EndWrite(const absl::Status& outcome, absl::Time) override {
     watcher_.Stop();
     if (outcome.ok()) {

@@ -53,6 +53,10 @@ class StartedCall : public Retry, private Engine::Watcher {
   // Tries again soon, on the engine. Does nothing if no call is pending.
   void Now() final;
 
+  // The descriptor that was watched last; -1 if there is none.
+  // Precondition: nothing is watched now.
+  int watched_fd() const { return watched_fd_; }
+
   // Lets go of the descriptor that was watched, before it is closed.
   // Precondition: nothing is watched now.
   void Forget();
@@ -71,9 +75,6 @@ class StartedCall : public Retry, private Engine::Watcher {
   // For Try(). It waits for one descriptor, and for the shortest patience.
   void WhenReady(int fd, short events) final;
   void After(absl::Duration patience) final;
-
-  // The descriptor that was watched last; -1 if there is none.
-  int watched_fd() const { return watched_fd_; }
 
   // Also for Try(): ends the watch. Returns false if it is to be reported yet,
   // after which this tries again.

@@ -37,6 +37,10 @@ void StartedCalls::TryAgain() {
   for (const std::unique_ptr<Closer>& closer : closers_) closer->Now();
 }
 
+void StartedCalls::TryToAwaitRefusal() {
+  for (const std::unique_ptr<Refusal>& refusal : refusals_) refusal->Now();
+}
+
 void StartedCalls::TryToClose(bool is_known, bool is_for_first) {
   for (const std::unique_ptr<Closer>& closer : closers_) {
     if (is_known || (is_for_first && closer->closing_.is_first)) closer->Now();
@@ -49,7 +53,17 @@ void StartedCalls::Forget() {
   MutexLock lock(core_.mu());
   // Here a Close() runs that has nothing to watch any more.
   for (const std::unique_ptr<Closer>& closer : closers_) closer->Forget();
-  if (closer_fd_ >= 0) engine_.Forget(std::exchange(closer_fd_, -1));
+  if (other_fd_ >= 0) engine_.Forget(std::exchange(other_fd_, -1));
+}
+
+template <typename Call>
+std::unique_ptr<Call> StartedCalls::Remove(Call& call, Calls<Call>& calls) {
+  const auto found = absl::c_find_if(
+      calls, [&](const auto& pending) { return pending.get() == &call; });
+  std::unique_ptr<Call> removed = std::move(*found);
+  calls.erase(found);
+  if (call.watched_fd() >= 0) other_fd_ = call.watched_fd();
+  return removed;
 }
 
 // --- Reading
@@ -197,13 +211,49 @@ Operation* StartedCalls::Closer::End() {
   CloseOperation& operation = operation_;
   std::unique_ptr<Closer> self;  // freed without the lock
   MutexLock lock(calls_.core_.mu());
-  auto& closers = calls_.closers_;
-  const auto found = absl::c_find_if(
-      closers, [this](const auto& closer) { return closer.get() == this; });
-  self = std::move(*found);
-  if (watched_fd() >= 0) calls_.closer_fd_ = watched_fd();
+  self = calls_.Remove(*this, calls_.closers_);
   calls_.core_.LeaveClose();
-  closers.erase(found);
+  return &operation;
+}
+
+// --- Refusals
+
+bool StartedCalls::AwaitRefusal(RefusalOperation& operation,
+                                MonotonicDeadline deadline) {
+  if (!core_.BeginAwaitRefusal()) {
+    MutexLock lock(core_.mu());
+    operation.status = WriteOutcome(core_, core_.state().WriteAnswer());
+    return true;
+  }
+  auto added = std::make_unique<Refusal>(*this, operation, deadline);
+  Refusal& refusal = *added;
+  {
+    MutexLock lock(core_.mu());
+    refusals_.push_back(std::move(added));
+  }
+  return refusal.Start();
+}
+
+bool StartedCalls::Refusal::Try(bool is_late) {
+  std::optional<absl::Status> result =
+      calls_.core_.TryAwaitRefusal(asks_, is_late ? nullptr : this);
+  if (!result.has_value()) return false;
+  operation_.status = *std::move(result);
+  return true;
+}
+
+Operation* StartedCalls::Refusal::End() {
+  RefusalOperation& operation = operation_;
+  FlowCore& core = calls_.core_;
+  std::unique_ptr<Refusal> self;  // freed without the lock
+  {
+    MutexLock lock(core.mu());
+    self = calls_.Remove(*this, calls_.refusals_);
+    if (core.write_gate().shut()) {
+      operation.status = WriteOutcome(core, core.state().WriteAnswer());
+    }
+  }
+  core.EndAwaitRefusal();
   return &operation;
 }
 

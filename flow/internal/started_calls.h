@@ -3,9 +3,9 @@
 //
 // File: internal/started_calls.h
 //
-// The calls of one flow that can go on without a thread: a read, a write and a
-// close. To the rules (flow_core.h) each of them is a call that waits. Not for
-// users of the library.
+// The calls of one flow that can go on without a thread: a read, a write, those
+// that await a refusal and those that close. To the rules (flow_core.h) each of
+// them is a call that waits. Not for users of the library.
 //
 // Thread safety: as of Flow.
 
@@ -38,15 +38,20 @@ class StartedCalls final : public PendingCalls {
   bool Read(ReadAttempt& attempt, size_t max_bytes);
   // `attempt` may be null.
   bool Write(WriteOperation& operation, WriteAttempt* attempt);
+  bool AwaitRefusal(RefusalOperation& operation, MonotonicDeadline deadline);
   bool Close(CloseOperation& operation, const CloseLimit& limit);
 
   Engine& engine() const override { return engine_; }
   void TryAgain() override;
   bool is_closing() const override { return !closers_.empty(); }
   void TryToClose(bool is_known, bool is_for_first) override;
+  void TryToAwaitRefusal() override;
   void Forget() override;
 
  private:
+  template <typename Call>
+  using Calls = absl::InlinedVector<std::unique_ptr<Call>, 1>;
+
   class Reader final : public StartedCall {
    public:
     Reader(FlowCore& core, Engine& engine) : StartedCall(engine), core_(core) {}
@@ -75,7 +80,25 @@ class StartedCalls final : public PendingCalls {
     size_t size_ = 0;
   };
 
-  // There can be several; one serves itself.
+  // There can be several of this and of the next one; one serves itself.
+  class Refusal final : public StartedCall {
+   public:
+    Refusal(StartedCalls& calls, RefusalOperation& operation,
+            MonotonicDeadline deadline)
+        : StartedCall(calls.engine_),
+          calls_(calls),
+          operation_(operation),
+          deadline_(deadline) {}
+    bool Try(bool is_late) override;
+    MonotonicDeadline Deadline() override { return deadline_; }
+    Operation* End() override;
+
+    StartedCalls& calls_;
+    RefusalOperation& operation_;
+    const MonotonicDeadline deadline_;
+    bool asks_ = false;
+  };
+
   class Closer final : public StartedCall {
    public:
     Closer(StartedCalls& calls, CloseOperation& operation,
@@ -101,9 +124,15 @@ class StartedCalls final : public PendingCalls {
   Engine& engine_;
   Reader reader_;
   Writer writer_;
+  // Removes `call` from `calls`, where those of its kind are pending, and
+  // returns it. With the lock of the core.
+  template <typename Call>
+  std::unique_ptr<Call> Remove(Call& call, Calls<Call>& calls);
+
   // Those that are pending. Guarded by core_.mu().
-  absl::InlinedVector<std::unique_ptr<Closer>, 1> closers_;
-  int closer_fd_ = -1;  // that one of them has watched
+  Calls<Refusal> refusals_;
+  Calls<Closer> closers_;
+  int other_fd_ = -1;  // that one of them has watched
 };
 
 }  // namespace flow::internal

@@ -17,8 +17,8 @@ namespace flow::testing {
 
 // BlockByStarting()
 //
-// For Read(), ReadInto(), writes and Close() of `flow`. Precondition: it has an
-// engine, which has a thread of its own.
+// For Read(), ReadInto(), writes, AwaitRefusal() and Close() of `flow`.
+// Precondition: it has an engine, which has a thread of its own.
 inline void BlockByStarting(Flow& flow) {
   internal::FlowAccess::BlockByStarting(flow);
 }
