@@ -22,14 +22,15 @@
 #include "absl/types/span.h"
 #include "flow/flow.h"
 #include "flow/internal/byte_queue.h"
+#include "flow/internal/copy_ends.h"
 #include "flow/internal/kernel_copy.h"
 #include "flow/internal/kernel_end.h"
 #include "flow/internal/monotonic_deadline.h"
-#include "flow/status.h"
 
 namespace flow {
 namespace {
 
+using ::flow::internal::AbortSink;
 using ::flow::internal::MonotonicDeadline;
 using Side = CopyResult::Side;
 
@@ -45,12 +46,6 @@ std::string FormatRate(double bytes_per_second) {
 
 std::string Count(int64_t n, absl::string_view noun) {
   return absl::StrFormat("%d %s%s", n, noun, n == 1 ? "" : "s");
-}
-
-// For a sink that misses bytes.
-void AbortSink(Flow& sink, const absl::Status& error) {
-  // Closed would tell the remote that all was in good order.
-  sink.Abort(IsClosed(error) ? absl::AbortedError(error.message()) : error);
 }
 
 // Does what `close_timeout` says, once the sinks have their results.
@@ -96,11 +91,7 @@ class CopyRun {
   // Returns the error of the source, or else of the first sink that failed.
   absl::Status Run() {
     if (options_.exactly && options_.max_bytes == CopyOptions().max_bytes) {
-      return Stop(absl::InvalidArgumentError(
-                      absl::StrCat(source_.DebugString(),
-                                   ": Copy() of exactly max_bytes, which is "
-                                   "not set")),
-                  Side::kNone);
+      return Stop(internal::NoMaxBytes(source_), Side::kNone);
     }
     if (options_.max_bytes <= 0) return absl::OkStatus();
     // Not the wall clock, which can be set while this runs.
@@ -140,9 +131,7 @@ class CopyRun {
       }
       if (data->empty()) {
         if (!options_.exactly) break;
-        return Stop(absl::OutOfRangeError(absl::StrCat(
-                        source_.DebugString(), ": the stream ended after ",
-                        copied, " of ", options_.max_bytes, " bytes to copy")),
+        return Stop(internal::EndedEarly(source_, copied, options_.max_bytes),
                     Side::kSource);
       }
       copied += static_cast<int64_t>(data->size());

@@ -5,7 +5,8 @@
 //
 // Copy() moves bytes from one flow to another, or to several others, in one
 // direction, until the source ends or one of them fails, and says in every case
-// how far it came. ReadAll() returns what a flow still has as one Cord.
+// how far it came. StartCopy() does so without a thread. ReadAll() returns what
+// a flow still has as one Cord.
 //
 // When not to use it: to connect two flows both ways, as a relay does; proxy.h
 // does that.
@@ -34,6 +35,7 @@
 #include "absl/time/time.h"
 #include "absl/types/span.h"
 #include "flow/flow.h"
+#include "flow/operation.h"
 
 namespace flow {
 
@@ -153,6 +155,35 @@ struct CopyResult {
 //   // Neither side may hold it up for longer than ten seconds at a time.
 //   options.read_timeout = options.write_timeout = absl::Seconds(10);
 CopyResult Copy(Flow& source, Flow& sink, const CopyOptions& options = {});
+
+// CopyOperation
+//
+// What whoever starts a copy keeps until it is over.
+struct CopyOperation : Operation {
+  CopyResult result;
+
+ protected:
+  ~CopyOperation() = default;
+};
+
+// StartCopy()
+//
+// Like Copy(), but it does not wait (docs/started.md). Returns true if the copy
+// is over, and `*operation` has its result. Otherwise returns false, and
+// `operation->Done()` runs later, once, on the engine of one of the flows.
+//
+// While it is pending, it is the one reader of `source` and the one writer of
+// `sink`, by started calls. The flows must live until Done(), and both need an
+// engine (else kFailedPrecondition, and nothing is read). To stop it, Abort()
+// both. Differences to Copy():
+//
+//  * All bytes pass through memory.
+//  * `on_write` and `on_deadline` run on the thread that starts it or on an
+//    engine, one at a time. They must not destroy the flows.
+//  * A source that always has something leaves their turn to the other calls of
+//    its engine again and again.
+[[nodiscard]] bool StartCopy(CopyOperation* operation, Flow& source, Flow& sink,
+                             const CopyOptions& options = {});
 
 // Copy() to several sinks
 //
