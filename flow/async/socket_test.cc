@@ -51,7 +51,7 @@ TEST(AsyncSocketTest, CoroutinesAcceptAndDialOnOneThread) {
     EXPECT_THAT(flow, IsOk());
     if (flow.ok()) {
       EXPECT_THAT(co_await Write(**flow, absl::Cord("hello")), IsOk());
-      // Destroyed without it, it could reset what is dialed yet.
+      // Without it, the end of the scope would reset the connection.
       EXPECT_THAT(co_await Close(**flow), IsOk());
     }
     served.Notify();
@@ -61,7 +61,10 @@ TEST(AsyncSocketTest, CoroutinesAcceptAndDialOnOneThread) {
   const auto greet = [&]() -> Task<void> {
     auto flow = co_await Dial(engine, listener->address(), Patience());
     EXPECT_THAT(flow, IsOk());
-    if (flow.ok()) greeting = co_await Read(**flow);
+    if (flow.ok()) {
+      greeting = co_await Read(**flow);
+      EXPECT_THAT(co_await Close(**flow), IsOk());
+    }
     greeted.Notify();
   };
   Spawn(serve());
