@@ -16,7 +16,6 @@
 #include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "absl/strings/str_cat.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
@@ -25,6 +24,7 @@
 #include "flow/internal/monotonic_deadline.h"
 #include "flow/internal/mutex_lock.h"
 #include "flow/internal/start_thread.h"
+#include "flow/proxy_ends.h"
 #include "flow/status.h"
 
 namespace flow {
@@ -34,14 +34,6 @@ using ::flow::internal::MonotonicDeadline;
 
 // Not the wall clock, which can be set while this runs.
 using Clock = std::chrono::steady_clock;
-
-// If a flow can be written no more: how long it may take to carry over what can
-// still be read from it, and until that has arrived.
-constexpr absl::Duration kLastWords = absl::Seconds(2);
-constexpr absl::Duration kLastWordsArrive = absl::Milliseconds(200);
-
-// How many times an idle timeout is looked at while it lasts.
-constexpr int kLooks = 8;
 
 // What the two directions of one Proxy() share.
 class Session {
@@ -54,8 +46,8 @@ class Session {
   ProxyResult Run() {
     ProxyResult result;
     // The deadlines of a handshake, say, would end it.
-    SetDeadlines(a_to_b_, options_.idle_timeout / kLooks);
-    SetDeadlines(b_to_a_, options_.idle_timeout / kLooks);
+    SetDeadlines(a_to_b_, options_.idle_timeout / internal::kIdleLooks);
+    SetDeadlines(b_to_a_, options_.idle_timeout / internal::kIdleLooks);
     std::vector<std::thread> threads;
     const auto start = [&threads](std::function<void()> function) {
       absl::StatusOr<std::thread> thread = internal::StartThread(
@@ -138,22 +130,8 @@ class Session {
       progress(way.direction).copied = true;
       sink_error = progress(way.direction).sink_error;
     }
-    const bool has_ended = result.status.ok();
-    if (has_ended) {
-      // After a refusal, too: so that nobody waits for another one.
-      result.status = way.sink.Shutdown(ShutdownMode::kWrite);
-      if (!result.status.ok()) result.failed = CopyResult::Side::kSink;
-    }
-    // The source has ended, or was aborted, because of that.
-    if (!sink_error.ok() && (has_ended || !IsClosed(sink_error))) {
-      result.status = sink_error;
-      result.failed = CopyResult::Side::kSink;
-    }
-    absl::Status error = result.status;
-    if (result.failed == CopyResult::Side::kSink && IsClosed(error)) {
-      // Fails only if somebody has aborted the source.
-      error = way.source.Shutdown(ShutdownMode::kRead);
-    }
+    const absl::Status error =
+        internal::CarryEnd(way.source, way.sink, sink_error, result);
     {
       internal::MutexLock lock(mu_);
       progress(way.direction).over = true;
@@ -205,7 +183,7 @@ class Session {
         return progress(other.direction).over;
       };
       internal::MutexLock lock(mu_);
-      mu_.AwaitWithTimeout(absl::Condition(&is_over), kLastWords);
+      mu_.AwaitWithTimeout(absl::Condition(&is_over), internal::kLastWords);
     }
     AwaitArrival(other.sink);
   }
@@ -221,7 +199,7 @@ class Session {
 
   // An abort would overtake what was written before it.
   static void AwaitArrival(const Flow& sink) {
-    const auto until = MonotonicDeadline::In(kLastWordsArrive);
+    const auto until = MonotonicDeadline::In(internal::kLastWordsArrive);
     while (sink.bytes_in_transit() > 0 && !until.has_passed()) {
       absl::SleepFor(absl::Milliseconds(1));
     }
@@ -229,7 +207,8 @@ class Session {
 
   static void SetLastDeadlines(const Way& way) {
     way.source.SetReadDeadline(absl::InfinitePast());
-    way.sink.SetWriteDeadline(MonotonicDeadline::In(kLastWords).ToTime());
+    way.sink.SetWriteDeadline(
+        MonotonicDeadline::In(internal::kLastWords).ToTime());
   }
 
   void OnWrite(const Way& way, int64_t bytes) {
@@ -283,11 +262,11 @@ class Session {
       }
     }
     if (left == -absl::InfiniteDuration()) {
-      Fail(absl::DeadlineExceededError(absl::StrCat(
-          "idle for ", absl::FormatDuration(options_.idle_timeout))));
+      Fail(internal::IdleFor(options_.idle_timeout));
       return false;
     }
-    SetDeadlines(way, std::min(left, options_.idle_timeout / kLooks));
+    SetDeadlines(way,
+                 std::min(left, options_.idle_timeout / internal::kIdleLooks));
     return true;
   }
 
@@ -311,11 +290,7 @@ class Session {
       if (first_error_.ok()) first_error_ = error;
       error = first_error_;
     }
-    if (IsClosed(error)) {
-      // A source that was closed under its reader. Closed would tell the far
-      // end of the sink that all was in good order.
-      error = absl::AbortedError(error.message());
-    }
+    error = internal::ReasonOf(error);
     a_to_b_.source.Abort(error);
     a_to_b_.sink.Abort(error);
   }
@@ -347,11 +322,8 @@ class Session {
 
 ProxyResult Proxy(Flow& a, Flow& b, const ProxyOptions& options) {
   if (&a == &b) {
-    // Each direction would be the second reader and writer of the other.
     ProxyResult result;
-    result.status = absl::InvalidArgumentError(absl::StrCat(
-        a.DebugString(),
-        ": Proxy() of a flow with itself; Copy() sends back what comes"));
+    result.status = internal::ProxyOfItself(a);
     result.a_to_b.status = result.status;
     result.b_to_a.status = result.status;
     return result;

@@ -5,7 +5,7 @@
 //
 // Proxy() connects two flows both ways: it writes to each what it reads from
 // the other, until both directions are over. It stands between a client and a
-// server.
+// server. StartProxy() does so without a thread.
 //
 //   flow::ProxyOptions options;
 //   options.close_timeout = absl::Seconds(10);
@@ -31,6 +31,7 @@
 #include "absl/time/time.h"
 #include "flow/copy.h"
 #include "flow/flow.h"
+#include "flow/operation.h"
 
 namespace flow {
 
@@ -113,6 +114,33 @@ struct ProxyResult {
 // flow as both `a` and `b` is kInvalidArgument, and nothing is done; to send
 // back what comes, use Copy(flow, flow).
 ProxyResult Proxy(Flow& a, Flow& b, const ProxyOptions& options = {});
+
+// ProxyOperation
+//
+// What whoever starts a proxy keeps until it is over.
+struct ProxyOperation : Operation {
+  ProxyResult result;
+
+ protected:
+  ~ProxyOperation() = default;
+};
+
+// StartProxy()
+//
+// Like Proxy(), but it does not wait, and needs no thread (docs/started.md).
+// Returns true if all is over, and `*operation` has its result. Otherwise
+// returns false, and `operation->Done()` runs later, once, on an engine.
+//
+// While it is pending, it is the one reader and the one writer of both flows,
+// by started calls. The flows must live until Done(), and both need an engine
+// (else kFailedPrecondition, and nothing is done). To stop it, Abort() both.
+// Differences to Proxy():
+//
+//  * All bytes pass through memory.
+//  * `on_write` runs on the thread that starts it or on an engine.
+//  * With `close_timeout` it closes both flows at the same time.
+[[nodiscard]] bool StartProxy(ProxyOperation* operation, Flow& a, Flow& b,
+                              const ProxyOptions& options = {});
 
 }  // namespace flow
 

@@ -22,6 +22,7 @@
 #include "flow/pipe.h"
 #include "flow/proxy.h"
 #include "flow/testing/conformance.h"
+#include "flow/testing/internal/run_proxy.h"
 #include "gtest/gtest.h"
 
 namespace flow {
@@ -31,6 +32,7 @@ using ::flow::testing::ConformanceCheckNames;
 using ::flow::testing::ConformanceOptions;
 using ::flow::testing::FlowPair;
 using ::flow::testing::RunConformanceCheck;
+using ::flow::testing::RunProxy;
 
 // Pairs of ends, each with a thread that connects them. Destroying both ends
 // aborts what the thread works on, so that it can be joined.
@@ -44,7 +46,7 @@ class Relays {
     Pipe near = MakePipe(capacity);
     Pipe far = MakePipe(capacity);
     threads_.emplace_back([a = std::move(near.right), b = std::move(far.left)] {
-      Proxy(*a, *b);
+      RunProxy(*a, *b);
       // After an error both are aborted already.
       const absl::Time deadline = absl::Now() + absl::Seconds(10);
       a->Close(deadline).IgnoreError();

@@ -25,6 +25,7 @@
 #include "flow/testing/byte_pattern.h"
 #include "flow/testing/fault_points.h"
 #include "flow/testing/internal/deadlines.h"
+#include "flow/testing/internal/run_proxy.h"
 #include "flow/testing/matchers.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -40,6 +41,7 @@ using ::flow::testing::FaultPointOptions;
 using ::flow::testing::ForEachFaultPoint;
 using ::flow::testing::Patience;
 using ::flow::testing::Pattern;
+using ::flow::testing::RunProxy;
 using ::flow::testing::SameData;
 using ::testing::AnyOf;
 using Side = CopyResult::Side;
@@ -101,7 +103,7 @@ struct Relayed {
     ProxyOptions options;
     options.max_read = kMaxRead;
     options.idle_timeout = idle_timeout;
-    result = Proxy(*a, *b, options);
+    result = RunProxy(*a, *b, options);
     client.Join();
     server.Join();
     Check(plan, client, server, std::min(max_read, kMaxRead));

@@ -24,6 +24,7 @@
 #include "flow/pipe.h"
 #include "flow/proxy.h"
 #include "flow/testing/internal/hook_flow.h"
+#include "flow/testing/internal/run_proxy.h"
 #include "flow/testing/matchers.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -36,6 +37,7 @@ using ::absl_testing::IsOkAndHolds;
 using ::absl_testing::StatusIs;
 using ::flow::testing::HookFlow;
 using ::flow::testing::IsEof;
+using ::flow::testing::RunProxy;
 using ::testing::HasSubstr;
 
 constexpr absl::Duration kShort = absl::Milliseconds(20);
@@ -56,7 +58,8 @@ auto IsIdle(absl::StatusCode code) {
 TEST(ProxyIdleTest, WhenNothingPassesBothAreAborted) {
   Pipe near = MakePipe();
   Pipe far = MakePipe();
-  const ProxyResult result = Proxy(*near.right, *far.left, IdleTimeout(kShort));
+  const ProxyResult result =
+      RunProxy(*near.right, *far.left, IdleTimeout(kShort));
   EXPECT_THAT(result.status, IsIdle(absl::StatusCode::kDeadlineExceeded));
   EXPECT_THAT(near.left->Read(), IsIdle(absl::StatusCode::kAborted));
   EXPECT_THAT(far.right->Read(), IsIdle(absl::StatusCode::kAborted));
@@ -67,7 +70,8 @@ TEST(ProxyIdleTest, ADirectionThatIsOverDoesNotKeepTheOtherOneAlive) {
   Pipe far = MakePipe();
   ASSERT_THAT(near.left->Write("question"), IsOk());
   ASSERT_THAT(near.left->Shutdown(ShutdownMode::kWrite), IsOk());
-  const ProxyResult result = Proxy(*near.right, *far.left, IdleTimeout(kShort));
+  const ProxyResult result =
+      RunProxy(*near.right, *far.left, IdleTimeout(kShort));
   EXPECT_THAT(result.status, IsIdle(absl::StatusCode::kDeadlineExceeded));
   EXPECT_THAT(result.a_to_b.status, IsOk());
   EXPECT_THAT(near.left->Read(), IsIdle(absl::StatusCode::kAborted));
@@ -80,7 +84,8 @@ TEST(ProxyIdleTest, AWriteThatNobodyReadsIsIdle) {
   Pipe near = MakePipe();
   Pipe far = MakePipe(/*capacity=*/0);
   ASSERT_THAT(near.left->Write("lost"), IsOk());
-  const ProxyResult result = Proxy(*near.right, *far.left, IdleTimeout(kShort));
+  const ProxyResult result =
+      RunProxy(*near.right, *far.left, IdleTimeout(kShort));
   EXPECT_THAT(result.status, IsIdle(absl::StatusCode::kDeadlineExceeded));
   EXPECT_EQ(result.a_to_b.failed, CopyResult::Side::kSink);
   EXPECT_EQ(result.a_to_b.unwritten, "lost");
@@ -95,7 +100,8 @@ TEST(ProxyIdleTest, NoTimeAtAllCarriesWhatIsThere) {
   ASSERT_THAT(far.right->Write("back"), IsOk());
   ASSERT_THAT(far.right->Shutdown(ShutdownMode::kWrite), IsOk());
   EXPECT_THAT(
-      Proxy(*near.right, *far.left, IdleTimeout(absl::ZeroDuration())).status,
+      RunProxy(*near.right, *far.left, IdleTimeout(absl::ZeroDuration()))
+          .status,
       IsOk());
   EXPECT_THAT(far.right->Read(), IsOkAndHolds("there"));
   EXPECT_THAT(near.left->Read(), IsOkAndHolds("back"));
@@ -115,7 +121,7 @@ TEST(ProxyIdleTest, AFlowThatKnowsNoDeadlineDoesNotKeepTheOtherOneWaiting) {
     EXPECT_THAT(pipe.right->Read(), IsIdle(absl::StatusCode::kAborted));
     told.Notify();
   });
-  const ProxyResult result = Proxy(a, *pipe.left, IdleTimeout(kShort));
+  const ProxyResult result = RunProxy(a, *pipe.left, IdleTimeout(kShort));
   far_end.join();
   EXPECT_THAT(result.status, IsIdle(absl::StatusCode::kDeadlineExceeded));
 }
@@ -159,7 +165,7 @@ TEST(ProxyIdleTest, ADeadlineBeforeItsTimeLosesNothingAndCountsEverything) {
     EXPECT_EQ(direction, ProxyDirection::kAToB);
     told.push_back(bytes);
   };
-  const ProxyResult result = Proxy(a, b, options);
+  const ProxyResult result = RunProxy(a, b, options);
   EXPECT_THAT(result.status, IsOk());
   EXPECT_EQ(out, "abcdefgh");
   EXPECT_EQ(result.a_to_b.statistics.bytes, 8);
@@ -201,7 +207,7 @@ TEST(ProxyIdleTest, APartOfAWriteThatIsUnderWayIsNoIdleness) {
     written.Notify();
     return absl::OkStatus();
   };
-  const ProxyResult result = Proxy(a, b, IdleTimeout(kShort));
+  const ProxyResult result = RunProxy(a, b, IdleTimeout(kShort));
   EXPECT_THAT(result.status, IsOk());
   EXPECT_EQ(result.a_to_b.statistics.bytes, 4);
 }
@@ -228,7 +234,7 @@ TEST(ProxyIdleTest, OneDirectionThatFlowsKeepsBothAlive) {
   };
   ProxyOptions options = IdleTimeout(kTimeout);
   options.on_write = [&](ProxyDirection, int64_t bytes) { passed += bytes; };
-  const ProxyResult result = Proxy(*pipe.right, b, options);
+  const ProxyResult result = RunProxy(*pipe.right, b, options);
   EXPECT_THAT(result.status, IsOk());
   EXPECT_EQ(result.a_to_b.statistics.bytes, kRounds);
 }
@@ -243,7 +249,7 @@ TEST(ProxyIdleTest, NoDeadlineIsLeftBehindAndThoseBeforeAreTakenOver) {
       deadlines.push_back(deadline);
     };
     const ProxyResult result =
-        Proxy(a, b, with_timeout ? IdleTimeout(kNever) : ProxyOptions());
+        RunProxy(a, b, with_timeout ? IdleTimeout(kNever) : ProxyOptions());
     EXPECT_THAT(result.status, IsOk());
     ASSERT_EQ(deadlines.size(), 2);
     EXPECT_EQ(deadlines[0] == absl::InfiniteFuture(), !with_timeout);
@@ -276,7 +282,7 @@ TEST(ProxyIdleTest, DeadlinesThatWereSetBeforeDoNotCount) {
         [&] { EXPECT_THAT(ReadAll(*far.right, 100), IsOkAndHolds("there")); });
     ProxyOptions options;
     options.idle_timeout = timeout;
-    EXPECT_THAT(Proxy(*near.right, *far.left, options).status, IsOk());
+    EXPECT_THAT(RunProxy(*near.right, *far.left, options).status, IsOk());
     ends.join();
     near_reader.join();
     far_reader.join();
@@ -306,7 +312,7 @@ TEST(ProxyIdleTest, BytesThatArriveSlowlyAreActivity) {
     absl::SleepFor(kTimeout * 1.1);
     return Late();
   };
-  EXPECT_THAT(Proxy(source, sink, IdleTimeout(kTimeout)).status, IsOk());
+  EXPECT_THAT(RunProxy(source, sink, IdleTimeout(kTimeout)).status, IsOk());
   EXPECT_EQ(late, 4);
 }
 
@@ -316,7 +322,7 @@ TEST(ProxyIdleTest, BytesThatDoNotArriveAreNot) {
   sink.hooks.in_transit = [] { return int64_t{100}; };
   sink.hooks.read = [](size_t) { return Late(); };
   sink.hooks.write = [](absl::Cord, size_t*) { return Late(); };
-  EXPECT_THAT(Proxy(source, sink, IdleTimeout(kShort)).status,
+  EXPECT_THAT(RunProxy(source, sink, IdleTimeout(kShort)).status,
               IsIdle(absl::StatusCode::kDeadlineExceeded));
 }
 

@@ -27,6 +27,7 @@
 #include "flow/pipe.h"
 #include "flow/testing/byte_pattern.h"
 #include "flow/testing/internal/deadlines.h"
+#include "flow/testing/internal/run_proxy.h"
 #include "flow/testing/matchers.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -41,6 +42,7 @@ using ::flow::testing::IsEof;
 using ::flow::testing::Patience;
 using ::flow::testing::Pattern;
 using ::flow::testing::PatternString;
+using ::flow::testing::RunProxy;
 using ::flow::testing::SameData;
 using ::testing::HasSubstr;
 using Side = CopyResult::Side;
@@ -63,7 +65,7 @@ class Relay {
     a_ = swapped ? std::move(far.left) : std::move(near.right);
     b_ = swapped ? std::move(near.right) : std::move(far.left);
     thread_ = std::thread([this, options = std::move(options)] {
-      result_ = Proxy(*a_, *b_, options);
+      result_ = RunProxy(*a_, *b_, options);
     });
   }
 
@@ -306,7 +308,7 @@ TEST_P(ProxyPipeTest, ADestroyedFarEndNeverLooksLikeItsEnd) {
   Pipe near = MakePipe(GetParam().capacity);
   Pipe far = MakePipe(GetParam().capacity);
   ProxyResult result;
-  std::thread proxy([&] { result = Proxy(*near.right, *far.left); });
+  std::thread proxy([&] { result = RunProxy(*near.right, *far.left); });
   std::thread sender([&] {
     EXPECT_THAT(near.left->Write(absl::string_view("truncated")), IsOk());
     near.left = nullptr;

@@ -15,6 +15,7 @@
 #include "flow/copy.h"
 #include "flow/flow.h"
 #include "flow/internal/copy_ends.h"
+#include "flow/internal/flow_access.h"
 #include "flow/internal/monotonic_deadline.h"
 #include "flow/operation.h"
 
@@ -48,12 +49,10 @@ class StartedCopy {
       result().status = internal::NoMaxBytes(source_);
       return false;
     }
-    // An empty write waits for nothing. It tells whether a write can start.
-    if (sink_.StartWrite(&write_) &&
-        (absl::IsFailedPrecondition(write_.status) ||
-         absl::IsUnimplemented(write_.status))) {
-      result().status = write_.status;
-      result().failed = Side::kSink;
+    for (const Flow* flow : {&source_, &sink_}) {
+      result().status = internal::FlowAccess::CanStart(*flow, "StartCopy");
+      if (result().status.ok()) continue;
+      result().failed = flow == &sink_ ? Side::kSink : Side::kSource;
       return false;
     }
     return true;

@@ -281,6 +281,17 @@ TEST_F(StartedCopyTest, WhatCannotStartIsAnErrorAndNothingIsRead) {
   EXPECT_THAT(source().Read(), IsOkAndHolds("data"));
 }
 
+// As Copy() does: what was read for a sink that is closed is unwritten.
+TEST_F(StartedCopyTest, AClosedSinkIsFoundByTheFirstWrite) {
+  ASSERT_THAT(far_sink().Shutdown(ShutdownMode::kRead), IsOk());
+  ASSERT_THAT(sink().Shutdown(ShutdownMode::kWrite), IsOk());
+  ASSERT_THAT(far_source().Write("data"), IsOk());
+  ASSERT_TRUE(StartCopy(&copying_, source(), sink()));
+  EXPECT_THAT(copying_.result.status, IsClosed());
+  EXPECT_EQ(copying_.result.failed, Side::kSink);
+  EXPECT_EQ(copying_.result.unwritten, "data");
+}
+
 TEST_F(StartedCopyTest, DoneMayDestroyTheFlows) {
   copying_.then = [&] {
     from_.right = nullptr;

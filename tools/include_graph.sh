@@ -22,7 +22,7 @@ values:          status socket_address ip_network socket_options inherited_descr
 below flow:      outgoing transport engine operation
 flow:            flow
 implementations: function_flow pipe fd_flow file socket epoll_engine
-adapters:        buffer_list string_flow cord_flow cstruct_flow copy started_copy proxy started_proxy forwarding_flow channel iostream borrow limit concat prepend join framing frame_writer tee rate_limit trace hang_up server server_connection
+adapters:        buffer_list string_flow cord_flow cstruct_flow copy started_copy proxy proxy_ends started_proxy forwarding_flow channel iostream borrow limit concat prepend join framing frame_writer tee rate_limit trace hang_up server server_connection
 async:           flow/async
 programs:        flowcat examples
 '

@@ -3,8 +3,8 @@
 //
 // File: async/copy.h
 //
-// Copies to await in a coroutine of any type: StartCopy() (copy.h), whose
-// Done() resumes it. Needs C++20.
+// Copies and proxies to await in a coroutine of any type: StartCopy() (copy.h)
+// and StartProxy() (proxy.h), whose Done() resumes it. Needs C++20.
 //
 //   flow::CopyOptions options;
 //   options.close_timeout = absl::Seconds(10);
@@ -14,10 +14,10 @@
 // To cancel one, Abort() both flows. To destroy a coroutine while it waits ends
 // the program with a message.
 //
-// When not to use it: on a thread that may wait. Copy() needs no engine, and
-// moves bytes inside the kernel.
+// When not to use it: on a thread that may wait. Copy() and Proxy() need no
+// engine, and move bytes inside the kernel.
 //
-// Thread safety: as of StartCopy().
+// Thread safety: as of StartCopy() and StartProxy().
 
 #ifndef FLOW_ASYNC_COPY_H_
 #define FLOW_ASYNC_COPY_H_
@@ -28,6 +28,7 @@
 #include "flow/async/operations.h"
 #include "flow/copy.h"
 #include "flow/flow.h"
+#include "flow/proxy.h"
 
 namespace flow::async {
 
@@ -49,13 +50,35 @@ class [[nodiscard]] CopyAwaitable final
   const CopyOptions options_;
 };
 
-// Copy()
+// ProxyAwaitable
+class [[nodiscard]] ProxyAwaitable final
+    : public internal::Awaitable<ProxyOperation> {
+ public:
+  ProxyAwaitable(Flow& a, Flow& b, const ProxyOptions& options)
+      : a_(a), b_(b), options_(options) {}
+  bool await_suspend(std::coroutine_handle<> awaiting) {
+    return Await(awaiting,
+                 [this] { return StartProxy(this, a_, b_, options_); });
+  }
+  ProxyResult await_resume() { return std::move(result); }
+
+ private:
+  Flow& a_;
+  Flow& b_;
+  const ProxyOptions options_;
+};
+
+// Copy(), Proxy()
 //
-// What flow::Copy() does, for a coroutine. Await its result at once. `source`
-// and `sink` must live until the copy is over.
+// What flow::Copy() and flow::Proxy() do, for a coroutine. Await their results
+// at once. Both flows must live until the call is over.
 inline CopyAwaitable Copy(Flow& source, Flow& sink,
                           const CopyOptions& options = {}) {
   return CopyAwaitable(source, sink, options);
+}
+inline ProxyAwaitable Proxy(Flow& a, Flow& b,
+                            const ProxyOptions& options = {}) {
+  return ProxyAwaitable(a, b, options);
 }
 
 }  // namespace flow::async

@@ -13,6 +13,7 @@
 #include "flow/copy.h"
 #include "flow/flow.h"
 #include "flow/pipe.h"
+#include "flow/proxy.h"
 #include "flow/testing/internal/manual_engine.h"
 #include "flow/testing/matchers.h"
 #include "gmock/gmock.h"
@@ -59,6 +60,24 @@ TEST_F(AsyncCopyTest, ACoroutineCopiesToTheEndAndClosesTheSink) {
   ASSERT_TRUE(result.has_value());
   EXPECT_THAT(result->status, IsOk());
   EXPECT_EQ(result->statistics.bytes, 4);
+}
+
+TEST_F(AsyncCopyTest, ACoroutineConnectsTwoFlows) {
+  std::optional<ProxyResult> result;
+  const auto relay = [&]() -> Task<void> {
+    result = co_await async::Proxy(*from_.right, *to_.left);
+  };
+  Spawn(relay());
+  ASSERT_THAT(from_.left->Write("there"), IsOk());
+  ASSERT_THAT(to_.right->Write("back"), IsOk());
+  engine_.RunAll();
+  EXPECT_THAT(to_.right->Read(), IsOkAndHolds("there"));
+  EXPECT_THAT(from_.left->Read(), IsOkAndHolds("back"));
+  ASSERT_THAT(from_.left->Shutdown(ShutdownMode::kWrite), IsOk());
+  ASSERT_THAT(to_.right->Shutdown(ShutdownMode::kWrite), IsOk());
+  engine_.RunAll();
+  ASSERT_TRUE(result.has_value());
+  EXPECT_THAT(result->status, IsOk());
 }
 
 TEST_F(AsyncCopyTest, ACoroutineAwaitsARefusal) {

@@ -18,6 +18,7 @@
 
 #include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
+#include "absl/strings/string_view.h"
 #include "flow/flow.h"
 #include "flow/internal/flow_core.h"
 #include "flow/outgoing.h"
@@ -33,9 +34,14 @@ class FlowAccess {
     return std::unique_ptr<Flow>(new Flow(std::move(parts)));
   }
 
-  // Makes Read(), ReadInto(), writes and Close() of `flow` start, and wait for
-  // what they started. For tests of started calls. Precondition: it has an
-  // engine, which has a thread of its own.
+  // Returns why no call of `flow` can start, or Ok. `what` is to start.
+  static absl::Status CanStart(const Flow& flow, absl::string_view what) {
+    return flow.CanStart(what);
+  }
+
+  // Makes Read(), ReadInto(), writes, AwaitRefusal() and Close() of `flow`
+  // start, and wait for what they started. For tests of started calls.
+  // Precondition: it has an engine, which has a thread of its own.
   static void BlockByStarting(Flow& flow) {
     flow.core_.BlockByStarting(FlowCore::ByStarting::kAll);
   }

@@ -1,0 +1,183 @@
+// Copyright 2026 The flow authors
+// SPDX-License-Identifier: Apache-2.0
+//
+// StartProxy() as something that is pending: who is told, when, and once, and
+// what it holds until then. What it carries is that of Proxy(), whose tests run
+// for both (testing/internal/run_proxy.h).
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "absl/status/status.h"
+#include "absl/status/status_matchers.h"
+#include "absl/time/time.h"
+#include "flow/flow.h"
+#include "flow/function_flow.h"
+#include "flow/pipe.h"
+#include "flow/proxy.h"
+#include "flow/testing/internal/manual_engine.h"
+#include "flow/testing/matchers.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+
+namespace flow {
+namespace {
+
+using ::absl_testing::IsOk;
+using ::absl_testing::IsOkAndHolds;
+using ::absl_testing::StatusIs;
+using ::flow::testing::IsClosed;
+using ::flow::testing::IsEof;
+using ::flow::testing::ManualEngine;
+
+struct Proxying final : ProxyOperation {
+  void Done() override { ++done; }
+  int done = 0;
+};
+
+// client -> a, proxy, b -> server, on an engine that the test drives.
+class StartedProxyPendingTest : public ::testing::Test {
+ protected:
+  StartedProxyPendingTest() {
+    a().SetEngine(&engine_);
+    b().SetEngine(&engine_);
+  }
+
+  Flow& client() { return *near_.left; }
+  Flow& a() { return *near_.right; }
+  Flow& b() { return *far_.left; }
+  Flow& server() { return *far_.right; }
+
+  void EndBoth() {
+    ASSERT_THAT(client().Shutdown(ShutdownMode::kWrite), IsOk());
+    ASSERT_THAT(server().Shutdown(ShutdownMode::kWrite), IsOk());
+  }
+
+  ManualEngine engine_;
+  Pipe near_ = MakePipe();
+  Pipe far_ = MakePipe();
+  Proxying proxying_;
+  ProxyOptions options_;
+};
+
+TEST_F(StartedProxyPendingTest, ItCarriesBothWaysAndTellsOnce) {
+  ASSERT_FALSE(StartProxy(&proxying_, a(), b()));
+  ASSERT_THAT(client().Write("there"), IsOk());
+  ASSERT_THAT(server().Write("back"), IsOk());
+  engine_.RunAll();
+  EXPECT_THAT(server().Read(), IsOkAndHolds("there"));
+  EXPECT_THAT(client().Read(), IsOkAndHolds("back"));
+  ASSERT_THAT(client().Shutdown(ShutdownMode::kWrite), IsOk());
+  engine_.RunAll();
+  EXPECT_THAT(server().Read(), IsEof());
+  EXPECT_EQ(proxying_.done, 0);
+  ASSERT_THAT(server().Shutdown(ShutdownMode::kWrite), IsOk());
+  engine_.RunAll();
+  EXPECT_THAT(client().Read(), IsEof());
+  EXPECT_EQ(proxying_.done, 1);
+  EXPECT_THAT(proxying_.result.status, IsOk());
+  EXPECT_EQ(proxying_.result.a_to_b.statistics.bytes, 5);
+  EXPECT_EQ(proxying_.result.b_to_a.statistics.bytes, 4);
+}
+
+// What awaits a refusal is told of the end on the engine, so it is pending.
+TEST_F(StartedProxyPendingTest, WhatHasEndedAlreadyEndsSoon) {
+  EndBoth();
+  if (!StartProxy(&proxying_, a(), b())) {
+    engine_.RunAll();
+    EXPECT_EQ(proxying_.done, 1);
+  }
+  EXPECT_THAT(proxying_.result.status, IsOk());
+}
+
+TEST_F(StartedProxyPendingTest, ARefusalWhileTheSourceIsSilentIsCarriedOver) {
+  ASSERT_FALSE(StartProxy(&proxying_, a(), b()));
+  ASSERT_THAT(server().Shutdown(ShutdownMode::kRead), IsOk());
+  engine_.RunAll();
+  EXPECT_THAT(client().Write("refused"), IsClosed());
+  EXPECT_EQ(proxying_.done, 0) << "the other direction goes on";
+  ASSERT_THAT(server().Write("back"), IsOk());
+  engine_.RunAll();
+  EXPECT_THAT(client().Read(), IsOkAndHolds("back"));
+  ASSERT_THAT(server().Shutdown(ShutdownMode::kWrite), IsOk());
+  engine_.RunAll();
+  EXPECT_EQ(proxying_.done, 1);
+  EXPECT_THAT(proxying_.result.status, IsOk());
+  EXPECT_THAT(proxying_.result.a_to_b.status, IsClosed());
+}
+
+TEST_F(StartedProxyPendingTest, AnErrorAbortsBothAndIsToldOnce) {
+  ASSERT_FALSE(StartProxy(&proxying_, a(), b()));
+  client().Abort(absl::DataLossError("torn"));
+  engine_.RunAll();
+  EXPECT_EQ(proxying_.done, 1);
+  EXPECT_THAT(proxying_.result.status, StatusIs(absl::StatusCode::kDataLoss));
+  EXPECT_THAT(server().Read(), StatusIs(absl::StatusCode::kDataLoss));
+}
+
+TEST_F(StartedProxyPendingTest, AnAbortOfBothEndsIt) {
+  ASSERT_FALSE(StartProxy(&proxying_, a(), b()));
+  a().Abort(absl::CancelledError("stop"));
+  b().Abort(absl::CancelledError("stop"));
+  engine_.RunAll();
+  EXPECT_EQ(proxying_.done, 1);
+  EXPECT_THAT(proxying_.result.status, StatusIs(absl::StatusCode::kCancelled));
+}
+
+TEST_F(StartedProxyPendingTest, AtItsEndNoTimerIsLeft) {
+  options_.idle_timeout = absl::Hours(1);
+  ASSERT_FALSE(StartProxy(&proxying_, a(), b(), options_));
+  EXPECT_EQ(engine_.timers(), 1u);
+  EndBoth();
+  engine_.RunAll();
+  EXPECT_EQ(proxying_.done, 1);
+  EXPECT_EQ(engine_.timers(), 0u);
+}
+
+// The timer fires when all else is over. Nobody is told before it has run.
+TEST_F(StartedProxyPendingTest, ATimerThatFiresAtTheEndIsWaitedFor) {
+  options_.idle_timeout = absl::Hours(1);
+  ASSERT_FALSE(StartProxy(&proxying_, a(), b(), options_));
+  EndBoth();
+  ASSERT_GT(engine_.posted(), 0u);
+  engine_.FireTimers();
+  engine_.RunAll();
+  EXPECT_EQ(proxying_.done, 1);
+  EXPECT_EQ(engine_.timers(), 0u);
+  EXPECT_THAT(proxying_.result.status, IsOk());
+}
+
+TEST_F(StartedProxyPendingTest, CloseTimeoutClosesBothAndWaitsForBoth) {
+  options_.close_timeout = absl::Seconds(10);
+  ASSERT_FALSE(StartProxy(&proxying_, a(), b(), options_));
+  EndBoth();
+  engine_.RunAll();
+  EXPECT_EQ(proxying_.done, 1);
+  EXPECT_THAT(proxying_.result.status, IsOk());
+  EXPECT_THAT(a().Read(), IsClosed());
+  EXPECT_THAT(b().Read(), IsClosed());
+  EXPECT_THAT(client().Close(), IsOk());
+  EXPECT_THAT(server().Close(), IsOk());
+}
+
+TEST_F(StartedProxyPendingTest, WhatCannotStartIsAnErrorAndNothingIsDone) {
+  Pipe unbound = MakePipe();
+  ASSERT_THAT(client().Write("data"), IsOk());
+  ASSERT_TRUE(StartProxy(&proxying_, a(), *unbound.left));
+  EXPECT_THAT(proxying_.result.status,
+              StatusIs(absl::StatusCode::kFailedPrecondition));
+  std::unique_ptr<Flow> function = MakeFunctionFlow({});
+  function->SetEngine(&engine_);
+  ASSERT_TRUE(StartProxy(&proxying_, *function, a()));
+  EXPECT_THAT(proxying_.result.status,
+              StatusIs(absl::StatusCode::kUnimplemented));
+  ASSERT_TRUE(StartProxy(&proxying_, a(), a()));
+  EXPECT_THAT(proxying_.result.status,
+              StatusIs(absl::StatusCode::kInvalidArgument));
+  EXPECT_THAT(a().Read(), IsOkAndHolds("data"));
+  EXPECT_EQ(proxying_.done, 0);
+}
+
+}  // namespace
+}  // namespace flow
