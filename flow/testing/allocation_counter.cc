@@ -18,6 +18,7 @@ namespace {
 thread_local int counters = 0;  // alive; without one nothing is counted
 thread_local int64_t blocks = 0;
 thread_local int64_t bytes = 0;
+thread_local int64_t live_blocks = 0;
 thread_local int64_t live_bytes = 0;
 thread_local size_t limit = std::numeric_limits<size_t>::max();
 
@@ -25,6 +26,7 @@ void* Count(void* block, size_t size) {
   if (counters == 0 || block == nullptr) return block;
   ++blocks;
   bytes += static_cast<int64_t>(size);
+  ++live_blocks;
   live_bytes += static_cast<int64_t>(malloc_usable_size(block));
   return block;
 }
@@ -47,6 +49,7 @@ void* AllocateAligned(size_t size, std::align_val_t alignment) {
 
 void Free(void* block) {
   if (counters > 0 && block != nullptr) {
+    --live_blocks;
     live_bytes -= static_cast<int64_t>(malloc_usable_size(block));
   }
   std::free(block);
@@ -93,6 +96,7 @@ namespace flow::testing {
 AllocationCounter::AllocationCounter()
     : blocks_before_(::blocks),
       bytes_before_(::bytes),
+      live_blocks_before_(::live_blocks),
       live_before_(::live_bytes) {
   ++::counters;
 }
@@ -102,6 +106,10 @@ AllocationCounter::~AllocationCounter() { --::counters; }
 int64_t AllocationCounter::blocks() const { return ::blocks - blocks_before_; }
 
 int64_t AllocationCounter::bytes() const { return ::bytes - bytes_before_; }
+
+int64_t AllocationCounter::live_blocks() const {
+  return ::live_blocks - live_blocks_before_;
+}
 
 int64_t AllocationCounter::live_bytes() const {
   return ::live_bytes - live_before_;

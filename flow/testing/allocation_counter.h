@@ -49,16 +49,18 @@ class AllocationCounter {
   int64_t blocks() const;
   int64_t bytes() const;
 
-  // AllocationCounter::live_bytes()
+  // AllocationCounter::live_blocks(), AllocationCounter::live_bytes()
   //
-  // Returns how many bytes more this thread has allocated than freed since
-  // construction, in blocks as large as malloc() made them. Whoever allocated
-  // what this thread frees, it counts here.
+  // Return how many blocks more this thread has allocated than freed since
+  // construction, and how many bytes, in blocks as large as malloc() made them.
+  // Whoever allocated what this thread frees, it counts here.
+  int64_t live_blocks() const;
   int64_t live_bytes() const;
 
  private:
   int64_t blocks_before_;
   int64_t bytes_before_;
+  int64_t live_blocks_before_;
   int64_t live_before_;
 };
 

@@ -43,8 +43,10 @@ TEST(AllocationCounterTest, KnowsWhatIsStillHeld) {
   void* const block = ::operator new(1000);
   EXPECT_GE(counter.live_bytes(), 1000);
   EXPECT_LT(counter.live_bytes(), 1100);
+  EXPECT_EQ(counter.live_blocks(), 1);
   ::operator delete(block);
   EXPECT_EQ(counter.live_bytes(), 0);
+  EXPECT_EQ(counter.live_blocks(), 0);
 }
 
 TEST(AllocationLimitTest, FailsWhatIsLargerWhileItIsAlive) {
