@@ -22,6 +22,7 @@
 #include "benchmark/benchmark.h"
 #include "benchmarks/copy_jobs.h"
 #include "benchmarks/fd_jobs.h"
+#include "benchmarks/measure.h"
 #include "benchmarks/pipe_jobs.h"
 #include "flow/testing/internal/raw_sockets.h"
 
@@ -115,6 +116,57 @@ void BM_PingPong_KjInOneLoop(benchmark::State& state) {
   }
 }
 BENCHMARK(BM_PingPong_KjInOneLoop)->Arg(64)->UseRealTime();
+
+// Two chains of promises, each of which waits for the other one. (gcc 14 does
+// not survive KJ's coroutines.)
+class KjPingPong {
+ public:
+  explicit KjPingPong(benchmark::State& state)
+      : message_(static_cast<size_t>(state.range(0)), 'x'),
+        ping_(message_),
+        pong_(message_),
+        iterations_(state) {}
+
+  void Run() {
+    kj::EventLoop loop;
+    kj::WaitScope scope(loop);
+    kj::TwoWayPipe pipe = kj::newTwoWayPipe();
+    kj::Promise<void> pong = Pong(*pipe.ends[1]);
+    Ping(*pipe.ends[0]).wait(scope);
+    pong.wait(scope);
+  }
+
+ private:
+  kj::Promise<void> Ping(kj::AsyncIoStream& stream) {
+    if (!iterations_.Next()) {
+      stream.shutdownWrite();
+      return kj::READY_NOW;
+    }
+    return stream.write(message_.data(), message_.size())
+        .then([&] { return stream.read(ping_.data(), ping_.size()); })
+        .then([&] { return Ping(stream); });
+  }
+
+  kj::Promise<void> Pong(kj::AsyncIoStream& stream) {
+    return stream.tryRead(pong_.data(), pong_.size(), pong_.size())
+        .then([&](size_t n) -> kj::Promise<void> {
+          if (n < pong_.size()) return kj::READY_NOW;
+          return stream.write(pong_.data(), n).then([&] {
+            return Pong(stream);
+          });
+        });
+  }
+
+  const std::string message_;
+  std::string ping_;
+  std::string pong_;
+  Iterations iterations_;
+};
+
+void BM_PingPong_KjPromises(benchmark::State& state) {
+  KjPingPong(state).Run();
+}
+BENCHMARK(BM_PingPong_KjPromises)->Arg(64)->UseRealTime();
 
 // --- Descriptors
 
