@@ -8,8 +8,9 @@
 //
 // or with one thread for all of them:
 //
-//   Started   StartRead() and StartWrite() on an EpollEngine
-//   Epoll     epoll_wait(2), recv(2) and send(2), which is its limit
+//   Started    StartRead() and StartWrite() on an EpollEngine
+//   Coroutine  the same in a coroutine for each connection
+//   Epoll      epoll_wait(2), recv(2) and send(2), which is its limit
 //
 // with 16 and 1,024 connections that are all active. One iteration is one echo.
 // With few cores the clients, which are one thread, and the server share them.

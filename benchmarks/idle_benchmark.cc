@@ -9,8 +9,9 @@
 //
 // With one thread for all of them:
 //
-//   Started   StartRead() on an EpollEngine
-//   Epoll     epoll_wait(2), which is its limit
+//   Started    StartRead() on an EpollEngine
+//   Coroutine  a coroutine that awaits that
+//   Epoll      epoll_wait(2), which is its limit
 //
 // The counters are for one of 1,000 connections: `kB` of anonymous memory and
 // page tables, and `descriptors`. The kernel's own memory is not in it.

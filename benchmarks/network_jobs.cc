@@ -14,6 +14,7 @@
 #include <sys/socket.h>
 #include <sys/types.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -74,6 +75,12 @@ int Connect(const std::string& port) {
 
 }  // namespace
 
+size_t MaxDescriptors() {
+  struct rlimit limit;
+  ABSL_PCHECK(::getrlimit(RLIMIT_NOFILE, &limit) == 0);
+  return limit.rlim_cur;
+}
+
 int RunNetworkBenchmarks(int argc, char** argv,
                          absl::FunctionRef<void(const Servers&)> register_all) {
   benchmark::Initialize(&argc, argv);
@@ -130,6 +137,15 @@ ServerProcess::Usage ServerProcess::GetUsage() const {
   return usage;
 }
 
+double ServerProcess::CpuNanoseconds() const {
+  clockid_t clock;
+  ABSL_CHECK_EQ(::clock_getcpuclockid(pid_, &clock), 0);
+  struct timespec time;
+  ABSL_PCHECK(::clock_gettime(clock, &time) == 0);
+  return static_cast<double>(time.tv_sec) * 1e9 +
+         static_cast<double>(time.tv_nsec);
+}
+
 Clients::Clients(const std::string& port, size_t count)
     : epoll_(::epoll_create1(EPOLL_CLOEXEC)), sent_(count) {
   ABSL_PCHECK(epoll_ >= 0);
@@ -174,7 +190,7 @@ size_t Clients::ReceiveSome(bool again) {
   return static_cast<size_t>(count);
 }
 
-void Clients::MeasureEchoes(benchmark::State& state, size_t active) {
+size_t Clients::MeasureEchoes(benchmark::State& state, size_t active) {
   constexpr size_t kBatch = 1000;
   microseconds_.clear();
   for (size_t i = 0; i < active; ++i) Send(i);
@@ -188,6 +204,7 @@ void Clients::MeasureEchoes(benchmark::State& state, size_t active) {
                    static_cast<std::ptrdiff_t>(microseconds_.size() * 99 / 100);
   std::nth_element(microseconds_.begin(), p99, microseconds_.end());
   state.counters["p99_us"] = *p99;
+  return microseconds_.size();
 }
 
 Scene& SceneOf(const std::string& name, absl::FunctionRef<Scene()> make) {

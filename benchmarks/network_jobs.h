@@ -1,8 +1,8 @@
 // Copyright 2026 The flow authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// What idle_benchmark, echo_benchmark and relay_benchmark have in common. The
-// servers are programs of their own, so that their memory can be told:
+// What the benchmarks of the network have in common. The servers are programs
+// of their own, so that their memory can be told:
 //
 //   PROGRAM echo         sends back what comes
 //   PROGRAM relay PORT   stands between its clients and that server
@@ -35,6 +35,10 @@ using Servers = std::map<std::string, std::string>;
 int RunNetworkBenchmarks(int argc, char** argv,
                          absl::FunctionRef<void(const Servers&)> register_all);
 
+// Returns how many descriptors a program may have: here, and in a
+// ServerProcess.
+size_t MaxDescriptors();
+
 // A server that runs. It is killed when this goes, or when this process dies.
 class ServerProcess {
  public:
@@ -51,6 +55,9 @@ class ServerProcess {
   };
   Usage GetUsage() const;
 
+  // Returns the CPU time of all its threads until now.
+  double CpuNanoseconds() const;
+
  private:
   pid_t pid_;
   std::string port_;
@@ -66,8 +73,9 @@ class Clients {
 
   // Measures echoes of 64 bytes. The first `active` clients send one whenever
   // the last one has come back; the others are silent. One iteration is one
-  // echo. Sets the counter `p99_us`: 99 % come back within that time.
-  void MeasureEchoes(benchmark::State& state, size_t active);
+  // echo. Sets the counter `p99_us`: 99 % come back within that time. Returns
+  // how many echoes there were, with those after the last iteration.
+  size_t MeasureEchoes(benchmark::State& state, size_t active);
 
  private:
   void Send(size_t client);

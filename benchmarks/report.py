@@ -27,7 +27,7 @@ import sys
 
 # The counters that do not depend on the machine, and those that do.
 JUDGED = {'allocs', 'copied'}
-TOLD = {'kB', 'descriptors', 'p99_us'}
+TOLD = {'kB', 'descriptors', 'p99_us', 'cpu_ns', 'held_bytes', 'held_blocks'}
 BAR = re.compile(r'(?:<= ([0-9.]+) )?(ns|x|%s)' % '|'.join(JUDGED | TOLD))
 
 
@@ -86,8 +86,9 @@ class Figure:
             self.ratio = statistics.median(ratios)
             rest = len(ratios) // 4
             self.low, self.high = ratios[rest], ratios[-1 - rest]
-        if self.unit in JUDGED and self.value % 1 < 0.1:
-            # A run begins with blocks that are not one iteration's.
+        if (self.unit in JUDGED | {'held_blocks'}) and self.value % 1 < 0.1:
+            # A run begins with blocks that are not one iteration's, and some
+            # blocks are for many connections.
             self.value = math.floor(self.value)
         if self.bar:
             value = round(self.ratio, 2) if match[2] == 'x' else self.value
