@@ -51,6 +51,10 @@ constexpr absl::Duration kBlindWait = absl::Milliseconds(10);
 // How many events one system call takes.
 constexpr int kEventsAtOnce = 64;
 
+// After so many functions, and the rest of their round, it looks at the
+// descriptors again.
+constexpr int kRunBetweenPolls = 32;
+
 // What is no descriptor, for the event of `wake_fd_`.
 constexpr uint64_t kWake = std::numeric_limits<uint64_t>::max();
 
@@ -129,7 +133,12 @@ void EpollEngine::Run() {
     next_ = 0;
     std::swap(round_, incoming_);
     TakeDueTimers();
-    Poll(/*waits=*/round_.empty());
+    // A round that others have posted need not ask the kernel first. But those
+    // that post themselves again and again do not keep descriptors waiting.
+    if (round_.empty() || run_since_poll_ >= kRunBetweenPolls) {
+      run_since_poll_ = 0;
+      Poll(/*waits=*/round_.empty());
+    }
   }
   --runners_;
   // One by one, as edges that come together are one.
@@ -138,6 +147,7 @@ void EpollEngine::Run() {
 
 void EpollEngine::RunOne() {
   Work work = std::move(round_[next_++]);
+  ++run_since_poll_;
   // Others do not wait for this one, if a thread sleeps.
   const bool is_timer_in_time =
       timers_.empty() || sleeps_until_ <= timers_.begin()->first.first;

@@ -126,6 +126,7 @@ class EpollEngine final : public Engine {
   // those of the next round. Their memory is used again.
   std::vector<Work> round_ ABSL_GUARDED_BY(mu_);
   size_t next_ ABSL_GUARDED_BY(mu_) = 0;
+  int run_since_poll_ ABSL_GUARDED_BY(mu_) = 0;
   std::vector<Work> incoming_ ABSL_GUARDED_BY(mu_);
 
   uint64_t last_timer_ ABSL_GUARDED_BY(mu_) = 0;

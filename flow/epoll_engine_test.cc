@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <functional>
 #include <memory>
 #include <thread>
 #include <utility>
@@ -249,6 +250,25 @@ TEST(EpollEngineTest, AWatchIsReportedOnce) {
   sockets.Send();
   absl::SleepFor(kSoon);
   EXPECT_EQ(watcher.count(), 1);
+  threads.engine()->Forget(sockets.fd());
+}
+
+TEST(EpollEngineTest, AFunctionThatPostsItselfDoesNotKeepAWatchWaiting) {
+  EngineThreads threads(1);
+  Sockets sockets;
+  CountingWatcher watcher;
+  std::atomic<bool> ends{false};
+  absl::Notification ended;
+  std::function<void()> again = [&] {
+    if (ends) return ended.Notify();
+    threads.engine()->Post(again);
+  };
+  threads.engine()->Post(again);
+  threads.engine()->Watch(sockets.fd(), POLLIN, &watcher);
+  sockets.Send();
+  EXPECT_TRUE(watcher.Await(1));
+  ends = true;
+  ended.WaitForNotification();
   threads.engine()->Forget(sockets.fd());
 }
 

@@ -5,18 +5,25 @@
 // what it holds until then. What it carries is that of Proxy(), whose tests run
 // for both (testing/internal/run_proxy.h).
 
-#include <cstdint>
+#include <sys/socket.h>
+#include <unistd.h>
+
 #include <memory>
 #include <string>
 
 #include "absl/status/status.h"
 #include "absl/status/status_matchers.h"
+#include "absl/synchronization/notification.h"
+#include "absl/time/clock.h"
 #include "absl/time/time.h"
+#include "flow/copy.h"
 #include "flow/flow.h"
 #include "flow/function_flow.h"
 #include "flow/pipe.h"
 #include "flow/proxy.h"
+#include "flow/testing/internal/engine_threads.h"
 #include "flow/testing/internal/manual_engine.h"
+#include "flow/testing/internal/raw_sockets.h"
 #include "flow/testing/matchers.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -27,9 +34,15 @@ namespace {
 using ::absl_testing::IsOk;
 using ::absl_testing::IsOkAndHolds;
 using ::absl_testing::StatusIs;
+using ::flow::testing::EngineThreads;
+using ::flow::testing::FlowOf;
 using ::flow::testing::IsClosed;
 using ::flow::testing::IsEof;
 using ::flow::testing::ManualEngine;
+using ::flow::testing::RawPair;
+using ::flow::testing::RawTcp;
+using ::flow::testing::RawWrite;
+using ::testing::Not;
 
 struct Proxying final : ProxyOperation {
   void Done() override { ++done; }
@@ -159,6 +172,58 @@ TEST_F(StartedProxyPendingTest, CloseTimeoutClosesBothAndWaitsForBoth) {
   EXPECT_THAT(b().Read(), IsClosed());
   EXPECT_THAT(client().Close(), IsOk());
   EXPECT_THAT(server().Close(), IsOk());
+}
+
+// The server has answered, and then reset the connection because it wants no
+// more. The write that fails comes before the read that would get the answer.
+TEST_F(StartedProxyPendingTest, TheLastWordsOfASinkThatBreaksAreCarriedOver) {
+  const RawPair raw = RawTcp();
+  const std::unique_ptr<Flow> far = FlowOf(raw.left);
+  far->SetEngine(&engine_);
+  ASSERT_FALSE(StartProxy(&proxying_, a(), *far));
+  ASSERT_THAT(client().Write("unread"), IsOk());
+  engine_.RunAll();
+  char first = 0;
+  ASSERT_EQ(::recv(raw.right, &first, 1, MSG_PEEK), 1);
+  RawWrite(raw.right, "answer");
+  ::close(raw.right);  // a reset, as something is unread
+  ASSERT_THAT(client().Write("more"), IsOk());
+  engine_.RunAll();
+  EXPECT_THAT(client().Read(), IsOkAndHolds("answer"));
+  EXPECT_EQ(proxying_.done, 0) << "until the answer has arrived";
+  engine_.FireTimers();
+  engine_.RunAll();
+  ASSERT_EQ(proxying_.done, 1);
+  EXPECT_THAT(proxying_.result.status, Not(IsOk()));
+  EXPECT_EQ(proxying_.result.a_to_b.failed, CopyResult::Side::kSink);
+  EXPECT_EQ(proxying_.result.b_to_a.statistics.bytes, 6);
+  EXPECT_EQ(engine_.timers(), 0u);
+}
+
+// Nothing is written, but what was written before still arrives.
+TEST(StartedProxyIdleTest, ASinkThatStillTakesBytesIsNotIdle) {
+  struct Notified final : ProxyOperation {
+    void Done() override { over.Notify(); }
+    absl::Notification over;
+  };
+  EngineThreads threads(1);
+  Pipe near = MakePipe();
+  Pipe far = MakePipe();
+  near.right->SetEngine(threads.engine());
+  far.left->SetEngine(threads.engine());
+  Notified proxying;
+  ProxyOptions options;
+  options.idle_timeout = absl::Milliseconds(400);
+  ASSERT_FALSE(StartProxy(&proxying, *near.right, *far.left, options));
+  ASSERT_THAT(near.left->Write(std::string(100, 'x')), IsOk());
+  for (int i = 0; i < 15; ++i) {
+    ASSERT_THAT(far.right->Read(1), IsOkAndHolds("x"));
+    absl::SleepFor(absl::Milliseconds(60));
+    ASSERT_FALSE(proxying.over.HasBeenNotified()) << "after " << i << " bytes";
+  }
+  proxying.over.WaitForNotification();
+  EXPECT_THAT(proxying.result.status,
+              StatusIs(absl::StatusCode::kDeadlineExceeded));
 }
 
 TEST_F(StartedProxyPendingTest, WhatCannotStartIsAnErrorAndNothingIsDone) {
