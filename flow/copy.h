@@ -174,8 +174,8 @@ struct CopyOperation : Operation {
 //
 // While it is pending, it is the one reader of `source` and the one writer of
 // `sink`, by started calls. The flows must live until Done(), and both need an
-// engine (else kFailedPrecondition, and nothing is read). To stop it, Abort()
-// both. Differences to Copy():
+// engine (else kFailedPrecondition, and nothing is read or ended). To stop it,
+// Abort() both. Differences to Copy():
 //
 //  * All bytes pass through memory.
 //  * `on_write` and `on_deadline` run on the thread that starts it or on an

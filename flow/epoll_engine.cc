@@ -51,9 +51,10 @@ constexpr absl::Duration kBlindWait = absl::Milliseconds(10);
 // How many events one system call takes.
 constexpr int kEventsAtOnce = 64;
 
-// After so many functions, and the rest of their round, it looks at the
-// descriptors again.
+// After so many functions, or so long, and the rest of their round, it looks at
+// the descriptors again.
 constexpr int kRunBetweenPolls = 32;
+constexpr absl::Duration kBetweenPolls = absl::Microseconds(200);
 
 // What is no descriptor, for the event of `wake_fd_`.
 constexpr uint64_t kWake = std::numeric_limits<uint64_t>::max();
@@ -135,8 +136,10 @@ void EpollEngine::Run() {
     TakeDueTimers();
     // A round that others have posted need not ask the kernel first. But those
     // that post themselves again and again do not keep descriptors waiting.
-    if (round_.empty() || run_since_poll_ >= kRunBetweenPolls) {
+    if (round_.empty() || run_since_poll_ >= kRunBetweenPolls ||
+        MonotonicNow() - polled_at_ >= kBetweenPolls) {
       run_since_poll_ = 0;
+      polled_at_ = MonotonicNow();
       Poll(/*waits=*/round_.empty());
     }
   }

@@ -127,6 +127,7 @@ class EpollEngine final : public Engine {
   std::vector<Work> round_ ABSL_GUARDED_BY(mu_);
   size_t next_ ABSL_GUARDED_BY(mu_) = 0;
   int run_since_poll_ ABSL_GUARDED_BY(mu_) = 0;
+  absl::Duration polled_at_ ABSL_GUARDED_BY(mu_);  // by the monotonic clock
   std::vector<Work> incoming_ ABSL_GUARDED_BY(mu_);
 
   uint64_t last_timer_ ABSL_GUARDED_BY(mu_) = 0;

@@ -139,6 +139,8 @@ struct ProxyOperation : Operation {
 //  * All bytes pass through memory.
 //  * `on_write` runs on the thread that starts it or on an engine.
 //  * With `close_timeout` it closes both flows at the same time.
+//  * Shutdown(kWrite), which the end of a direction calls, blocks an engine if
+//    it can block, as that of a Channel that has buffered something.
 [[nodiscard]] bool StartProxy(ProxyOperation* operation, Flow& a, Flow& b,
                               const ProxyOptions& options = {});
 

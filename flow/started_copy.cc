@@ -47,6 +47,9 @@ class StartedCopy {
   bool CanBegin() {
     if (options_.exactly && options_.max_bytes == CopyOptions().max_bytes) {
       result().status = internal::NoMaxBytes(source_);
+      if (options_.close_timeout.has_value()) {
+        internal::AbortSink(sink_, result().status);
+      }
       return false;
     }
     for (const Flow* flow : {&source_, &sink_}) {
@@ -124,6 +127,7 @@ class StartedCopy {
       next_ = Step::kEnd;
       return true;
     }
+    has_begun_ = true;
     if (BoundsReads()) {
       source_.SetReadDeadline(
           MonotonicDeadline::In(options_.read_timeout).ToTime());
@@ -181,8 +185,12 @@ class StartedCopy {
 
   // Ends the sink, if it is to be ended.
   bool EndIsOver() {
-    if (BoundsReads()) source_.SetReadDeadline(absl::InfiniteFuture());
-    if (BoundsWrites()) sink_.SetWriteDeadline(absl::InfiniteFuture());
+    if (has_begun_ && BoundsReads()) {
+      source_.SetReadDeadline(absl::InfiniteFuture());
+    }
+    if (has_begun_ && BoundsWrites()) {
+      sink_.SetWriteDeadline(absl::InfiniteFuture());
+    }
     result().statistics.duration =
         absl::FromChrono(std::chrono::steady_clock::now() - start_);
     next_ = Step::kOver;
@@ -221,6 +229,7 @@ class StartedCopy {
   // Not the wall clock, which can be set while this runs.
   const std::chrono::steady_clock::time_point start_;
   Step next_ = Step::kRead;
+  bool has_begun_ = false;
   int64_t copied_ = 0;  // read, and not all of it written yet
   size_t size_ = 0;     // of the write that is under way
   Call<ReadOperation> read_;

@@ -243,6 +243,15 @@ TEST_F(StartedCopyTest, ACloseThatFailsIsTheSinks) {
   EXPECT_EQ(copying_.result.failed, Side::kSink);
 }
 
+TEST_F(StartedCopyTest, AtMaxBytesZeroTheFlowsAreNotTouched) {
+  options_.max_bytes = 0;
+  options_.read_timeout = absl::Hours(1);
+  source().SetReadDeadline(absl::InfinitePast());
+  ASSERT_TRUE(StartCopy(&copying_, source(), sink(), options_));
+  EXPECT_THAT(copying_.result.status, IsOk());
+  EXPECT_THAT(source().Read(), StatusIs(absl::StatusCode::kDeadlineExceeded));
+}
+
 TEST_F(StartedCopyTest, AnAbortEndsItOnce) {
   ASSERT_FALSE(StartCopy(&copying_, source(), sink()));
   source().Abort(absl::CancelledError("stop"));

@@ -35,6 +35,9 @@ using Side = CopyResult::Side;
 // Not the wall clock, which can be set while this runs.
 using Clock = std::chrono::steady_clock;
 
+// How soon idleness is looked at again, which is at least so long.
+constexpr absl::Duration kIdleLooksAgain = absl::Milliseconds(1);
+
 // How often it is looked at whether the last bytes have arrived.
 constexpr absl::Duration kArrivalLook = absl::Milliseconds(1);
 
@@ -112,6 +115,7 @@ class StartedProxy {
     bool watches = false;  // `refusal` was started
     bool copied = false;   // nothing is read any more
     bool over = false;     // the end was carried over, too
+    bool ended_well = false;
     // Why the sink takes no more, if `refusal` has told.
     absl::Status sink_error;
     // What the sink had on its way when that was last looked at.
@@ -207,7 +211,12 @@ class StartedProxy {
     CopyOptions copy;
     copy.max_read = options_.max_read;
     copy.on_write = [this, &way](int64_t bytes) { OnWrite(way, bytes); };
-    copy.on_deadline = [this, &way](Flow& late) { return GoesOn(way, late); };
+    copy.on_deadline = [this, &way](Flow& late) {
+      if (!GoesOn(way, late)) return false;
+      // Somebody else has set that of the source, which would be late again.
+      if (&late == &way.source) SetSourceDeadline(way);
+      return true;
+    };
     if (has_timeout()) {
       // What a write has accepted shows only when it returns.
       copy.write_timeout = options_.idle_timeout / internal::kIdleLooks;
@@ -246,6 +255,7 @@ class StartedProxy {
       } else if (aborted_ || is_failing_) {
         return;
       } else if (error.ok()) {
+        way.ended_well = true;
         // Nobody reads this flow any more, who would notice what happens to
         // it.
         watches = !other.watches && !other.copied;
@@ -280,18 +290,19 @@ class StartedProxy {
 
   void EndWatch(Way& way) {
     absl::Status error = way.refusal.status;
-    bool is_read = false;
+    bool is_unread = false;
     {
       internal::MutexLock lock(mu_);
       // Then that was no refusal, but the end of the direction.
       if (way.copied || aborted_) return;
       way.sink_error = error;
-      is_read = !Other(way).over;
+      is_unread = Other(way).ended_well;
     }
     // Fails only if somebody has aborted the source.
     if (IsClosed(error)) error = way.source.Shutdown(ShutdownMode::kRead);
-    // An error is for the reader of that flow, after what came before.
-    if (!is_read) Fail(error);
+    // An error is for the reader of that flow, after what came before. If there
+    // is none any more, nobody else would tell.
+    if (is_unread) Fail(error);
   }
 
   // --- Last words
@@ -400,10 +411,22 @@ class StartedProxy {
     return &late == &way.sink && !finish_until_->has_passed();
   }
 
+  void SetSourceDeadline(Way& way) {
+    way.source.SetReadDeadline(absl::InfiniteFuture());
+    bool finishes = false;
+    {
+      internal::MutexLock lock(mu_);
+      finishes = finish_until_.has_value();
+    }
+    // It has begun meanwhile.
+    if (finishes) way.source.SetReadDeadline(absl::InfinitePast());
+  }
+
   // This timer is no part, or the others would wait for it.
   void SetIdleTimer(absl::Duration left) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_) {
     const auto look = MonotonicDeadline::In(
-        std::min(left, options_.idle_timeout / internal::kIdleLooks));
+        std::min(left, std::max(options_.idle_timeout / internal::kIdleLooks,
+                                kIdleLooksAgain)));
     idle_timer_ = engine_.RunAt(look.ToTime(), [this] { LookAtIdleness(); });
   }
 
@@ -415,10 +438,17 @@ class StartedProxy {
       internal::MutexLock lock(mu_);
       idle_timer_.reset();
       if (!is_ending_) {
+        // Nothing is to become idle any more.
+        if (aborted_ || is_failing_ || (a_to_b_.over && b_to_a_.over)) return;
+        const Clock::time_point last = last_activity_;
         const absl::Duration left =
-            options_.idle_timeout -
-            absl::FromChrono(Clock::now() - last_activity_.load());
+            options_.idle_timeout - absl::FromChrono(Clock::now() - last);
         if (left > absl::ZeroDuration()) return SetIdleTimer(left);
+        // An engine that was held up has not seen yet what came meanwhile.
+        if (idle_since_ != last) {
+          idle_since_ = last;
+          return SetIdleTimer(kIdleLooksAgain);
+        }
         is_idle = true;
         ++parts_;
       }
@@ -452,6 +482,8 @@ class StartedProxy {
   int parts_ ABSL_GUARDED_BY(mu_) = 1;  // Start() is one
   bool is_ending_ ABSL_GUARDED_BY(mu_) = false;
   std::optional<Engine::Timer> idle_timer_ ABSL_GUARDED_BY(mu_);
+  // The last activity, if a look found nothing newer for the whole timeout.
+  std::optional<Clock::time_point> idle_since_ ABSL_GUARDED_BY(mu_);
   bool aborted_ ABSL_GUARDED_BY(mu_) = false;
   absl::Status first_error_ ABSL_GUARDED_BY(mu_);
   // BeginToFail() has returned true.

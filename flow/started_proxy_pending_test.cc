@@ -200,6 +200,68 @@ TEST_F(StartedProxyPendingTest, TheLastWordsOfASinkThatBreaksAreCarriedOver) {
   EXPECT_EQ(engine_.timers(), 0u);
 }
 
+// What waits for a refusal hears of the error, too. It does not abort before
+// that what was carried over has arrived.
+TEST_F(StartedProxyPendingTest, WhatCameBeforeAnErrorArrivesBeforeTheAbort) {
+  ASSERT_FALSE(StartProxy(&proxying_, a(), b()));
+  ASSERT_THAT(server().Write("answer"), IsOk());
+  engine_.RunAll();
+  server().Abort(absl::DataLossError("torn"));
+  engine_.RunAll();
+  EXPECT_EQ(engine_.timers(), 1u) << "looks whether it has arrived";
+  EXPECT_THAT(client().Write("x"), IsOk()) << "nothing is aborted yet";
+  EXPECT_THAT(client().Read(), IsOkAndHolds("answer"));
+  engine_.FireTimers();
+  engine_.RunAll();
+  EXPECT_EQ(proxying_.done, 1);
+  EXPECT_THAT(proxying_.result.status, StatusIs(absl::StatusCode::kDataLoss));
+}
+
+TEST_F(StartedProxyPendingTest, ADeadlineOfSomebodyElseDoesNotKeepItBusy) {
+  options_.idle_timeout = absl::Hours(1);
+  ASSERT_FALSE(StartProxy(&proxying_, a(), b(), options_));
+  a().SetReadDeadline(absl::InfinitePast());
+  for (int i = 0; i < 100; ++i) engine_.RunOne();
+  EXPECT_EQ(engine_.posted(), 0u);
+  ASSERT_THAT(client().Write("there"), IsOk());
+  engine_.RunAll();
+  EXPECT_THAT(server().Read(), IsOkAndHolds("there"));
+  client().Abort(absl::CancelledError("stop"));
+  engine_.RunAll();
+  EXPECT_EQ(proxying_.done, 1);
+}
+
+// An engine that was held up looks at what has come before it calls that idle.
+TEST(StartedProxyIdleTest, AnEngineThatWasHeldUpIsNotIdle) {
+  struct Notified final : ProxyOperation {
+    void Done() override { over.Notify(); }
+    absl::Notification over;
+  };
+  EngineThreads threads(1);
+  const RawPair near = RawTcp();
+  const RawPair far = RawTcp();
+  const std::unique_ptr<Flow> client = FlowOf(near.left);
+  const std::unique_ptr<Flow> a = FlowOf(near.right);
+  const std::unique_ptr<Flow> b = FlowOf(far.left);
+  const std::unique_ptr<Flow> server = FlowOf(far.right);
+  a->SetEngine(threads.engine());
+  b->SetEngine(threads.engine());
+  Notified proxying;
+  ProxyOptions options;
+  options.idle_timeout = absl::Milliseconds(200);
+  ASSERT_FALSE(StartProxy(&proxying, *a, *b, options));
+  absl::Notification held_up;
+  threads.engine()->Post([&] {
+    held_up.Notify();
+    absl::SleepFor(absl::Milliseconds(400));
+  });
+  held_up.WaitForNotification();
+  ASSERT_THAT(client->Write("there"), IsOk());
+  EXPECT_THAT(server->Read(), IsOkAndHolds("there"));
+  client->Abort(absl::CancelledError("stop"));
+  proxying.over.WaitForNotification();
+}
+
 // Nothing is written, but what was written before still arrives.
 TEST(StartedProxyIdleTest, ASinkThatStillTakesBytesIsNotIdle) {
   struct Notified final : ProxyOperation {
