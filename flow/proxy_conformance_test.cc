@@ -28,6 +28,7 @@
 namespace flow {
 namespace {
 
+using ::flow::testing::BindForProxy;
 using ::flow::testing::ConformanceCheckNames;
 using ::flow::testing::ConformanceOptions;
 using ::flow::testing::FlowPair;
@@ -45,6 +46,7 @@ class Relays {
   FlowPair MakePair(size_t capacity) {
     Pipe near = MakePipe(capacity);
     Pipe far = MakePipe(capacity);
+    BindForProxy(*near.right, *far.left);
     threads_.emplace_back([a = std::move(near.right), b = std::move(far.left)] {
       RunProxy(*a, *b);
       // After an error both are aborted already.

@@ -25,7 +25,6 @@
 #include "flow/testing/byte_pattern.h"
 #include "flow/testing/fault_points.h"
 #include "flow/testing/internal/deadlines.h"
-#include "flow/testing/internal/run_proxy.h"
 #include "flow/testing/matchers.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -41,7 +40,6 @@ using ::flow::testing::FaultPointOptions;
 using ::flow::testing::ForEachFaultPoint;
 using ::flow::testing::Patience;
 using ::flow::testing::Pattern;
-using ::flow::testing::RunProxy;
 using ::flow::testing::SameData;
 using ::testing::AnyOf;
 using Side = CopyResult::Side;
@@ -103,7 +101,7 @@ struct Relayed {
     ProxyOptions options;
     options.max_read = kMaxRead;
     options.idle_timeout = idle_timeout;
-    result = RunProxy(*a, *b, options);
+    result = Proxy(*a, *b, options);
     client.Join();
     server.Join();
     Check(plan, client, server, std::min(max_read, kMaxRead));

@@ -41,6 +41,7 @@ namespace {
 using ::absl_testing::IsOk;
 using ::absl_testing::IsOkAndHolds;
 using ::absl_testing::StatusIs;
+using ::flow::testing::BindForProxy;
 using ::flow::testing::FlowOf;
 using ::flow::testing::HookFlow;
 using ::flow::testing::IsClosed;
@@ -74,8 +75,11 @@ class Relay {
       : client_(std::move(near.left)),
         server_(std::move(far.right)),
         a_(std::move(near.right)),
-        b_(std::move(far.left)),
-        thread_([this, options] { result_ = RunProxy(*a_, *b_, options); }) {}
+        b_(std::move(far.left)) {
+    BindForProxy(*a_, *b_);
+    thread_ =
+        std::thread([this, options] { result_ = RunProxy(*a_, *b_, options); });
+  }
 
   ~Relay() {
     // Either may be gone already.

@@ -37,6 +37,7 @@ namespace {
 
 using ::absl_testing::IsOk;
 using ::absl_testing::StatusIs;
+using ::flow::testing::BindForProxy;
 using ::flow::testing::IsClosed;
 using ::flow::testing::IsEof;
 using ::flow::testing::Patience;
@@ -64,6 +65,7 @@ class Relay {
     server_ = std::move(far.right);
     a_ = swapped ? std::move(far.left) : std::move(near.right);
     b_ = swapped ? std::move(near.right) : std::move(far.left);
+    BindForProxy(*a_, *b_);
     thread_ = std::thread([this, options = std::move(options)] {
       result_ = RunProxy(*a_, *b_, options);
     });

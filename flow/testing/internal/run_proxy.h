@@ -26,19 +26,26 @@ inline bool StartsProxies() {
   return std::getenv("FLOW_START_PROXY") != nullptr;
 }
 
+// Binds both to an engine if RunProxy() starts. Call this before another thread
+// may call them.
+inline void BindForProxy(Flow& a, Flow& b) {
+  if (!StartsProxies()) return;
+  static EngineThreads* const threads = new EngineThreads(2);
+  for (Flow* flow : {&a, &b}) {
+    if (flow->engine() == nullptr) flow->SetEngine(threads->engine());
+  }
+}
+
 // Waits until it is over. Flows that cannot start, as those of functions, get a
 // Proxy().
 inline ProxyResult RunProxy(Flow& a, Flow& b,
                             const ProxyOptions& options = {}) {
   if (!StartsProxies()) return Proxy(a, b, options);
-  static EngineThreads* const threads = new EngineThreads(2);
   struct Operation final : ProxyOperation {
     void Done() override { over.Notify(); }
     absl::Notification over;
   };
-  for (Flow* flow : {&a, &b}) {
-    if (flow->engine() == nullptr) flow->SetEngine(threads->engine());
-  }
+  BindForProxy(a, b);
   Operation operation;
   if (!StartProxy(&operation, a, b, options)) {
     operation.over.WaitForNotification();
