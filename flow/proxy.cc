@@ -21,6 +21,7 @@
 #include "absl/time/time.h"
 #include "flow/copy.h"
 #include "flow/flow.h"
+#include "flow/internal/copy_ends.h"
 #include "flow/internal/monotonic_deadline.h"
 #include "flow/internal/mutex_lock.h"
 #include "flow/internal/start_thread.h"

@@ -56,13 +56,6 @@ inline absl::Status IdleFor(absl::Duration timeout) {
       absl::StrCat("idle for ", absl::FormatDuration(timeout)));
 }
 
-// Returns the reason with which both flows are aborted because of `error`.
-inline absl::Status ReasonOf(const absl::Status& error) {
-  // A source that was closed under its reader. Closed would tell the far end of
-  // the sink that all was in good order.
-  return IsClosed(error) ? absl::AbortedError(error.message()) : error;
-}
-
 // Each direction would be the second reader and writer of the other.
 inline absl::Status ProxyOfItself(const Flow& flow) {
   return absl::InvalidArgumentError(absl::StrCat(

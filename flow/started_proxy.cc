@@ -18,6 +18,7 @@
 #include "flow/copy.h"
 #include "flow/engine.h"
 #include "flow/flow.h"
+#include "flow/internal/copy_ends.h"
 #include "flow/internal/flow_access.h"
 #include "flow/internal/monotonic_deadline.h"
 #include "flow/internal/mutex_lock.h"
@@ -53,8 +54,8 @@ class StartedProxy {
       : operation_(operation),
         options_(options),
         engine_(*a.engine()),
-        a_to_b_(this, a, b, ProxyDirection::kAToB, operation.result.a_to_b),
-        b_to_a_(this, b, a, ProxyDirection::kBToA, operation.result.b_to_a) {}
+        a_to_b_(this, a, b, ProxyDirection::kAToB),
+        b_to_a_(this, b, a, ProxyDirection::kBToA) {}
 
   // Returns whether the proxy is over. If not, this may be gone.
   bool Start() {
@@ -92,12 +93,10 @@ class StartedProxy {
   };
 
   struct Way {
-    Way(StartedProxy* proxy, Flow& source, Flow& sink, ProxyDirection direction,
-        CopyResult& result)
+    Way(StartedProxy* proxy, Flow& source, Flow& sink, ProxyDirection direction)
         : source(source),
           sink(sink),
           direction(direction),
-          result(result),
           copy(proxy, this, &StartedProxy::EndCopy),
           refusal(proxy, this, &StartedProxy::EndWatch),
           close(proxy, this, &StartedProxy::EndClose) {}
@@ -105,7 +104,6 @@ class StartedProxy {
     Flow& source;
     Flow& sink;
     const ProxyDirection direction;
-    CopyResult& result;  // for the thread that ends the copy
     Call<CopyOperation> copy;
     Call<RefusalOperation> refusal;  // of the sink
     Call<CloseOperation> close;      // of the source
@@ -180,15 +178,14 @@ class StartedProxy {
   }
 
   void EndResult() {
-    absl::Status& status = operation_.result.status;
-    {
-      internal::MutexLock lock(mu_);
-      status = first_error_;
-    }
+    ProxyResult& result = operation_.result;
+    result.a_to_b = std::move(a_to_b_.copy.result);
+    result.b_to_a = std::move(b_to_a_.copy.result);
+    result.status = first_error();
     if (!options_.close_timeout.has_value()) return;
     for (const Way* way : {&a_to_b_, &b_to_a_}) {
       // The remote of either flow is free to refuse.
-      if (!IsClosed(way->close.status)) status.Update(way->close.status);
+      if (!IsClosed(way->close.status)) result.status.Update(way->close.status);
     }
   }
 
@@ -229,7 +226,7 @@ class StartedProxy {
 
   void EndCopy(Way& way) {
     Way& other = Other(way);
-    way.result = std::move(way.copy.result);
+    CopyResult& result = way.copy.result;
     absl::Status sink_error;
     {
       internal::MutexLock lock(mu_);
@@ -237,7 +234,7 @@ class StartedProxy {
       sink_error = way.sink_error;
     }
     absl::Status error =
-        internal::CarryEnd(way.source, way.sink, sink_error, way.result);
+        internal::CarryEnd(way.source, way.sink, sink_error, result);
     bool watches = false;
     bool said_last_words = false;
     {
@@ -245,7 +242,7 @@ class StartedProxy {
       way.over = true;
       if (finish_until_.has_value()) {
         // The other direction is what has ended this one, and aborts.
-        if (absl::IsDeadlineExceeded(error)) way.result.status = first_error_;
+        if (absl::IsDeadlineExceeded(error)) result.status = first_error_;
         if (!finish_timer_.has_value() || !engine_.Cancel(*finish_timer_)) {
           return;
         }
@@ -266,10 +263,9 @@ class StartedProxy {
       Watch(other);
     } else if (said_last_words) {
       AwaitArrival();
-    } else if (way.result.failed == Side::kSink &&
-               !IsClosed(way.result.status)) {
+    } else if (result.failed == Side::kSink && !IsClosed(result.status)) {
       LetOtherFinish(way, error);
-    } else if (way.result.failed == Side::kSource) {
+    } else if (result.failed == Side::kSource) {
       if (BeginToFail(way.sink, error)) AwaitArrival();
     } else {
       Fail(error);
@@ -360,7 +356,12 @@ class StartedProxy {
       Later(kArrivalLook, &StartedProxy::LookAtArrival);
       return;
     }
-    Fail(absl::UnknownError("there is one already"));
+    Fail(first_error());
+  }
+
+  absl::Status first_error() {
+    internal::MutexLock lock(mu_);
+    return first_error_;
   }
 
   // Aborts both flows, unless `error` is Ok. Only the first error counts,

@@ -287,14 +287,13 @@ class Transport {
   //
   // A transport that can start implements TryRead(), TryWrite() and
   // TryAwaitRemoteEnd(), TryEndWrite() if EndWrite() can wait, and
-  // TryAwaitRefusal() if AwaitRefusal() can tell. They are
-  // like the functions without `Try`, but return nullopt where those would
-  // wait, and first say to `*retry` when they are worth another try. The Flow
-  // watches the deadline. Once it has passed, it tries a last time, with null
-  // for `retry`: what can be done now is done, and otherwise the transport
-  // forgets the call. After RefuseRead(), Abort() and a new deadline the Flow
-  // tries again by itself. It counts a call as under way from its first try to
-  // its last.
+  // TryAwaitRefusal() if AwaitRefusal() can tell. They are like the functions
+  // without `Try`, but return nullopt where those would wait, and first say to
+  // `*retry` when they are worth another try. The Flow watches the deadline.
+  // Once it has passed, it tries a last time, with null for `retry`: what can
+  // be done now is done, and otherwise the transport forgets the call. After
+  // RefuseRead(), Abort() and a new deadline the Flow tries again by itself. It
+  // counts a call as under way from its first try to its last.
 
   // Whether the functions below do anything. Default: returns false, and the
   // Flow starts nothing.

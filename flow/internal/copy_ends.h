@@ -32,10 +32,16 @@ inline absl::Status EndedEarly(const Flow& source, int64_t copied,
                    " of ", max_bytes, " bytes to copy"));
 }
 
+// Returns the reason with which a flow is aborted because of `error`. Closed,
+// as of a source that was closed under its reader, would tell the remote that
+// all was in good order.
+inline absl::Status ReasonOf(const absl::Status& error) {
+  return IsClosed(error) ? absl::AbortedError(error.message()) : error;
+}
+
 // For a sink that misses bytes.
 inline void AbortSink(Flow& sink, const absl::Status& error) {
-  // Closed would tell the remote that all was in good order.
-  sink.Abort(IsClosed(error) ? absl::AbortedError(error.message()) : error);
+  sink.Abort(ReasonOf(error));
 }
 
 }  // namespace flow::internal

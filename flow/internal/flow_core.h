@@ -48,7 +48,7 @@ class PendingCalls {
   virtual ~PendingCalls() = default;
 
   virtual Engine& engine() const = 0;
-  // Something has happened to the flow: tries all of them.
+  // Something has happened to the flow: tries what reads, writes and closes.
   virtual void TryAgain() = 0;
   // Returns whether one of them is a Close(). With the lock of the core.
   virtual bool is_closing() const = 0;
