@@ -172,17 +172,19 @@ class BorrowTransport final : public Transport {
 
 std::unique_ptr<Flow> BorrowFlow(Flow& lender) {
   FlowCore& core = FlowAccess::Core(lender);
-  const auto read_deadline = core.deadline(/*reads=*/true);
-  const auto write_deadline = core.deadline(/*reads=*/false);
+  const internal::MonotonicDeadline read_deadline =
+      core.deadline(/*reads=*/true);
+  const internal::MonotonicDeadline write_deadline =
+      core.deadline(/*reads=*/false);
   std::unique_ptr<Flow> flow =
       MakeFlow(std::make_unique<BorrowTransport>(lender));
   // So that a transport on top is told, too.
-  if (read_deadline.has_value()) {
-    flow->SetReadDeadline(read_deadline->ToTime());
+  if (!read_deadline.is_never()) {
+    flow->SetReadDeadline(read_deadline.ToTime());
     core.HoldReads(false);  // which the owner may extend
   }
-  if (write_deadline.has_value()) {
-    flow->SetWriteDeadline(write_deadline->ToTime());
+  if (!write_deadline.is_never()) {
+    flow->SetWriteDeadline(write_deadline.ToTime());
   }
   return flow;
 }

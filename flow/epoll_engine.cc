@@ -52,9 +52,11 @@ constexpr absl::Duration kBlindWait = absl::Milliseconds(10);
 constexpr int kEventsAtOnce = 64;
 
 // After so many functions, or so long, and the rest of their round, it looks at
-// the descriptors again.
+// the descriptors again. To look at the clock takes as long as a short
+// function, so it does that after every eight of them.
 constexpr int kRunBetweenPolls = 32;
 constexpr absl::Duration kBetweenPolls = absl::Microseconds(200);
+constexpr int kRunBetweenLooks = 8;
 
 // What is no descriptor, for the event of `wake_fd_`.
 constexpr uint64_t kWake = std::numeric_limits<uint64_t>::max();
@@ -136,16 +138,23 @@ void EpollEngine::Run() {
     TakeDueTimers();
     // A round that others have posted need not ask the kernel first. But those
     // that post themselves again and again do not keep descriptors waiting.
-    if (round_.empty() || run_since_poll_ >= kRunBetweenPolls ||
-        MonotonicNow() - polled_at_ >= kBetweenPolls) {
+    if (round_.empty() || HasToPoll()) {
       run_since_poll_ = 0;
-      polled_at_ = MonotonicNow();
+      look_at_ = kRunBetweenLooks;
       Poll(/*waits=*/round_.empty());
+      polled_at_ = MonotonicNow();
     }
   }
   --runners_;
   // One by one, as edges that come together are one.
   WakeOne();
+}
+
+bool EpollEngine::HasToPoll() {
+  if (run_since_poll_ >= kRunBetweenPolls) return true;
+  if (run_since_poll_ < look_at_) return false;
+  look_at_ = run_since_poll_ + kRunBetweenLooks;
+  return MonotonicNow() - polled_at_ >= kBetweenPolls;
 }
 
 void EpollEngine::RunOne() {

@@ -98,6 +98,9 @@ class EpollEngine final : public Engine {
 
   void DropFunctions() ABSL_LOCKS_EXCLUDED(mu_);
   void RunOne() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // Returns whether it is time to look at the descriptors, although there are
+  // functions to run.
+  bool HasToPoll() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void TakeDueTimers() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void Poll(bool waits) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   void Tell(Descriptor& descriptor, short events)
@@ -127,6 +130,7 @@ class EpollEngine final : public Engine {
   std::vector<Work> round_ ABSL_GUARDED_BY(mu_);
   size_t next_ ABSL_GUARDED_BY(mu_) = 0;
   int run_since_poll_ ABSL_GUARDED_BY(mu_) = 0;
+  int look_at_ ABSL_GUARDED_BY(mu_) = 0;  // the clock, when it is so many
   absl::Duration polled_at_ ABSL_GUARDED_BY(mu_);  // by the monotonic clock
   std::vector<Work> incoming_ ABSL_GUARDED_BY(mu_);
 

@@ -214,6 +214,11 @@ internal::StartedCalls& Started(const FlowCore& core) {
   return static_cast<internal::StartedCalls&>(*core.pending_calls());
 }
 
+// Returns whether CanStart() is Ok.
+bool Starts(const FlowCore& core) {
+  return core.pending_calls() != nullptr && core.transport().CanStart();
+}
+
 }  // namespace
 
 absl::Status Flow::CanStart(absl::string_view what) const {
@@ -229,17 +234,20 @@ absl::Status Flow::CanStart(absl::string_view what) const {
 }
 
 bool Flow::StartRead(ReadOperation* operation, size_t max_bytes) {
-  if (absl::Status status = CanStart("StartRead"); !status.ok()) {
-    operation->result = std::move(status);
+  if (ABSL_PREDICT_FALSE(!Starts(core_))) {
+    operation->result = CanStart("StartRead");
     return true;
   }
   return Started(core_).Read(*operation, max_bytes);
 }
 
 bool Flow::StartWrite(WriteOperation* operation) {
-  operation->status = CanStart("StartWrite");
-  return !operation->status.ok() ||
-         Started(core_).Write(*operation, /*attempt=*/nullptr);
+  if (ABSL_PREDICT_FALSE(!Starts(core_))) {
+    operation->status = CanStart("StartWrite");
+    return true;
+  }
+  operation->status = absl::OkStatus();
+  return Started(core_).Write(*operation, /*attempt=*/nullptr);
 }
 
 bool Flow::StartAwaitRefusal(RefusalOperation* operation, absl::Time deadline) {

@@ -211,6 +211,31 @@ TEST_F(OperationsDeathTest, ATaskIsAwaitedOnce) {
       "a Task is awaited twice");
 }
 
+Task<void> Hold(std::shared_ptr<int> held, Engine& engine) {
+  co_await Yield(engine);
+  *held += 1;
+}
+
+TEST_F(OperationsTest, ASpawnedTaskIsDestroyedWhenItHasEnded) {
+  const auto held = std::make_shared<int>(0);
+  Spawn(Hold(held, engine_));
+  EXPECT_EQ(held.use_count(), 2) << "its frame has a copy";
+  engine_.RunAll();
+  EXPECT_EQ(*held, 1);
+  EXPECT_EQ(held.use_count(), 1);
+}
+
+TEST_F(OperationsTest, ATaskThatEndsAtOnceIsDestroyedBySpawn) {
+  const auto held = std::make_shared<int>(0);
+  const auto add = [](std::shared_ptr<int> to) -> Task<void> {
+    *to += 1;
+    co_return;
+  };
+  Spawn(add(held));
+  EXPECT_EQ(*held, 1);
+  EXPECT_EQ(held.use_count(), 1);
+}
+
 TEST(OperationsOnSocketsTest, ACoroutineOnSeveralThreadsEchoes) {
   EngineThreads threads(2);
   const RawPair pair = RawTcp();

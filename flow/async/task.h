@@ -43,10 +43,12 @@ namespace flow::async {
 
 template <typename T>
 class Task;
+void Spawn(Task<void> task);
 
 namespace internal {
 
-// What all promises have: who awaits the task.
+// What all promises have: who awaits the task, which nobody does that was
+// spawned.
 class PromiseBase {
  public:
   // A task begins when it is awaited.
@@ -57,7 +59,9 @@ class PromiseBase {
     template <typename Promise>
     std::coroutine_handle<> await_suspend(
         std::coroutine_handle<Promise> ended) noexcept {
-      return ended.promise().continuation_;
+      if (ended.promise().continuation_) return ended.promise().continuation_;
+      ended.destroy();  // of Spawn(): nobody else will
+      return std::noop_coroutine();
     }
     void await_resume() noexcept {}
   };
@@ -136,6 +140,7 @@ class [[nodiscard]] Task {
 
  private:
   friend promise_type;
+  friend void Spawn(Task<void> task);
   explicit Task(std::coroutine_handle<promise_type> handle) : handle_(handle) {}
 
   std::coroutine_handle<promise_type> handle_;
@@ -153,26 +158,16 @@ inline Task<void> Promise<void>::get_return_object() {
   return Task<void>(std::coroutine_handle<Promise>::from_promise(*this));
 }
 
-// A coroutine that nobody awaits, and that destroys itself.
-struct Spawned {
-  struct promise_type {
-    Spawned get_return_object() { return {}; }
-    std::suspend_never initial_suspend() noexcept { return {}; }
-    std::suspend_never final_suspend() noexcept { return {}; }
-    void return_void() {}
-    void unhandled_exception() noexcept { std::terminate(); }
-  };
-};
-
-inline Spawned Run(Task<void> task) { co_await std::move(task); }
-
 }  // namespace internal
 
 // Spawn()
 //
 // Runs `task` on this thread until it waits for the first time; from then on it
 // goes on by itself. It is destroyed when it has ended.
-inline void Spawn(Task<void> task) { internal::Run(std::move(task)); }
+inline void Spawn(Task<void> task) {
+  ABSL_CHECK(task.handle_ && !task.was_awaited_) << "a Task is awaited twice";
+  std::exchange(task.handle_, {}).resume();
+}
 
 }  // namespace flow::async
 

@@ -114,7 +114,7 @@ class Acceptor::Started final : public StartedCall {
  public:
   Started(Acceptor& acceptor, Engine& engine, const MonotonicDeadline& deadline,
           Operation* operation, Finish finish)
-      : StartedCall(engine),
+      : engine_(engine),
         acceptor_(acceptor),
         deadline_(deadline),
         operation_(operation),
@@ -123,11 +123,13 @@ class Acceptor::Started final : public StartedCall {
  private:
   bool Try(bool is_late) override;
   MonotonicDeadline Deadline() override { return deadline_; }
+  Engine& engine() const override { return engine_; }
   Operation* End() override;
 
   // Waits for what `progress_` says. Not Ok: it cannot.
   absl::Status Await();
 
+  Engine& engine_;
   Acceptor& acceptor_;
   const MonotonicDeadline deadline_;
   Operation* const operation_;

@@ -42,10 +42,10 @@ absl::Status NoRefusal() {
 
 FlowCore::FlowCore(Parts parts)
     : state_(parts.state),
-      transport_(std::move(parts.transport)),
       fork_generation_(parts.fork_generation),
       read_deadline_(parts.read_deadline),
-      write_deadline_(parts.write_deadline) {
+      write_deadline_(parts.write_deadline),
+      transport_(std::move(parts.transport)) {
   ABSL_CHECK(transport_ != nullptr) << "a flow on no transport";
 }
 
@@ -61,8 +61,8 @@ FlowCore::Parts FlowCore::TakeParts() {
     engine = &pending_calls_->engine();
   }
   MutexLock lock(mu_);
-  return {std::move(transport_), state_,           read_deadline_,
-          write_deadline_,       fork_generation_, engine};
+  return {std::move(transport_),  state_,           read_deadline_.load(),
+          write_deadline_.load(), fork_generation_, engine};
 }
 
 void FlowCore::CheckIdle(absl::string_view what) const {
@@ -72,8 +72,8 @@ void FlowCore::CheckIdle(absl::string_view what) const {
 }
 
 void FlowCore::Decorate(TransportDecorator decorate) {
-  std::optional<MonotonicDeadline> read_deadline;
-  std::optional<MonotonicDeadline> write_deadline;
+  MonotonicDeadline read_deadline;
+  MonotonicDeadline write_deadline;
   {
     MutexLock lock(mu_);
     CheckIdle("decorated");
@@ -84,11 +84,11 @@ void FlowCore::Decorate(TransportDecorator decorate) {
   }
   transport_ = decorate(std::move(transport_));
   ABSL_CHECK(transport_ != nullptr) << "decorated with no transport";
-  if (read_deadline.has_value()) {
-    transport_->SetReadDeadline(read_deadline->ToTime());
+  if (!read_deadline.is_never()) {
+    transport_->SetReadDeadline(read_deadline.ToTime());
   }
-  if (write_deadline.has_value()) {
-    transport_->SetWriteDeadline(write_deadline->ToTime());
+  if (!write_deadline.is_never()) {
+    transport_->SetWriteDeadline(write_deadline.ToTime());
   }
 }
 
@@ -248,10 +248,7 @@ void FlowCore::TellDeadline(bool reads, std::optional<absl::Time> deadline) {
   absl::Time told;
   {
     MutexLock lock(mu_);
-    const std::optional<MonotonicDeadline>& kept =
-        reads ? read_deadline_ : write_deadline_;
-    told = deadline.has_value() ? *deadline
-                                : kept.value_or(MonotonicDeadline()).ToTime();
+    told = deadline.has_value() ? *deadline : this->deadline(reads).ToTime();
     if (!BeginOther()) return;
   }
   Tell(reads, told);
@@ -269,11 +266,6 @@ void FlowCore::Tell(bool reads, absl::Time deadline) {
   do {
     transport_->SetReadDeadline(held ? absl::InfinitePast() : deadline);
   } while (std::exchange(held, reads_held_) != held);
-}
-
-std::optional<MonotonicDeadline> FlowCore::deadline(bool reads) const {
-  MutexLock lock(mu_);
-  return reads ? read_deadline_ : write_deadline_;
 }
 
 absl::Status FlowCore::AbortReason() const {

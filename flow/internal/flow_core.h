@@ -80,8 +80,8 @@ class FlowCore {
   struct Parts {
     std::unique_ptr<Transport> transport;
     FlowState state = {};
-    std::optional<MonotonicDeadline> read_deadline = std::nullopt;
-    std::optional<MonotonicDeadline> write_deadline = std::nullopt;
+    MonotonicDeadline read_deadline = {};
+    MonotonicDeadline write_deadline = {};
     uint32_t fork_generation = ForkGeneration();
     Engine* engine = nullptr;  // of started calls
   };
@@ -146,9 +146,10 @@ class FlowCore {
   // that which is kept.
   void TellDeadline(bool reads, std::optional<absl::Time> deadline)
       ABSL_LOCKS_EXCLUDED(mu_);
-  // Returns the deadline that is kept. Empty: none was set.
-  std::optional<MonotonicDeadline> deadline(bool reads) const
-      ABSL_LOCKS_EXCLUDED(mu_);
+  // Returns the deadline that is kept.
+  MonotonicDeadline deadline(bool reads) const {
+    return reads ? read_deadline_ : write_deadline_;
+  }
   // Returns the reason of Abort(), or Ok.
   absl::Status AbortReason() const ABSL_LOCKS_EXCLUDED(mu_);
   // Tells the transport that what the last read returned was lost.
@@ -264,27 +265,30 @@ class FlowCore {
   void LeaveRefusal() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
   FlowState state_;
-  std::unique_ptr<Transport> transport_;
-  std::unique_ptr<PendingCalls> pending_calls_;
-  ByStarting by_starting_ = ByStarting::kNone;
-  std::atomic<uint16_t> next_starts_{0};
-  const uint32_t fork_generation_;
 
   // Everything that is rare happens under this lock. A call that neither waits
   // nor ends anything never takes it.
   mutable absl::Mutex mu_;
-  int closers_ ABSL_GUARDED_BY(mu_) = 0;         // threads that are in Close()
-  CloseLimit close_limit_ ABSL_GUARDED_BY(mu_);  // of the first Close()
-  // Somebody has the turn to ask the transport for a refusal.
-  bool awaits_refusal_ ABSL_GUARDED_BY(mu_) = false;
-  std::atomic<bool> reads_held_{false};
-  std::optional<MonotonicDeadline> read_deadline_ ABSL_GUARDED_BY(mu_);
-  std::optional<MonotonicDeadline> write_deadline_ ABSL_GUARDED_BY(mu_);
-  uint32_t write_deadlines_set_ ABSL_GUARDED_BY(mu_) = 0;
-  std::atomic<int> loans_{0};
   // The threads that run functions of the transport other than reads and
   // writes.
   absl::InlinedVector<const void*, 2> inside_ ABSL_GUARDED_BY(mu_);
+  CloseLimit close_limit_ ABSL_GUARDED_BY(mu_);  // of the first Close()
+  int closers_ ABSL_GUARDED_BY(mu_) = 0;         // threads that are in Close()
+  uint32_t write_deadlines_set_ ABSL_GUARDED_BY(mu_) = 0;
+  std::atomic<int> loans_{0};
+  const uint32_t fork_generation_;
+  // Both change under the lock.
+  std::atomic<MonotonicDeadline> read_deadline_;
+  std::atomic<MonotonicDeadline> write_deadline_;
+  // Somebody has the turn to ask the transport for a refusal.
+  bool awaits_refusal_ ABSL_GUARDED_BY(mu_) = false;
+  std::atomic<bool> reads_held_{false};
+
+  // What every call reads is in no cache line of a gate.
+  ByStarting by_starting_ = ByStarting::kNone;
+  std::atomic<uint16_t> next_starts_{0};
+  std::unique_ptr<Transport> transport_;
+  std::unique_ptr<PendingCalls> pending_calls_;
 };
 
 // An address that no other living thread has.

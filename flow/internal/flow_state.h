@@ -37,10 +37,12 @@ namespace flow::internal {
 // There are two exchanges because giving back must notice a Shutdown(), Close()
 // or Abort() that came meanwhile, and a plain store could miss it.
 //
+// Two gates whose calls run on two threads belong into different cache lines.
+//
 // Thread safety: any thread may call Take() and the const functions. Give(),
 // Count() and undisturbed() are for the thread that has taken the gate, and the
 // others for a thread that holds the lock of FlowCore.
-class alignas(ABSL_CACHELINE_SIZE) Gate {
+class Gate {
  public:
   Gate() = default;
   Gate(const Gate& other) { *this = other; }
@@ -145,7 +147,7 @@ class FlowState {
  public:
   // A direction moves once, from kOpen. Only an error of its own makes it
   // kBroken. An abort leaves the states as they are, and overrides them.
-  enum class Direction { kOpen, kEnded, kRefused, kBroken };
+  enum class Direction : uint8_t { kOpen, kEnded, kRefused, kBroken };
 
   // What a call returns by the state alone.
   struct Answer {
@@ -278,7 +280,7 @@ class FlowState {
   std::string DebugString() const;
 
  private:
-  enum class Await { kNotYet, kDue, kRunning, kDone };
+  enum class Await : uint8_t { kNotYet, kDue, kRunning, kDone };
 
   void Break(Direction& direction, absl::Status& kept, Gate& gate,
              const absl::Status& error);
@@ -287,22 +289,23 @@ class FlowState {
   // Makes due whatever the state now calls for.
   void Advance();
 
+  // What follows is rare, and keeps the two gates apart.
   Gate read_;
-  Gate write_;
-  Direction in_ = Direction::kOpen;
-  Direction out_ = Direction::kOpen;
   absl::Status in_error_;       // if kBroken
   absl::Status out_error_;      // if kBroken
-  bool end_requested_ = false;  // Shutdown(kWrite) or Close()
-  bool end_sent_ = false;       // the transport's EndWrite() has returned
   absl::Status abort_reason_;   // not Ok: aborted
   absl::Status remote_reason_;  // what the transport is told of it
+  absl::Status remote_error_;   // of AwaitRemoteEnd()
+  std::optional<absl::Status> closed_;
+  int running_ = 0;  // functions of the transport other than reads and writes
+  Direction in_ = Direction::kOpen;
+  Direction out_ = Direction::kOpen;
+  bool end_requested_ = false;  // Shutdown(kWrite) or Close()
+  bool end_sent_ = false;       // the transport's EndWrite() has returned
   bool closing_ = false;        // BeginClose()
   bool ends_early_ = false;     // of BeginClose()
   Await await_ = Await::kNotYet;
-  bool arrives_ = true;        // nothing in transit is waited for
-  absl::Status remote_error_;  // of AwaitRemoteEnd()
-  std::optional<absl::Status> closed_;
+  bool arrives_ = true;          // nothing in transit is waited for
   bool free_when_idle_ = false;  // nobody waits to do it
   bool freed_ = false;
 
@@ -312,7 +315,7 @@ class FlowState {
   bool abort_due_ = false;
   bool free_due_ = false;
   bool free_is_for_closer_ = false;
-  int running_ = 0;  // functions of the transport other than reads and writes
+  Gate write_;
 };
 
 }  // namespace flow::internal

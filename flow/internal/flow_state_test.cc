@@ -7,6 +7,7 @@
 #include "flow/internal/flow_state.h"
 
 #include <cstddef>
+#include <cstdint>
 #include <optional>
 #include <set>
 #include <string>
@@ -329,6 +330,15 @@ TEST_F(FlowStateTest, DestructionAbortsAndFrees) {
   Run(Hook::kAbort);
   Run(Hook::kFree);
   ExpectNothingDue();
+}
+
+// A thread that reads does not take the writer's cache line, nor the reverse.
+TEST(GateTest, TheGatesOfAFlowShareNoCacheLine) {
+  FlowState state;
+  const auto read = reinterpret_cast<uintptr_t>(&state.read_gate());
+  const auto write = reinterpret_cast<uintptr_t>(&state.write_gate());
+  constexpr uintptr_t kCacheLine = 64;
+  EXPECT_GE(write - read, sizeof(Gate) + kCacheLine);
 }
 
 }  // namespace

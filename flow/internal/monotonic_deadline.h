@@ -13,6 +13,8 @@
 #define FLOW_INTERNAL_MONOTONIC_DEADLINE_H_
 
 #include <chrono>  // NOLINT(build/c++11)
+#include <cstdint>
+#include <limits>
 
 #include "absl/synchronization/mutex.h"
 #include "absl/time/clock.h"
@@ -39,19 +41,20 @@ class MonotonicDeadline {
   // Returns the deadline that is `left` from now.
   static MonotonicDeadline In(absl::Duration left) {
     MonotonicDeadline deadline;
-    deadline.at_ = MonotonicNow() + left;
+    deadline.at_ = absl::ToInt64Nanoseconds(MonotonicNow() + left);
     return deadline;
   }
 
-  bool is_never() const { return at_ == absl::InfiniteDuration(); }
+  bool is_never() const { return at_ == kNever; }
 
   // MonotonicDeadline::left()
   //
   // Returns how long it is until the deadline; not positive if it has passed.
   // Looks at the clock only if the answer depends on it.
   absl::Duration left() const {
-    if (is_never() || at_ == -absl::InfiniteDuration()) return at_;
-    return at_ - MonotonicNow();
+    if (is_never()) return absl::InfiniteDuration();
+    if (at_ == kPast) return -absl::InfiniteDuration();
+    return absl::Nanoseconds(at_) - MonotonicNow();
   }
   bool has_passed() const { return left() <= absl::ZeroDuration(); }
 
@@ -62,7 +65,7 @@ class MonotonicDeadline {
   // even if the wall clock is set in between.
   absl::Time ToTime() const {
     if (is_never()) return absl::InfiniteFuture();
-    if (at_ == -absl::InfiniteDuration()) return absl::InfinitePast();
+    if (at_ == kPast) return absl::InfinitePast();
     // Reads the clocks in this order, so that the time is not too early either.
     const absl::Duration until = left();
     last_told_ = {absl::Now() + until, at_};
@@ -79,24 +82,28 @@ class MonotonicDeadline {
   }
 
  private:
-  static absl::Duration Moment(absl::Time deadline) {
-    if (deadline == absl::InfiniteFuture()) return absl::InfiniteDuration();
-    if (deadline == absl::InfinitePast()) return -absl::InfiniteDuration();
+  static constexpr int64_t kNever = std::numeric_limits<int64_t>::max();
+  static constexpr int64_t kPast = std::numeric_limits<int64_t>::min();
+
+  static int64_t Moment(absl::Time deadline) {
+    if (deadline == absl::InfiniteFuture()) return kNever;
+    if (deadline == absl::InfinitePast()) return kPast;
     if (deadline == last_told_.time) return last_told_.at;
     // Reads the clocks in this order, so that the deadline is not too early.
     const absl::Duration left = deadline - absl::Now();
-    return MonotonicNow() + left;
+    return absl::ToInt64Nanoseconds(MonotonicNow() + left);
   }
 
   // What ToTime() has returned on this thread, and what it stands for.
   struct Told {
     absl::Time time;
-    absl::Duration at;
+    int64_t at;
   };
-  inline static thread_local Told last_told_{absl::InfiniteFuture(),
-                                             absl::InfiniteDuration()};
+  inline static thread_local Told last_told_{absl::InfiniteFuture(), kNever};
 
-  absl::Duration at_ = absl::InfiniteDuration();  // since the clock's epoch
+  // Nanoseconds since the clock's epoch. Every flow holds some of these, and
+  // reads some without a lock, so this is as small as an atomic can be.
+  int64_t at_ = kNever;
 };
 
 // AwaitUntil()

@@ -4,6 +4,7 @@
 #include "flow/internal/started_call.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cstdint>
 #include <utility>
 
@@ -29,7 +30,7 @@ void StartedCall::Now() {
     next = word | ((word & kRunning) != 0 ? kMarked : kRunning);
   } while (!word_.compare_exchange_weak(word, next));
   // Now it is this function's.
-  if ((word & kRunning) == 0) engine_.Post([this] { RunOnEngine(); });
+  if ((word & kRunning) == 0) engine().Post([this] { RunOnEngine(); });
 }
 
 void StartedCall::Report(uint32_t source) {
@@ -47,7 +48,8 @@ void StartedCall::RunOnEngine() {
 
 bool StartedCall::Run() {
   while (true) {
-    Clear(kMarked);
+    // It is cheaper to look first.
+    if (Has(kMarked)) Clear(kMarked);
     if (!is_over_) {
       wanted_fd_ = -1;
       wanted_at_ = MonotonicDeadline();
@@ -65,7 +67,8 @@ bool StartedCall::Run() {
     do {
       if ((word & kMarked) != 0) break;
       if (is_over_ && (word & (kTimer | kWatch)) == 0) {
-        word_.store(0);
+        // Nobody reports any more, and a mark that comes late is for nobody.
+        word_.store(0, std::memory_order_release);
         return true;
       }
       // From here on another thread can have it.
@@ -87,38 +90,38 @@ void StartedCall::After(absl::Duration patience) {
 
 void StartedCall::Arm(MonotonicDeadline at) {
   // Meanwhile others can only report, and then they leave a mark.
-  if (Has(kTimer) && !(timer_at_ == at) && engine_.Cancel(timer_)) {
+  if (Has(kTimer) && !(timer_at_ == at) && engine().Cancel(timer_)) {
     Clear(kTimer);
   }
   if (!Has(kTimer) && !at.is_never()) {
     word_.fetch_or(kTimer);
     timer_at_ = at;
-    timer_ = engine_.RunAt(at.ToTime(), [this] { Report(kTimer); });
+    timer_ = engine().RunAt(at.ToTime(), [this] { Report(kTimer); });
   }
   if (Has(kWatch)) {
     const bool is_same =
         watched_fd_ == wanted_fd_ && watched_events_ == wanted_events_;
-    if (!is_same) engine_.CancelWatch(watched_fd_, this);
+    if (!is_same) engine().CancelWatch(watched_fd_, this);
   } else if (wanted_fd_ >= 0) {
     word_.fetch_or(kWatch);
     watched_fd_ = wanted_fd_;
     watched_events_ = wanted_events_;
-    engine_.Watch(watched_fd_, watched_events_, this);
+    engine().Watch(watched_fd_, watched_events_, this);
   }
 }
 
 void StartedCall::Disarm() {
-  if (Has(kTimer) && engine_.Cancel(timer_)) Clear(kTimer);
+  if (Has(kTimer) && engine().Cancel(timer_)) Clear(kTimer);
   Unwatch();
 }
 
 bool StartedCall::Unwatch() {
-  if (Has(kWatch)) engine_.CancelWatch(watched_fd_, this);
+  if (Has(kWatch)) engine().CancelWatch(watched_fd_, this);
   return !Has(kWatch);
 }
 
 void StartedCall::Forget() {
-  if (watched_fd_ >= 0) engine_.Forget(std::exchange(watched_fd_, -1));
+  if (watched_fd_ >= 0) engine().Forget(std::exchange(watched_fd_, -1));
 }
 
 }  // namespace flow::internal

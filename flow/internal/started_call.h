@@ -37,7 +37,7 @@ namespace flow::internal {
 // may be destroyed.
 class StartedCall : public Retry, private Engine::Watcher {
  public:
-  explicit StartedCall(Engine& engine) : engine_(engine) {}
+  StartedCall() = default;
   StartedCall(const StartedCall&) = delete;
   StartedCall& operator=(const StartedCall&) = delete;
 
@@ -71,6 +71,8 @@ class StartedCall : public Retry, private Engine::Watcher {
   virtual MonotonicDeadline Deadline() = 0;
   // Ends the call, and returns whom to tell. Others may destroy this then.
   virtual Operation* End() = 0;
+  // The same one from the first Start() on.
+  virtual Engine& engine() const = 0;
 
   // For Try(). It waits for one descriptor, and for the shortest patience.
   void WhenReady(int fd, short events) final;
@@ -102,21 +104,24 @@ class StartedCall : public Retry, private Engine::Watcher {
   void Clear(uint32_t bits) { word_.fetch_and(~bits); }
   bool Has(uint32_t bits) const { return (word_.load() & bits) != 0; }
 
-  Engine& engine_;
-  std::atomic<uint32_t> word_{0};
-
+  // Every flow that starts has two of these for as long as it lives, so their
+  // members leave no gaps.
+  //
   // --- For the thread that runs it
   bool is_over_ = false;
   bool is_late_ = false;
-  // What Try() asks for; `wanted_fd_` is -1 if it asks for no descriptor.
-  int wanted_fd_ = -1;
-  short wanted_events_ = 0;
-  MonotonicDeadline wanted_at_;
+  // --- For all
+  std::atomic<uint32_t> word_{0};
+  // --- For the thread that runs it
   // What the engine has, or had last.
   int watched_fd_ = -1;
   short watched_events_ = 0;
+  // What Try() asks for; `wanted_fd_` is -1 if it asks for no descriptor.
+  short wanted_events_ = 0;
+  MonotonicDeadline wanted_at_;
   MonotonicDeadline timer_at_;
   Engine::Timer timer_{};
+  int wanted_fd_ = -1;
 };
 
 }  // namespace flow::internal

@@ -28,7 +28,7 @@ constexpr int kFd = 7;
 // A call that is over as soon as `ready`, and counts what happens to it.
 class Call final : public StartedCall, public Operation {
  public:
-  explicit Call(ManualEngine& engine) : StartedCall(engine) {}
+  explicit Call(ManualEngine& engine) : engine_(engine) {}
 
   void Done() override { ++done; }
 
@@ -65,6 +65,9 @@ class Call final : public StartedCall, public Operation {
     ++ended;
     return this;
   }
+  Engine& engine() const override { return engine_; }
+
+  ManualEngine& engine_;
 };
 
 TEST(StartedCallTest, ACallThatIsOverAtOnceTellsNobody) {

@@ -8,7 +8,6 @@
 #include <optional>
 #include <utility>
 
-#include "absl/algorithm/container.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/cord.h"
@@ -24,25 +23,26 @@
 
 namespace flow::internal {
 
-StartedCalls::StartedCalls(FlowCore& core, Engine& engine)
-    : core_(core),
-      engine_(engine),
-      reader_(core, engine),
-      writer_(core, engine) {}
-
 void StartedCalls::TryAgain() {
   reader_.Now();
   writer_.Now();
   MutexLock lock(core_.mu());
-  for (const std::unique_ptr<Closer>& closer : closers_) closer->Now();
+  for (Closer* closer = closers_.get(); closer != nullptr;
+       closer = closer->next_.get()) {
+    closer->Now();
+  }
 }
 
 void StartedCalls::TryToAwaitRefusal() {
-  for (const std::unique_ptr<Refusal>& refusal : refusals_) refusal->Now();
+  for (Refusal* refusal = refusals_.get(); refusal != nullptr;
+       refusal = refusal->next_.get()) {
+    refusal->Now();
+  }
 }
 
 void StartedCalls::TryToClose(bool is_known, bool is_for_first) {
-  for (const std::unique_ptr<Closer>& closer : closers_) {
+  for (Closer* closer = closers_.get(); closer != nullptr;
+       closer = closer->next_.get()) {
     if (is_known || (is_for_first && closer->closing_.is_first)) closer->Now();
   }
 }
@@ -52,16 +52,30 @@ void StartedCalls::Forget() {
   writer_.Forget();
   MutexLock lock(core_.mu());
   // Here a Close() runs that has nothing to watch any more.
-  for (const std::unique_ptr<Closer>& closer : closers_) closer->Forget();
+  for (Closer* closer = closers_.get(); closer != nullptr;
+       closer = closer->next_.get()) {
+    closer->Forget();
+  }
   if (other_fd_ >= 0) engine_.Forget(std::exchange(other_fd_, -1));
 }
 
 template <typename Call>
-std::unique_ptr<Call> StartedCalls::Remove(Call& call, Calls<Call>& calls) {
-  const auto found = absl::c_find_if(
-      calls, [&](const auto& pending) { return pending.get() == &call; });
-  std::unique_ptr<Call> removed = std::move(*found);
-  calls.erase(found);
+Call& StartedCalls::Add(std::unique_ptr<Call> call,
+                        std::unique_ptr<Call>& first) {
+  MutexLock lock(core_.mu());
+  std::unique_ptr<Call>* last = &first;
+  while (*last != nullptr) last = &(*last)->next_;
+  *last = std::move(call);
+  return **last;
+}
+
+template <typename Call>
+std::unique_ptr<Call> StartedCalls::Remove(Call& call,
+                                           std::unique_ptr<Call>& first) {
+  std::unique_ptr<Call>* place = &first;
+  while (place->get() != &call) place = &(*place)->next_;
+  std::unique_ptr<Call> removed = std::move(*place);
+  *place = std::move(removed->next_);
   if (call.watched_fd() >= 0) other_fd_ = call.watched_fd();
   return removed;
 }
@@ -69,62 +83,64 @@ std::unique_ptr<Call> StartedCalls::Remove(Call& call, Calls<Call>& calls) {
 // --- Reading
 
 bool StartedCalls::Read(ReadOperation& operation, size_t max_bytes) {
-  return Read(operation, operation.result, /*attempt=*/nullptr, max_bytes);
-}
-
-bool StartedCalls::Read(ReadAttempt& attempt, size_t max_bytes) {
-  return Read(attempt, attempt.read, &attempt, max_bytes);
-}
-
-bool StartedCalls::Read(Operation& operation,
-                        absl::StatusOr<absl::Cord>& result,
-                        ReadAttempt* attempt, size_t max_bytes) {
-  if (max_bytes == 0) {
-    result = ReadOfNothing(core_);
-  } else if (!core_.read_gate().Take(ThisThread())) {
-    result = ReadOfCordRefused(core_);
-  } else {
-    reader_.operation_ = &operation;
-    reader_.result_ = &result;
-    reader_.attempt_ = attempt;
-    reader_.max_bytes_ = max_bytes;
-    reader_.passes_ = false;
-    return reader_.Start();
+  if (max_bytes != 0 && core_.read_gate().Take(ThisThread())) {
+    return StartReader(&operation, /*attempt=*/nullptr, max_bytes);
   }
-  if (attempt != nullptr) attempt->Finish();
+  operation.result =
+      max_bytes == 0 ? ReadOfNothing(core_) : ReadOfCordRefused(core_);
   return true;
 }
 
+bool StartedCalls::Read(ReadAttempt& attempt, size_t max_bytes) {
+  if (max_bytes != 0 && core_.read_gate().Take(ThisThread())) {
+    return StartReader(/*operation=*/nullptr, &attempt, max_bytes);
+  }
+  attempt.read =
+      max_bytes == 0 ? ReadOfNothing(core_) : ReadOfCordRefused(core_);
+  attempt.Finish();
+  return true;
+}
+
+bool StartedCalls::StartReader(ReadOperation* operation, ReadAttempt* attempt,
+                               size_t max_bytes) {
+  reader_.operation_ = operation;
+  reader_.attempt_ = attempt;
+  reader_.max_bytes_ = max_bytes;
+  reader_.passes_ = false;
+  return reader_.Start();
+}
+
 bool StartedCalls::Reader::Try(bool is_late) {
-  Gate::Visit inside(core_.read_gate(), ThisThread());
+  FlowCore& core = calls_.core_;
+  Gate::Visit inside(core.read_gate(), ThisThread());
   Retry* const retry = is_late ? nullptr : this;
   std::optional<absl::StatusOr<absl::Cord>> data =
-      attempt_ == nullptr ? core_.transport().TryRead(max_bytes_, retry)
+      attempt_ == nullptr ? core.transport().TryRead(max_bytes_, retry)
                           : attempt_->Try(retry, &passes_);
-  if (data.has_value()) {
-    *result_ = *std::move(data);
-  } else if (is_late) {
-    *result_ = absl::DeadlineExceededError("no data before the deadline");
-  } else {
-    return false;
+  if (!data.has_value()) {
+    if (!is_late) return false;
+    data = absl::DeadlineExceededError("no data before the deadline");
   }
+  result() = *std::move(data);
   return true;
 }
 
 MonotonicDeadline StartedCalls::Reader::Deadline() {
-  return core_.deadline(/*reads=*/true).value_or(MonotonicDeadline());
+  return calls_.core_.deadline(/*reads=*/true);
 }
 
 Operation* StartedCalls::Reader::End() {
   // Once the gate is given back, this can be used again.
-  Operation* const operation = operation_;
+  FlowCore& core = calls_.core_;
+  ReadOperation* const operation = operation_;
   ReadAttempt* const attempt = attempt_;
-  absl::StatusOr<absl::Cord>& data = *result_;
-  if (passes_ || !data.ok() || !EndRead(core_, data->size(), max_bytes_)) {
-    FinishReadOfCord(core_, data, max_bytes_, passes_);
+  absl::StatusOr<absl::Cord>& data = result();
+  if (passes_ || !data.ok() || !EndRead(core, data->size(), max_bytes_)) {
+    FinishReadOfCord(core, data, max_bytes_, passes_);
   }
-  if (attempt != nullptr) attempt->Finish();
-  return operation;
+  if (attempt == nullptr) return operation;
+  attempt->Finish();
+  return attempt;
 }
 
 // --- Writing
@@ -146,11 +162,12 @@ bool StartedCalls::Write(WriteOperation& operation, WriteAttempt* attempt) {
 }
 
 bool StartedCalls::Writer::Try(bool is_late) {
-  Gate::Visit inside(core_.write_gate(), ThisThread());
+  FlowCore& core = calls_.core_;
+  Gate::Visit inside(core.write_gate(), ThisThread());
   Retry* const retry = is_late ? nullptr : this;
   absl::Cord* const rest = &operation_->rest;
   std::optional<absl::Status> status =
-      attempt_ == nullptr ? core_.transport().TryWrite(rest, retry)
+      attempt_ == nullptr ? core.transport().TryWrite(rest, retry)
                           : attempt_->Try(rest, retry);
   if (status.has_value()) {
     operation_->status = *std::move(status);
@@ -164,7 +181,7 @@ bool StartedCalls::Writer::Try(bool is_late) {
 }
 
 MonotonicDeadline StartedCalls::Writer::Deadline() {
-  return core_.deadline(/*reads=*/false).value_or(MonotonicDeadline());
+  return calls_.core_.deadline(/*reads=*/false);
 }
 
 Operation* StartedCalls::Writer::End() {
@@ -176,8 +193,9 @@ Operation* StartedCalls::Writer::End() {
     status = absl::InternalError(absl::StrCat("said Ok and accepted ", accepted,
                                               " of ", size_, " bytes"));
   }
-  if (!status.ok() || !EndWrite(core_, size_)) {
-    status = FinishWrite(core_, size_, accepted, std::move(status));
+  FlowCore& core = calls_.core_;
+  if (!status.ok() || !EndWrite(core, size_)) {
+    status = FinishWrite(core, size_, accepted, std::move(status));
   }
   return operation;
 }
@@ -186,17 +204,12 @@ Operation* StartedCalls::Writer::End() {
 
 bool StartedCalls::Close(CloseOperation& operation, const CloseLimit& limit) {
   auto added = std::make_unique<Closer>(*this, operation, limit.deadline);
-  Closer& closer = *added;
   if (auto result =
-          core_.EnterClose(limit, closer.closing_, /*blocks=*/false)) {
+          core_.EnterClose(limit, added->closing_, /*blocks=*/false)) {
     operation.status = *std::move(result);
     return true;
   }
-  {
-    MutexLock lock(core_.mu());
-    closers_.push_back(std::move(added));
-  }
-  return closer.Start();
+  return Add(std::move(added), closers_).Start();
 }
 
 bool StartedCalls::Closer::Try(bool is_late) {
@@ -225,13 +238,8 @@ bool StartedCalls::AwaitRefusal(RefusalOperation& operation,
     operation.status = WriteOutcome(core_, core_.state().WriteAnswer());
     return true;
   }
-  auto added = std::make_unique<Refusal>(*this, operation, deadline);
-  Refusal& refusal = *added;
-  {
-    MutexLock lock(core_.mu());
-    refusals_.push_back(std::move(added));
-  }
-  return refusal.Start();
+  return Add(std::make_unique<Refusal>(*this, operation, deadline), refusals_)
+      .Start();
 }
 
 bool StartedCalls::Refusal::Try(bool is_late) {

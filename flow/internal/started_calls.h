@@ -15,7 +15,6 @@
 #include <cstddef>
 #include <memory>
 
-#include "absl/container/inlined_vector.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/cord.h"
 #include "flow/engine.h"
@@ -30,7 +29,7 @@ namespace flow::internal {
 // StartedCalls
 class StartedCalls final : public PendingCalls {
  public:
-  StartedCalls(FlowCore& core, Engine& engine);
+  StartedCalls(FlowCore& core, Engine& engine) : core_(core), engine_(engine) {}
 
   // As Flow::StartRead() and its kin. They return true if the call is over.
   // Precondition: the transport can start calls.
@@ -43,38 +42,40 @@ class StartedCalls final : public PendingCalls {
 
   Engine& engine() const override { return engine_; }
   void TryAgain() override;
-  bool is_closing() const override { return !closers_.empty(); }
+  bool is_closing() const override { return closers_ != nullptr; }
   void TryToClose(bool is_known, bool is_for_first) override;
   void TryToAwaitRefusal() override;
   void Forget() override;
 
  private:
-  template <typename Call>
-  using Calls = absl::InlinedVector<std::unique_ptr<Call>, 1>;
-
   class Reader final : public StartedCall {
    public:
-    Reader(FlowCore& core, Engine& engine) : StartedCall(engine), core_(core) {}
+    explicit Reader(StartedCalls& calls) : calls_(calls) {}
     bool Try(bool is_late) override;
     MonotonicDeadline Deadline() override;
     Operation* End() override;
+    Engine& engine() const override { return calls_.engine_; }
+    absl::StatusOr<absl::Cord>& result() {
+      return attempt_ == nullptr ? operation_->result : attempt_->read;
+    }
 
-    FlowCore& core_;
-    Operation* operation_ = nullptr;
-    absl::StatusOr<absl::Cord>* result_ = nullptr;
-    ReadAttempt* attempt_ = nullptr;  // null: as the transport reads
-    size_t max_bytes_ = 0;
     bool passes_ = false;
+    StartedCalls& calls_;
+    // One of them.
+    ReadOperation* operation_ = nullptr;
+    ReadAttempt* attempt_ = nullptr;
+    size_t max_bytes_ = 0;
   };
 
   class Writer final : public StartedCall {
    public:
-    Writer(FlowCore& core, Engine& engine) : StartedCall(engine), core_(core) {}
+    explicit Writer(StartedCalls& calls) : calls_(calls) {}
     bool Try(bool is_late) override;
     MonotonicDeadline Deadline() override;
     Operation* End() override;
+    Engine& engine() const override { return calls_.engine_; }
 
-    FlowCore& core_;
+    StartedCalls& calls_;
     WriteOperation* operation_ = nullptr;
     WriteAttempt* attempt_ = nullptr;  // null: as the transport writes
     size_t size_ = 0;
@@ -85,53 +86,55 @@ class StartedCalls final : public PendingCalls {
    public:
     Refusal(StartedCalls& calls, RefusalOperation& operation,
             MonotonicDeadline deadline)
-        : StartedCall(calls.engine_),
-          calls_(calls),
-          operation_(operation),
-          deadline_(deadline) {}
+        : calls_(calls), operation_(operation), deadline_(deadline) {}
     bool Try(bool is_late) override;
     MonotonicDeadline Deadline() override { return deadline_; }
     Operation* End() override;
+    Engine& engine() const override { return calls_.engine_; }
 
     StartedCalls& calls_;
     RefusalOperation& operation_;
     const MonotonicDeadline deadline_;
     bool asks_ = false;
+    std::unique_ptr<Refusal> next_;
   };
 
   class Closer final : public StartedCall {
    public:
     Closer(StartedCalls& calls, CloseOperation& operation,
            MonotonicDeadline deadline)
-        : StartedCall(calls.engine_),
-          calls_(calls),
-          operation_(operation),
-          deadline_(deadline) {}
+        : calls_(calls), operation_(operation), deadline_(deadline) {}
     bool Try(bool is_late) override;
     MonotonicDeadline Deadline() override { return deadline_; }
     Operation* End() override;
+    Engine& engine() const override { return calls_.engine_; }
 
     StartedCalls& calls_;
     CloseOperation& operation_;
     const MonotonicDeadline deadline_;
     FlowCore::Closing closing_;
+    std::unique_ptr<Closer> next_;
   };
 
-  bool Read(Operation& operation, absl::StatusOr<absl::Cord>& result,
-            ReadAttempt* attempt, size_t max_bytes);
+  bool StartReader(ReadOperation* operation, ReadAttempt* attempt,
+                   size_t max_bytes);
+
+  // Adds `call` to those of its kind that are pending, from `first` on, and
+  // returns it.
+  template <typename Call>
+  Call& Add(std::unique_ptr<Call> call, std::unique_ptr<Call>& first);
+  // Removes `call` from them, and returns it. With the lock of the core.
+  template <typename Call>
+  std::unique_ptr<Call> Remove(Call& call, std::unique_ptr<Call>& first);
 
   FlowCore& core_;
   Engine& engine_;
-  Reader reader_;
-  Writer writer_;
-  // Removes `call` from `calls`, where those of its kind are pending, and
-  // returns it. With the lock of the core.
-  template <typename Call>
-  std::unique_ptr<Call> Remove(Call& call, Calls<Call>& calls);
+  Reader reader_{*this};
+  Writer writer_{*this};
 
-  // Those that are pending. Guarded by core_.mu().
-  Calls<Refusal> refusals_;
-  Calls<Closer> closers_;
+  // The first of those that are pending. Guarded by core_.mu().
+  std::unique_ptr<Refusal> refusals_;
+  std::unique_ptr<Closer> closers_;
   int other_fd_ = -1;  // that one of them has watched
 };
 

@@ -38,7 +38,7 @@ class StartedDial final : public StartedCall {
   StartedDial(Engine& engine, Operation* operation,
               const SocketAddress& address, const DialLimits& limits,
               const SocketOptions& options, Filter filter, Finish finish)
-      : StartedCall(engine),
+      : engine_(engine),
         operation_(operation),
         limits_(limits),
         options_(options),
@@ -55,6 +55,7 @@ class StartedDial final : public StartedCall {
   }
 
   MonotonicDeadline Deadline() override { return limits_.deadline; }
+  Engine& engine() const override { return engine_; }
 
   Operation* End() override {
     // Before the set of the connector is closed. The flow gets a socket that no
@@ -91,6 +92,7 @@ class StartedDial final : public StartedCall {
     return std::nullopt;
   }
 
+  Engine& engine_;
   Operation* const operation_;
   const DialLimits limits_;
   const SocketOptions options_;
