@@ -148,9 +148,8 @@ bool AreOneSocket(int a, int b) {
 }
 
 absl::StatusOr<std::unique_ptr<Flow>> MakeSocket(int fd, std::string name) {
-  const internal::KernelAddress remote = internal::RemoteAddressOf(fd);
-  if (name.empty()) name = internal::NameOfConnection(fd, remote);
-  return MakeFlow(internal::MakeSocketTransport(fd, std::move(name), remote));
+  return MakeFlow(internal::MakeSocketTransport(fd, std::move(name),
+                                                internal::RemoteAddressOf(fd)));
 }
 
 absl::StatusOr<std::unique_ptr<Flow>> MakeFlowOf(int read_fd, int write_fd,

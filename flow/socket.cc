@@ -55,9 +55,8 @@ bool IsEveryAddress(const SocketAddress& address) {
 }
 
 std::unique_ptr<Flow> MakeSocketFlow(OwnedFd fd, const KernelAddress& remote) {
-  std::string name = internal::NameOfConnection(fd.get(), remote);
   return MakeFlow(
-      internal::MakeSocketTransport(fd.Release(), std::move(name), remote));
+      internal::MakeSocketTransport(fd.Release(), /*name=*/"", remote));
 }
 
 // Leaves out what `options` forbid to dial.

@@ -11,6 +11,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <cstdint>
 #include <utility>
 
 namespace flow::internal {
@@ -43,19 +44,20 @@ class BlockSize {
       has_grown_ = true;
     } else if (filled <= size_ / 2) {
       if (std::exchange(has_grown_, false)) {
-        wanted_ = std::min(2 * wanted_, kMaxWanted);
+        if (wanted_ < kMaxWanted) wanted_ = static_cast<uint8_t>(2 * wanted_);
       }
-      size_ = std::max(size_ / 2, kMinBlock);
+      if (size_ > kMinBlock) size_ /= 2;
     }
     full_ = 0;
   }
 
  private:
-  static constexpr int kMaxWanted = 64;
+  static constexpr uint8_t kMaxWanted = 64;
 
-  size_t size_ = kMinBlock;
-  int full_ = 0;            // reads in a row
-  int wanted_ = 1;          // that many, to grow
+  // Small, as every flow that reads a descriptor has one.
+  uint32_t size_ = kMinBlock;
+  uint8_t full_ = 0;        // reads in a row
+  uint8_t wanted_ = 1;      // that many, to grow
   bool has_grown_ = false;  // and was not filled since
 };
 

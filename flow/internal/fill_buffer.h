@@ -13,6 +13,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <cstdint>
 #include <optional>
 #include <utility>
 
@@ -52,7 +53,7 @@ class FillBuffer {
     if (ABSL_PREDICT_FALSE(!CanHold(wanted)) && !Allocate(wanted)) {
       return std::nullopt;
     }
-    offered_ = wanted;
+    offered_ = static_cast<uint32_t>(wanted);
     return absl::MakeSpan(block_->bytes(), wanted);
   }
 
@@ -100,8 +101,8 @@ class FillBuffer {
   absl::Cord CopyToSpare(size_t filled);
 
   SharedBlock* block_ = nullptr;
-  SpareBlock spare_;    // for what is copied out of it
-  size_t offered_ = 0;  // of it, by the last Space()
+  SpareBlock spare_;      // for what is copied out of it
+  uint32_t offered_ = 0;  // of it, by the last Space()
   BlockSize block_size_;
 };
 

@@ -84,9 +84,10 @@ KernelAddress RemoteAddressOf(int fd) {
   return address;
 }
 
-std::string NameOfConnection(int fd, const KernelAddress& remote) {
+std::string NameOfConnection(int fd, const KernelAddress& local,
+                             const KernelAddress& remote) {
   std::string text = remote.ToString();
-  if (text.empty() && remote.is_unix()) text = LocalAddressOf(fd).ToString();
+  if (text.empty() && remote.is_unix()) text = local.ToString();
   if (text.empty()) {
     return absl::StrCat(remote.is_unix() ? "unix " : "", "socket (fd ", fd,
                         ")");

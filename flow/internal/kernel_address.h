@@ -57,10 +57,11 @@ KernelAddress RemoteAddressOf(int fd);
 
 // NameOfConnection()
 //
-// Returns what to call the connection `fd` to `remote`: `tcp 127.0.0.1:80`,
-// `unix /path`, `unix socket (fd 5)`. A remote without a name is called by the
-// address that it dialed. The result is for people, and escaped.
-std::string NameOfConnection(int fd, const KernelAddress& remote);
+// Returns what to call the connection `fd` from `local` to `remote`: `tcp
+// 127.0.0.1:80`, `unix /path`, `unix socket (fd 5)`. A remote without a name is
+// called by the address that it dialed. The result is for people, and escaped.
+std::string NameOfConnection(int fd, const KernelAddress& local,
+                             const KernelAddress& remote);
 
 }  // namespace flow::internal
 

@@ -74,7 +74,8 @@ TEST(KernelAddressTest, WithoutANameIsEmpty) {
   unnamed.storage.ss_family = AF_UNIX;
   unnamed.size = sizeof(unnamed.storage.ss_family);
   EXPECT_EQ(unnamed.ToString(), "");
-  EXPECT_EQ(NameOfConnection(7, KernelAddress()), "socket (fd 7)");
+  EXPECT_EQ(NameOfConnection(7, KernelAddress(), KernelAddress()),
+            "socket (fd 7)");
 }
 
 }  // namespace

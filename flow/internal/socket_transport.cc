@@ -37,8 +37,10 @@
 #include "flow/internal/close_fd.h"
 #include "flow/internal/fd_error.h"
 #include "flow/internal/fd_waiter.h"
+#include "flow/internal/fd_waiters.h"
 #include "flow/internal/fill_buffer.h"
 #include "flow/internal/gathering_transport.h"
+#include "flow/internal/kept_address.h"
 #include "flow/internal/kernel_address.h"
 #include "flow/internal/kernel_end.h"
 #include "flow/internal/monotonic_deadline.h"
@@ -105,10 +107,12 @@ class SocketTransport final : public GatheringTransport, public KernelEnd {
   SocketTransport(int fd, std::string name, const KernelAddress& remote)
       : fd_(fd),
         domain_(DomainOf(fd, remote)),
-        is_tcp_(domain_ == AF_INET || domain_ == AF_INET6),
-        name_(std::move(name)),
-        local_address_(LocalAddressOf(fd).ToString()),
-        remote_address_(remote.ToString()) {
+        name_(name.empty()
+                  ? nullptr
+                  : std::make_unique<const std::string>(std::move(name))),
+        local_(LocalAddressOf(fd)),
+        remote_(remote),
+        is_tcp_(domain_ == AF_INET || domain_ == AF_INET6) {
     // Urgent data are data. Otherwise recv(2) passes over them, and a stream
     // that has lost a byte looks whole.
     const int on = 1;
@@ -162,7 +166,9 @@ class SocketTransport final : public GatheringTransport, public KernelEnd {
   std::optional<absl::Status> TryWrite(absl::Cord* rest,
                                        Retry* retry) override {
     while (!rest->empty()) {
-      if (writer_.stopped()) return absl::AbortedError("aborted");
+      if (waiters_.stopped(FdWaiters::kWriter)) {
+        return absl::AbortedError("aborted");
+      }
       struct iovec list[kStartedPieces];
       size_t pieces = 0;
       for (absl::string_view piece : rest->Chunks()) {
@@ -190,7 +196,7 @@ class SocketTransport final : public GatheringTransport, public KernelEnd {
   }
 
   std::optional<absl::Status> TryAwaitRemoteEnd(Retry* retry) override {
-    if (!reader_.stopped()) {
+    if (!waiters_.stopped(FdWaiters::kReader)) {
       const absl::StatusOr<bool> has_ended = HasEvent(POLLRDHUP);
       if (!has_ended.ok()) return has_ended.status();
       if (*has_ended) {
@@ -205,9 +211,9 @@ class SocketTransport final : public GatheringTransport, public KernelEnd {
     if (!is_over.ok()) return is_over.status();
     if (*is_over) return absl::OkStatus();
     if (retry != nullptr) {
-      if (grace_.has_value()) retry->WhenReady(fd_, POLLIN | POLLRDHUP);
+      if (has_grace()) retry->WhenReady(fd_, POLLIN | POLLRDHUP);
       // It may have stopped before it had discarded all.
-      retry->After(grace_.has_value() ? kRefusalGrace : kCloserLooksAgain);
+      retry->After(has_grace() ? kRefusalGrace : kCloserLooksAgain);
     }
     return std::nullopt;
   }
@@ -226,7 +232,7 @@ class SocketTransport final : public GatheringTransport, public KernelEnd {
   }
 
   absl::Status EndWrite(const absl::Status& outcome, absl::Time) override {
-    watcher_.Stop();
+    waiters_.Stop(FdWaiters::kRefusal);
     if (outcome.ok()) {
       MutexLock lock(error_mu_);
       if (aborted_.load()) return absl::OkStatus();
@@ -257,8 +263,8 @@ class SocketTransport final : public GatheringTransport, public KernelEnd {
 
   void RefuseRead() override {
     inbound_is_over_.store(true);
-    reader_.Stop();
-    closer_.Stop();
+    waiters_.Stop(FdWaiters::kReader);
+    waiters_.Stop(FdWaiters::kCloser);
     // TCP cannot tell the peer, and after SHUT_RD we could not tell its end
     // from ours.
     if (is_tcp_) return;
@@ -269,9 +275,9 @@ class SocketTransport final : public GatheringTransport, public KernelEnd {
 
   absl::Status AwaitRemoteEnd(absl::Time deadline) override {
     const MonotonicDeadline until(deadline);
-    if (!reader_.stopped()) {
-      closer_.SetDeadline(until);
-      const auto waited = closer_.Wait(fd_, POLLRDHUP);
+    if (!waiters_.stopped(FdWaiters::kReader)) {
+      waiters_.SetDeadline(FdWaiters::kCloser, until);
+      const auto waited = waiters_.Wait(FdWaiters::kCloser, fd_, POLLRDHUP);
       if (!waited.ok()) return waited.status();
       if (*waited == FdWaiter::Outcome::kLate) return NotEnded();
       if (*waited == FdWaiter::Outcome::kReady) {
@@ -287,12 +293,13 @@ class SocketTransport final : public GatheringTransport, public KernelEnd {
   }
 
   std::optional<absl::Status> AwaitRefusal(absl::Time deadline) override {
-    watcher_.SetDeadline(deadline);
-    while (!watcher_.stopped()) {
+    waiters_.SetDeadline(FdWaiters::kRefusal, MonotonicDeadline(deadline));
+    while (!waiters_.stopped(FdWaiters::kRefusal)) {
       if (!is_tcp_ && PeerRefuses()) return TakesNoMore();
       // Without events poll(2) reports errors and hang-ups, such as a reset.
-      const auto waited = watcher_.Wait(
-          fd_, 0, is_tcp_ ? absl::InfiniteDuration() : kWatcherLooksAgain);
+      const auto waited = waiters_.Wait(
+          FdWaiters::kRefusal, fd_, 0,
+          is_tcp_ ? absl::InfiniteDuration() : kWatcherLooksAgain);
       if (!waited.ok()) return waited.status();
       if (*waited == FdWaiter::Outcome::kLate) {
         return absl::DeadlineExceededError("the peer takes data");
@@ -324,11 +331,11 @@ class SocketTransport final : public GatheringTransport, public KernelEnd {
       Discard();
       ::shutdown(fd_, SHUT_RD);
     }
-    reader_.Stop();
-    writer_.Stop();
-    watcher_.Stop();
-    closer_.Stop();
-    lingerer_.Stop();
+    waiters_.Stop(FdWaiters::kReader);
+    waiters_.Stop(FdWaiters::kWriter);
+    waiters_.Stop(FdWaiters::kRefusal);
+    waiters_.Stop(FdWaiters::kCloser);
+    waiters_.Stop(FdWaiters::kLingerer);
     if (is_tcp_) return;
     // If something was left unread, close(2) gives the peer an error. Otherwise
     // it can get nothing but an end, so let it have that now.
@@ -340,7 +347,7 @@ class SocketTransport final : public GatheringTransport, public KernelEnd {
   // If a read has failed, Close() is not to wait for the peer.
   void LoseRead() override {
     lost_.store(true);
-    lingerer_.Stop();
+    waiters_.Stop(FdWaiters::kLingerer);
   }
 
   absl::Status Free() override {
@@ -370,16 +377,22 @@ class SocketTransport final : public GatheringTransport, public KernelEnd {
   }
 
   void SetReadDeadline(absl::Time deadline) override {
-    reader_.SetDeadline(deadline);
+    waiters_.SetReadDeadline(deadline);
   }
   void SetWriteDeadline(absl::Time deadline) override {
-    writer_.SetDeadline(deadline);
+    waiters_.SetWriteDeadline(deadline);
   }
 
-  std::string Describe() const override { return name_; }
+  std::string Describe() const override {
+    return name_ != nullptr
+               ? *name_
+               : NameOfConnection(fd_, local_.Get(), remote_.Get());
+  }
 
-  std::string LocalAddress() const override { return local_address_; }
-  std::string RemoteAddress() const override { return remote_address_; }
+  std::string LocalAddress() const override { return local_.Get().ToString(); }
+  std::string RemoteAddress() const override {
+    return remote_.Get().ToString();
+  }
 
   absl::StatusOr<PeerCredentials> Peer() const override {
     if (domain_ != AF_UNIX) return Transport::Peer();
@@ -402,14 +415,16 @@ class SocketTransport final : public GatheringTransport, public KernelEnd {
   }
 
   std::optional<size_t> FillPipe(int pipe, size_t max_bytes) override {
-    for (bool has_waited = false; !reader_.stopped();) {
+    for (bool has_waited = false; !waiters_.stopped(FdWaiters::kReader);) {
       const absl::StatusOr<ssize_t> n = ReceiveBy("splice", [&] {
         return UnlessImpossible(SpliceToPipe(fd_, kSocket, pipe, max_bytes));
       });
       if (!n.ok() || *n == kCannotSplice) return std::nullopt;
       if (*n >= 0) return static_cast<size_t>(*n);
       if (std::exchange(has_waited, true)) break;
-      if (!reader_.Wait(fd_, POLLIN, kFillPatience).ok()) break;
+      if (!waiters_.Wait(FdWaiters::kReader, fd_, POLLIN, kFillPatience).ok()) {
+        break;
+      }
     }
     return 0;
   }
@@ -444,7 +459,7 @@ class SocketTransport final : public GatheringTransport, public KernelEnd {
   // yet.
   absl::StatusOr<ssize_t> ReadNow(absl::Span<char> space) {
     // The read was refused; or aborted, and then the Flow ignores this.
-    if (reader_.stopped()) return 0;
+    if (waiters_.stopped(FdWaiters::kReader)) return 0;
     const absl::StatusOr<ssize_t> n =
         Receive(space.data(), space.size(), /*flags=*/0);
     if (!n.ok() || *n != 0) return n;
@@ -479,7 +494,8 @@ class SocketTransport final : public GatheringTransport, public KernelEnd {
 
   // Waits until there may be data, or an end.
   absl::Status AwaitData() {
-    const absl::StatusOr<FdWaiter::Outcome> waited = reader_.Wait(fd_, POLLIN);
+    const absl::StatusOr<FdWaiter::Outcome> waited =
+        waiters_.Wait(FdWaiters::kReader, fd_, POLLIN);
     if (!waited.ok()) return waited.status();
     if (*waited != FdWaiter::Outcome::kLate) return absl::OkStatus();
     return absl::DeadlineExceededError("no data before the deadline");
@@ -502,11 +518,12 @@ class SocketTransport final : public GatheringTransport, public KernelEnd {
   // wait; or returns kCannotSplice if `call` does.
   absl::StatusOr<ssize_t> SendBy(absl::string_view tried,
                                  absl::FunctionRef<ssize_t()> call) {
-    while (!writer_.stopped()) {
+    while (!waiters_.stopped(FdWaiters::kWriter)) {
       const absl::StatusOr<ssize_t> n = SendNow(tried, call);
       if (!n.ok() || *n != -1) return n;
-      const auto waited = writer_.Wait(
-          fd_, POLLOUT, is_tcp_ ? absl::InfiniteDuration() : kWriterLooksAgain);
+      const auto waited =
+          waiters_.Wait(FdWaiters::kWriter, fd_, POLLOUT,
+                        is_tcp_ ? absl::InfiniteDuration() : kWriterLooksAgain);
       if (!waited.ok()) return waited.status();
       if (*waited == FdWaiter::Outcome::kLate) {
         return absl::DeadlineExceededError(
@@ -582,22 +599,22 @@ class SocketTransport final : public GatheringTransport, public KernelEnd {
   // our own, and it may send all that time. Discarding bit by bit keeps that
   // cheap.
   absl::Status AwaitEndOfRefused(MonotonicDeadline until) {
-    lingerer_.SetDeadline(until);
+    waiters_.SetDeadline(FdWaiters::kLingerer, until);
     while (true) {
       BeginGrace();
       // POLLRDHUP is the peer's end. An end behind data for which there is no
       // room has not come yet, and nobody else makes room by reading.
-      const auto waited = lingerer_.Wait(
-          fd_, POLLIN | POLLRDHUP,
-          grace_.has_value() ? absl::InfiniteDuration() : kCloserLooksAgain);
+      const auto waited = waiters_.Wait(
+          FdWaiters::kLingerer, fd_, POLLIN | POLLRDHUP,
+          has_grace() ? absl::InfiniteDuration() : kCloserLooksAgain);
       if (!waited.ok()) return waited.status();
       if (*waited == FdWaiter::Outcome::kLate) return NotEnded();
       if (*waited == FdWaiter::Outcome::kStopped) return absl::OkStatus();
-      const size_t limit = grace_.has_value() ? kNotQueued : kDiscardedAtOnce;
+      const size_t limit = has_grace() ? kNotQueued : kDiscardedAtOnce;
       if (Discard(limit)) return absl::OkStatus();
-      if (!grace_.has_value()) {
+      if (!has_grace()) {
         absl::SleepFor(std::min(kCloserLooksAgain, until.left()));
-      } else if (grace_->has_passed()) {
+      } else if (grace_.has_passed()) {
         return absl::OkStatus();  // and it still sends
       }
       // A peer that never stops sending is always ready.
@@ -605,8 +622,9 @@ class SocketTransport final : public GatheringTransport, public KernelEnd {
     }
   }
 
+  bool has_grace() const { return !grace_.is_never(); }
   void BeginGrace() {
-    if (!grace_.has_value() && Unacknowledged() == 0) {
+    if (!has_grace() && Unacknowledged() == 0) {
       grace_ = MonotonicDeadline::In(kRefusalGrace);
     }
   }
@@ -616,8 +634,8 @@ class SocketTransport final : public GatheringTransport, public KernelEnd {
     BeginGrace();
     const absl::StatusOr<bool> has_come = HasEvent(POLLIN | POLLRDHUP);
     if (!has_come.ok() || !*has_come) return has_come;
-    return Discard(grace_.has_value() ? kNotQueued : kDiscardedAtOnce) ||
-           (grace_.has_value() && grace_->has_passed());
+    return Discard(has_grace() ? kNotQueued : kDiscardedAtOnce) ||
+           grace_.has_passed();
   }
 
   // Returns whether poll(2) reports one of `events`, or an error or hang-up.
@@ -716,21 +734,16 @@ class SocketTransport final : public GatheringTransport, public KernelEnd {
 
   const int fd_;
   const int domain_;
-  const bool is_tcp_;
-  const std::string name_;
+  const std::unique_ptr<const std::string> name_;  // null: by the addresses
   // As of the beginning: the kernel forgets them after a reset.
-  const std::string local_address_;
-  const std::string remote_address_;
+  const KeptAddress local_;
+  const KeptAddress remote_;
 
   FillBuffer fill_buffer_;
-  FdWaiter reader_;
-  FdWaiter writer_;
-  FdWaiter watcher_;  // for a refusal
-  FdWaiter closer_;
-  FdWaiter lingerer_;  // the closer of a direction that was refused
-  // How long a peer that was sent everything may go on. Only the closer uses
-  // it.
-  std::optional<MonotonicDeadline> grace_;
+  FdWaiters waiters_;
+  // How long a peer that was sent everything may go on; never, until that is
+  // so. Only the closer uses it.
+  MonotonicDeadline grace_;
 
   // The kernel tells the connection's error once. A call that may be told holds
   // one of these until it has kept the error: those that receive the first, so
@@ -748,6 +761,7 @@ class SocketTransport final : public GatheringTransport, public KernelEnd {
   std::atomic<bool> lost_{false};
   // The outbound direction has ended in good order.
   bool ended_ ABSL_GUARDED_BY(error_mu_) = false;
+  const bool is_tcp_;
 };
 
 }  // namespace

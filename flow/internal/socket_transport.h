@@ -20,7 +20,8 @@ namespace flow::internal {
 // MakeSocketTransport()
 //
 // Returns a transport that owns `fd`, a socket of the type SOCK_STREAM that is
-// connected to `remote`.
+// connected to `remote`. It is called `name`, or after its addresses if that is
+// empty.
 std::unique_ptr<Transport> MakeSocketTransport(int fd, std::string name,
                                                const KernelAddress& remote);
 

@@ -29,6 +29,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "flow/internal/escaped.h"
+#include "flow/internal/kept_address.h"
 #include "flow/internal/kernel_address.h"
 #include "flow/ip_network.h"
 #include "flow/socket_address.h"
@@ -109,8 +110,10 @@ void CheckBytes(absl::string_view bytes) {
   ABSL_CHECK(text.empty() || text.size() > longest ||
              SocketAddress::Parse(text).ok())
       << Escaped(text);
-  // Its own address is not asked for unless this one has no name.
-  ABSL_CHECK(IsPrintable(NameOfConnection(/*fd=*/-1, address)));
+  const KernelAddress none;
+  ABSL_CHECK(IsPrintable(NameOfConnection(/*fd=*/-1, none, address)));
+  ABSL_CHECK(IsPrintable(NameOfConnection(/*fd=*/-1, address, none)));
+  ABSL_CHECK_EQ(KeptAddress(address).Get().ToString(), text);
 }
 
 }  // namespace
