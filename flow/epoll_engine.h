@@ -24,7 +24,6 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <deque>
 #include <memory>
 #include <optional>
 #include <utility>
@@ -141,7 +140,7 @@ class EpollEngine final : public Engine {
   absl::flat_hash_map<uint64_t, absl::Duration> timer_times_
       ABSL_GUARDED_BY(mu_);
 
-  std::deque<Descriptor> descriptors_ ABSL_GUARDED_BY(mu_);  // by number
+  std::vector<Descriptor> descriptors_ ABSL_GUARDED_BY(mu_);  // by number
 };
 
 }  // namespace flow

@@ -148,8 +148,8 @@ bool AreOneSocket(int a, int b) {
 }
 
 absl::StatusOr<std::unique_ptr<Flow>> MakeSocket(int fd, std::string name) {
-  return MakeFlow(internal::MakeSocketTransport(fd, std::move(name),
-                                                internal::RemoteAddressOf(fd)));
+  return internal::MakeSocketFlow(fd, std::move(name),
+                                  internal::RemoteAddressOf(fd));
 }
 
 absl::StatusOr<std::unique_ptr<Flow>> MakeFlowOf(int read_fd, int write_fd,

@@ -54,9 +54,10 @@ bool IsEveryAddress(const SocketAddress& address) {
   return address.host() == "*";
 }
 
-std::unique_ptr<Flow> MakeSocketFlow(OwnedFd fd, const KernelAddress& remote) {
-  return MakeFlow(
-      internal::MakeSocketTransport(fd.Release(), /*name=*/"", remote));
+// `engine`: null, or that of its started calls.
+std::unique_ptr<Flow> MakeSocketFlow(OwnedFd fd, const KernelAddress& remote,
+                                     Engine* engine) {
+  return internal::MakeSocketFlow(fd.Release(), /*name=*/"", remote, engine);
 }
 
 // Leaves out what `options` forbid to dial.
@@ -105,10 +106,11 @@ absl::StatusOr<OwnedFd> Connect(const SocketAddress& address,
 
 // What Dial() returns if it has got `fd`.
 absl::StatusOr<std::unique_ptr<Flow>> DialedFlow(const std::string& address,
-                                                 absl::StatusOr<OwnedFd> fd) {
+                                                 absl::StatusOr<OwnedFd> fd,
+                                                 Engine* engine) {
   if (!fd.ok()) return CallError("Dial", address, fd.status());
   const KernelAddress remote = internal::RemoteAddressOf(fd->get());
-  return MakeSocketFlow(*std::move(fd), remote);
+  return MakeSocketFlow(*std::move(fd), remote, engine);
 }
 
 class SocketListener final : public Listener {
@@ -121,7 +123,8 @@ class SocketListener final : public Listener {
         acceptor_(std::move(sockets), std::move(closed)) {}
 
   absl::StatusOr<std::unique_ptr<Flow>> Accept(absl::Time deadline) override {
-    return FlowOf(acceptor_.Accept(MonotonicDeadline(deadline)));
+    return FlowOf(acceptor_.Accept(MonotonicDeadline(deadline)),
+                  /*engine=*/nullptr);
   }
 
   bool StartAccept(AcceptOperation* operation, Engine& engine,
@@ -130,8 +133,7 @@ class SocketListener final : public Listener {
         engine, MonotonicDeadline(deadline), operation,
         [this, operation,
          &engine](absl::StatusOr<Acceptor::Connection> connection) {
-          operation->flow = FlowOf(std::move(connection));
-          if (operation->flow.ok()) (*operation->flow)->SetEngine(&engine);
+          operation->flow = FlowOf(std::move(connection), &engine);
         });
   }
 
@@ -141,14 +143,14 @@ class SocketListener final : public Listener {
 
  private:
   absl::StatusOr<std::unique_ptr<Flow>> FlowOf(
-      absl::StatusOr<Acceptor::Connection> connection) const {
+      absl::StatusOr<Acceptor::Connection> connection, Engine* engine) const {
     if (!connection.ok()) {
       return CallError("Accept", address_, connection.status());
     }
     if (connection->peer.is_unix()) {
       internal::SetBufferSizes(connection->fd.get(), accepted_);
     }
-    return MakeSocketFlow(std::move(connection->fd), connection->peer);
+    return MakeSocketFlow(std::move(connection->fd), connection->peer, engine);
   }
 
   const std::string address_;
@@ -243,7 +245,8 @@ absl::StatusOr<std::unique_ptr<Flow>> Dial(const SocketAddress& address,
   return DialedFlow(
       address.ToString(),
       Connect(address, DialLimits(MonotonicDeadline(deadline), canceller),
-              options));
+              options),
+      /*engine=*/nullptr);
 }
 
 bool StartDial(DialOperation* operation, Engine& engine,
@@ -272,8 +275,7 @@ bool StartDial(DialOperation* operation, Engine& engine,
       },
       [operation, &engine,
        text = address.ToString()](absl::StatusOr<OwnedFd> fd) {
-        operation->flow = DialedFlow(text, std::move(fd));
-        if (operation->flow.ok()) (*operation->flow)->SetEngine(&engine);
+        operation->flow = DialedFlow(text, std::move(fd), &engine);
       });
 }
 

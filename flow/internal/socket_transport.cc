@@ -39,6 +39,7 @@
 #include "flow/internal/fd_waiter.h"
 #include "flow/internal/fd_waiters.h"
 #include "flow/internal/fill_buffer.h"
+#include "flow/internal/flow_block.h"
 #include "flow/internal/gathering_transport.h"
 #include "flow/internal/kept_address.h"
 #include "flow/internal/kernel_address.h"
@@ -102,7 +103,7 @@ int DomainOf(int fd, const KernelAddress& remote) {
              : remote.storage.ss_family;
 }
 
-class SocketTransport final : public GatheringTransport, public KernelEnd {
+class SocketTransport : public GatheringTransport, public KernelEnd {
  public:
   SocketTransport(int fd, std::string name, const KernelAddress& remote)
       : fd_(fd),
@@ -766,9 +767,10 @@ class SocketTransport final : public GatheringTransport, public KernelEnd {
 
 }  // namespace
 
-std::unique_ptr<Transport> MakeSocketTransport(int fd, std::string name,
-                                               const KernelAddress& remote) {
-  return std::make_unique<SocketTransport>(fd, std::move(name), remote);
+std::unique_ptr<Flow> MakeSocketFlow(int fd, std::string name,
+                                     const KernelAddress& remote,
+                                     Engine* engine) {
+  return FlowBlock<SocketTransport>::Make(engine, fd, std::move(name), remote);
 }
 
 }  // namespace flow::internal

@@ -3,8 +3,8 @@
 //
 // File: internal/socket_transport.h
 //
-// A connected stream socket as a transport: what fd_flow.h and socket.h make
-// flows of. Not for users of the library.
+// A flow on a connected stream socket: what fd_flow.h and socket.h make. Not
+// for users of the library.
 
 #ifndef FLOW_INTERNAL_SOCKET_TRANSPORT_H_
 #define FLOW_INTERNAL_SOCKET_TRANSPORT_H_
@@ -12,18 +12,20 @@
 #include <memory>
 #include <string>
 
+#include "flow/engine.h"
+#include "flow/flow.h"
 #include "flow/internal/kernel_address.h"
-#include "flow/transport.h"
 
 namespace flow::internal {
 
-// MakeSocketTransport()
+// MakeSocketFlow()
 //
-// Returns a transport that owns `fd`, a socket of the type SOCK_STREAM that is
+// Returns a flow that owns `fd`, a socket of the type SOCK_STREAM that is
 // connected to `remote`. It is called `name`, or after its addresses if that is
-// empty.
-std::unique_ptr<Transport> MakeSocketTransport(int fd, std::string name,
-                                               const KernelAddress& remote);
+// empty. If `engine` is not null, its calls start on that.
+std::unique_ptr<Flow> MakeSocketFlow(int fd, std::string name,
+                                     const KernelAddress& remote,
+                                     Engine* engine = nullptr);
 
 }  // namespace flow::internal
 

@@ -27,7 +27,7 @@
 namespace flow::internal {
 
 // StartedCalls
-class StartedCalls final : public PendingCalls {
+class StartedCalls : public PendingCalls {
  public:
   StartedCalls(FlowCore& core, Engine& engine) : core_(core), engine_(engine) {}
 
