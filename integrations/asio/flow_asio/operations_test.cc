@@ -27,6 +27,7 @@
 #include "flow/epoll_engine.h"
 #include "flow/flow.h"
 #include "flow/pipe.h"
+#include "flow/status.h"
 #include "flow/testing/internal/raw_sockets.h"
 #include "flow/testing/matchers.h"
 #include "flow_asio/asio_engine.h"
@@ -118,6 +119,18 @@ TEST_F(OperationsTest, TheDeadlineOfACloseCounts) {
   context_.run();
   ASSERT_TRUE(closed.has_value());
   EXPECT_THAT(*closed, StatusIs(absl::StatusCode::kDeadlineExceeded));
+}
+
+TEST_F(OperationsTest, ARefusalIsTold) {
+  std::optional<absl::Status> refused;
+  async_await_refusal(left(), absl::InfiniteFuture(),
+                      [&](absl::Status status) { refused = status; });
+  Run();
+  EXPECT_FALSE(refused.has_value());
+  ASSERT_THAT(right().Shutdown(flow::ShutdownMode::kRead), IsOk());
+  Run();
+  ASSERT_TRUE(refused.has_value());
+  EXPECT_TRUE(flow::IsClosed(*refused)) << *refused;
 }
 
 TEST_F(OperationsTest, AnAbortEndsACall) {
