@@ -1,8 +1,9 @@
 // Copyright 2026 The flow authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// Copy() with a fault at every operation of both flows: wherever it ends, no
-// byte is lost, repeated or out of order, and the result says how it was.
+// Copy() or StartCopy() with a fault at every operation of both flows: wherever
+// it ends, no byte is lost, repeated or out of order, and the result says how
+// it was.
 
 #include <algorithm>
 #include <cstddef>
@@ -21,6 +22,7 @@
 #include "flow/testing/byte_pattern.h"
 #include "flow/testing/fault_flow.h"
 #include "flow/testing/fault_points.h"
+#include "flow/testing/internal/run_copy.h"
 #include "flow/testing/matchers.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -35,6 +37,7 @@ using ::flow::testing::FaultPlan;
 using ::flow::testing::ForEachFaultPoint;
 using ::flow::testing::IsEof;
 using ::flow::testing::Pattern;
+using ::flow::testing::RunCopy;
 using ::flow::testing::SameData;
 using Side = CopyResult::Side;
 
@@ -99,7 +102,7 @@ void CopyAtEveryFaultPoint(size_t max_read, size_t max_write, size_t points) {
   const size_t read_size = std::min(options.max_read, max_read);
   const auto body = [&](FaultPlan& plan) {
     Ends ends(plan, max_read, max_write);
-    const CopyResult result = Copy(*ends.source, *ends.sink, options);
+    const CopyResult result = RunCopy(*ends.source, *ends.sink, options);
     CheckResult(plan, result, ends, read_size);
 
     // Accepted, unwritten and unread: together they are what there was.
@@ -152,12 +155,12 @@ TEST(CopyFaultTest, ADeadlineAnywhereLosesNothingIfTheCopyIsResumed) {
   const size_t points = ForEachFaultPoint(
       [&](FaultPlan& plan) {
         Ends ends(plan, kNoLimit, kNoLimit);
-        CopyResult result = Copy(*ends.source, *ends.sink, options);
+        CopyResult result = RunCopy(*ends.source, *ends.sink, options);
         if (plan.fired()) {
           EXPECT_THAT(result.status,
                       StatusIs(absl::StatusCode::kDeadlineExceeded));
           EXPECT_THAT(ends.sink->WriteFrom(&result.unwritten), IsOk());
-          result = Copy(*ends.source, *ends.sink, options);
+          result = RunCopy(*ends.source, *ends.sink, options);
         }
         EXPECT_THAT(result.status, IsOk());
         absl::Status end;

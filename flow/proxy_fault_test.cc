@@ -1,10 +1,10 @@
 // Copyright 2026 The flow authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// Proxy() with a fault at every operation of both flows, while a thread reads
-// and another one writes at each far end: wherever it ends, no byte is lost,
-// repeated or moved, an end is carried over only if its direction is whole, and
-// both far ends hear the reason.
+// Proxy() or StartProxy() with a fault at every operation of both flows, while
+// a thread reads and another one writes at each far end: wherever it ends, no
+// byte is lost, repeated or moved, an end is carried over only if its direction
+// is whole, and both far ends hear the reason.
 
 #include <algorithm>
 #include <cstddef>
@@ -25,6 +25,7 @@
 #include "flow/testing/byte_pattern.h"
 #include "flow/testing/fault_points.h"
 #include "flow/testing/internal/deadlines.h"
+#include "flow/testing/internal/run_proxy.h"
 #include "flow/testing/matchers.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -40,6 +41,7 @@ using ::flow::testing::FaultPointOptions;
 using ::flow::testing::ForEachFaultPoint;
 using ::flow::testing::Patience;
 using ::flow::testing::Pattern;
+using ::flow::testing::RunProxy;
 using ::flow::testing::SameData;
 using ::testing::AnyOf;
 using Side = CopyResult::Side;
@@ -101,7 +103,7 @@ struct Relayed {
     ProxyOptions options;
     options.max_read = kMaxRead;
     options.idle_timeout = idle_timeout;
-    result = Proxy(*a, *b, options);
+    result = RunProxy(*a, *b, options);
     client.Join();
     server.Join();
     Check(plan, client, server, std::min(max_read, kMaxRead));

@@ -18,6 +18,7 @@
 #include "flow/pipe.h"
 #include "flow/testing/fault_flow.h"
 #include "flow/testing/internal/hook_flow.h"
+#include "flow/testing/internal/start_calls.h"
 #include "flow/testing/matchers.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -37,7 +38,7 @@ constexpr absl::Duration kForever = absl::Hours(1);
 struct Faulty {
   explicit Faulty(std::vector<Fault> faults) {
     Pipe pipe = MakePipe(kNoLimit);
-    flow = MakeFaultFlow(std::move(pipe.left), std::move(faults));
+    flow = MaybeStarts(MakeFaultFlow(std::move(pipe.left), std::move(faults)));
     remote = std::move(pipe.right);
     // What never comes is a failure and not a hang.
     remote->SetReadDeadline(absl::Now() + kWatchdog);
@@ -109,8 +110,8 @@ TEST(FaultDelayTest, TheDelayOfTheEndGoesOnFromOneTryToTheNext) {
     return absl::OkStatus();
   };
   const absl::Time start = absl::Now();
-  auto flow = MakeFaultFlow(std::move(inner),
-                            {Fault::Delay(WriteOperation(0), 10 * kShort)});
+  auto flow = MaybeStarts(MakeFaultFlow(
+      std::move(inner), {Fault::Delay(WriteOperation(0), 10 * kShort)}));
   EXPECT_THAT(flow->PatientClose(kShort), IsOk());
   ASSERT_EQ(ends.size(), 1);
   EXPECT_GE(ends[0] - start, 10 * kShort);

@@ -4,6 +4,7 @@
 #include "flow/testing/fault_flow.h"
 
 #include <algorithm>
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -55,7 +56,18 @@ class FaultTransport final : public ForwardingTransport {
     std::vector<Fault> faults;  // that have not happened
     int64_t operations = 0;
     int64_t bytes = 0;
+
+    // --- Of a started operation, from its first try to its last
+
+    std::optional<MonotonicDeadline> delay;  // until when it is delayed
+    bool is_handed_on = false;               // the delay is over
+    size_t size = 0;                         // of the write
+    // What was handed on of it, without what was accepted of that.
+    absl::Cord piece;
   };
+
+  // Started calls that can wait at the same time.
+  enum Call { kReads, kWrites, kAwaitsEnd, kAwaitsRefusal, kCalls };
 
   // What is to happen in an operation: the fault, if there is one, after
   // `limit` bytes.
@@ -85,11 +97,9 @@ class FaultTransport final : public ForwardingTransport {
     return decision;
   }
 
-  // Waits as long as the delays for this operation say. An error means that a
-  // deadline has passed meanwhile: if that is `limit`, what remains is for the
-  // next try.
-  absl::Status Delay(Side side, Progress& progress, size_t size,
-                     MonotonicDeadline limit = MonotonicDeadline()) {
+  // Returns how long the delays for this operation are together, which happen
+  // now.
+  static absl::Duration TakeDelays(Progress& progress, size_t size) {
     absl::Duration duration;
     for (auto fault = progress.faults.begin();
          fault != progress.faults.end();) {
@@ -105,6 +115,15 @@ class FaultTransport final : public ForwardingTransport {
       duration += fault->duration;
       fault = progress.faults.erase(fault);
     }
+    return duration;
+  }
+
+  // Waits as long as the delays for this operation say. An error means that a
+  // deadline has passed meanwhile: if that is `limit`, what remains is for the
+  // next try.
+  absl::Status Delay(Side side, Progress& progress, size_t size,
+                     MonotonicDeadline limit = MonotonicDeadline()) {
+    const absl::Duration duration = TakeDelays(progress, size);
     if (duration <= absl::ZeroDuration()) return absl::OkStatus();
     const auto until = MonotonicDeadline::In(duration);
     flow::internal::MutexLock lock(mu_);
@@ -129,6 +148,39 @@ class FaultTransport final : public ForwardingTransport {
     return abort_reason_;
   }
 
+  // The same for a started operation, which the first try begins. Returns
+  // nullopt as long as it has to wait. What ends a `delay` early is for its
+  // caller, but for the end of a direction, which is then sent at once.
+  std::optional<absl::Status> TryDelay(Side side, Progress& progress,
+                                       size_t size, bool is_end, Retry* retry) {
+    if (!progress.delay.has_value()) {
+      progress.delay = MonotonicDeadline::In(TakeDelays(progress, size));
+    }
+    flow::internal::MutexLock lock(mu_);
+    MonotonicDeadline until = *progress.delay;
+    if (is_end) until = std::min(until, write_deadline_);
+    const bool woken = side == Side::kRead ? read_woken_ : write_woken_;
+    if (!progress.is_handed_on && !woken && !until.has_passed()) {
+      if (retry != nullptr) retry->After(until.left());
+      return std::nullopt;
+    }
+    // What was handed on is over only when the transport underneath says so. If
+    // nothing was, an abort may not have reached that yet.
+    if (std::exchange(progress.is_handed_on, true)) return absl::OkStatus();
+    return abort_reason_;
+  }
+
+  // Whether a started operation of this direction is under way.
+  static bool IsUnderWay(const Progress& progress) {
+    return progress.delay.has_value();
+  }
+
+  // Keeps `retry` for Abort(), while a call may have to wait.
+  void Keep(Call call, Retry* retry) {
+    flow::internal::MutexLock lock(mu_);
+    waiting_[call] = retry;
+  }
+
   // The outcome of an operation in which `fault` happens.
   absl::Status Fail(Progress& progress, std::vector<Fault>::iterator fault) {
     const Fault happened = std::move(*fault);
@@ -142,6 +194,9 @@ class FaultTransport final : public ForwardingTransport {
   void Done(Side side, Progress& progress, bool is_end, size_t bytes,
             bool failed_here) {
     const int64_t number = progress.operations++;
+    progress.delay.reset();
+    progress.is_handed_on = false;
+    progress.piece.Clear();
     if (observer_) observer_({side, number, is_end, bytes, failed_here});
   }
 
@@ -164,6 +219,39 @@ class FaultTransport final : public ForwardingTransport {
       Done(Side::kRead, reading_, false, 0, false);
       return late;
     }
+    return *ReadBy(max_bytes, [this](size_t limit) {
+      return std::optional(ForwardingTransport::Read(limit));
+    });
+  }
+
+  std::optional<absl::StatusOr<absl::Cord>> TryRead(size_t max_bytes,
+                                                    Retry* retry) override {
+    if (absl::Status reason = abort_reason();
+        !reason.ok() && !IsUnderWay(reading_)) {
+      return reason;
+    }
+    Keep(kReads, retry);
+    std::optional<absl::StatusOr<absl::Cord>> data;
+    std::optional<absl::Status> delayed =
+        TryDelay(Side::kRead, reading_, max_bytes, /*is_end=*/false, retry);
+    if (delayed.has_value() && delayed->ok()) {
+      data = ReadBy(max_bytes, [this, retry](size_t limit) {
+        return ForwardingTransport::TryRead(limit, retry);
+      });
+    } else if (delayed.has_value()) {
+      data = *std::move(delayed);
+      Done(Side::kRead, reading_, false, 0, false);
+    }
+    if (!data.has_value() && retry != nullptr) return std::nullopt;
+    if (!data.has_value()) Done(Side::kRead, reading_, false, 0, false);
+    Keep(kReads, nullptr);
+    return data;
+  }
+
+  // A Read after its delays. Nothing has happened if `read` returns nullopt.
+  template <typename ReadFunction>
+  std::optional<absl::StatusOr<absl::Cord>> ReadBy(size_t max_bytes,
+                                                   ReadFunction read) {
     const Decision decision = Decide(reading_, max_bytes);
     if (decision.fault != reading_.faults.end() &&
         (decision.limit == 0 ||
@@ -174,9 +262,10 @@ class FaultTransport final : public ForwardingTransport {
       Done(Side::kRead, reading_, false, 0, true);
       return status;
     }
-    absl::StatusOr<absl::Cord> data = ForwardingTransport::Read(
-        std::min({max_bytes, max_read_, decision.limit}));
-    const size_t size = data.ok() ? data->size() : 0;
+    std::optional<absl::StatusOr<absl::Cord>> data =
+        read(std::min({max_bytes, max_read_, decision.limit}));
+    if (!data.has_value()) return std::nullopt;
+    const size_t size = data->ok() ? (*data)->size() : 0;
     if (absl::Status reason = abort_reason(); size == 0 && !reason.ok()) {
       data = std::move(reason);
     }
@@ -218,6 +307,46 @@ class FaultTransport final : public ForwardingTransport {
     return status;
   }
 
+  // Hands the write on piece by piece, each a Cord that stays the same until it
+  // is accepted.
+  std::optional<absl::Status> TryWrite(absl::Cord* rest,
+                                       Retry* retry) override {
+    if (!IsUnderWay(writing_)) {
+      if (absl::Status reason = abort_reason(); !reason.ok()) return reason;
+      writing_.size = rest->size();
+    }
+    Keep(kWrites, retry);
+    const size_t size = writing_.size;
+    bool failed_here = false;
+    std::optional<absl::Status> status =
+        TryDelay(Side::kWrite, writing_, size, /*is_end=*/false, retry);
+    if (status.has_value() && status->ok()) {
+      const Decision decision = Decide(writing_, size);
+      const size_t behind = size - decision.limit;  // what is not handed on
+      while (status.has_value() && status->ok() && rest->size() > behind) {
+        absl::Cord& piece = writing_.piece;
+        if (piece.empty()) {
+          piece = rest->Subcord(0, std::min(max_write_, rest->size() - behind));
+        }
+        const size_t before = piece.size();
+        status = ForwardingTransport::TryWrite(&piece, retry);
+        rest->RemovePrefix(before - std::min(before, piece.size()));
+      }
+      if (status.has_value() && !status->ok()) {
+        status = Failed(*status);
+      } else if (status.has_value() &&
+                 decision.fault != writing_.faults.end()) {
+        status = Fail(writing_, decision.fault);
+        failed_here = true;
+      }
+    }
+    if (!status.has_value() && retry != nullptr) return std::nullopt;
+    writing_.bytes += static_cast<int64_t>(size - rest->size());
+    Done(Side::kWrite, writing_, false, size, failed_here);
+    Keep(kWrites, nullptr);
+    return status;
+  }
+
   absl::Status EndWrite(const absl::Status& outcome,
                         absl::Time deadline) override {
     if (absl::Status reason = abort_reason(); !reason.ok()) return reason;
@@ -228,6 +357,36 @@ class FaultTransport final : public ForwardingTransport {
         !late.ok() && limit.has_passed()) {
       return late;
     }
+    return *EndBy([&](const absl::Status& how) {
+      return std::optional(ForwardingTransport::EndWrite(how, deadline));
+    });
+  }
+
+  std::optional<absl::Status> TryEndWrite(const absl::Status& outcome,
+                                          Retry* retry) override {
+    if (absl::Status reason = abort_reason();
+        !reason.ok() && !IsUnderWay(writing_)) {
+      return reason;
+    }
+    if (!outcome.ok()) return ForwardingTransport::TryEndWrite(outcome, retry);
+    Keep(kWrites, retry);
+    std::optional<absl::Status> status =
+        TryDelay(Side::kWrite, writing_, 0, /*is_end=*/true, retry);
+    if (status.has_value() && !status->ok()) {
+      Done(Side::kWrite, writing_, true, 0, false);
+    } else if (status.has_value()) {
+      status = EndBy([this, retry](const absl::Status& how) {
+        return ForwardingTransport::TryEndWrite(how, retry);
+      });
+    }
+    if (status.has_value() || retry == nullptr) Keep(kWrites, nullptr);
+    return status;
+  }
+
+  // Sends the end after its delays. It is not over, and goes on at the next
+  // try, if `end` returns nullopt or kDeadlineExceeded.
+  template <typename EndFunction>
+  std::optional<absl::Status> EndBy(EndFunction end) {
     absl::Status status;
     const Decision decision = Decide(writing_, 0);
     const bool failed_here = decision.fault != writing_.faults.end();
@@ -237,11 +396,12 @@ class FaultTransport final : public ForwardingTransport {
     if (absl::Status reason = abort_reason(); !reason.ok()) {
       status = std::move(reason);
     } else {
-      const absl::Status ended =
-          ForwardingTransport::EndWrite(status, deadline);
+      const std::optional<absl::Status> ended = end(status);
       if (!failed_here) {
-        if (absl::IsDeadlineExceeded(ended)) return ended;  // not over
-        status = ended.ok() ? ended : Failed(ended);
+        if (!ended.has_value() || absl::IsDeadlineExceeded(*ended)) {
+          return ended;
+        }
+        status = ended->ok() ? *ended : Failed(*ended);
       }
     }
     Done(Side::kWrite, writing_, true, 0, failed_here);
@@ -255,6 +415,8 @@ class FaultTransport final : public ForwardingTransport {
     read_woken_ = true;
   }
 
+  bool CanStart() const override { return inner().CanStart(); }
+
   absl::Status AwaitRemoteEnd(absl::Time deadline) override {
     return Failed(ForwardingTransport::AwaitRemoteEnd(deadline));
   }
@@ -263,6 +425,24 @@ class FaultTransport final : public ForwardingTransport {
     std::optional<absl::Status> status =
         ForwardingTransport::AwaitRefusal(deadline);
     if (status.has_value()) status = Failed(*status);
+    return status;
+  }
+
+  std::optional<absl::Status> TryAwaitRemoteEnd(Retry* retry) override {
+    Keep(kAwaitsEnd, retry);
+    std::optional<absl::Status> status =
+        ForwardingTransport::TryAwaitRemoteEnd(retry);
+    if (status.has_value()) status = Failed(*status);
+    if (status.has_value()) Keep(kAwaitsEnd, nullptr);
+    return status;
+  }
+
+  std::optional<absl::Status> TryAwaitRefusal(Retry* retry) override {
+    Keep(kAwaitsRefusal, retry);
+    std::optional<absl::Status> status =
+        ForwardingTransport::TryAwaitRefusal(retry);
+    if (status.has_value()) status = Failed(*status);
+    if (status.has_value()) Keep(kAwaitsRefusal, nullptr);
     return status;
   }
 
@@ -276,6 +456,11 @@ class FaultTransport final : public ForwardingTransport {
       write_woken_ = true;
     }
     ForwardingTransport::Abort(reason);
+    // Of an abort by a fault the Flow does not know.
+    flow::internal::MutexLock lock(mu_);
+    for (Retry* const retry : waiting_) {
+      if (retry != nullptr) retry->Now();
+    }
   }
 
   absl::Status Free() override {
@@ -312,6 +497,8 @@ class FaultTransport final : public ForwardingTransport {
   MonotonicDeadline write_deadline_ ABSL_GUARDED_BY(mu_);
   bool read_woken_ ABSL_GUARDED_BY(mu_) = false;
   bool write_woken_ ABSL_GUARDED_BY(mu_) = false;
+  // Of started calls.
+  std::array<Retry*, kCalls> waiting_ ABSL_GUARDED_BY(mu_) = {};
 };
 
 }  // namespace

@@ -43,7 +43,9 @@ namespace flow::testing {
 //
 //  * An operation is a Read(), or a write of any form, that reaches the
 //    transport: it is not empty, and its direction is open. To send the end,
-//    for Shutdown(kWrite) or Close(), is one operation of writing.
+//    for Shutdown(kWrite) or Close(), is one operation of writing. A started
+//    call (Flow::StartRead() and its kin) is one operation, however long it is
+//    pending.
 //  * A byte is the next one to be read, or to be accepted, after so many.
 struct FaultPlace {
   enum class Side { kRead, kWrite };
@@ -119,7 +121,8 @@ struct Fault {
   // The operation waits before it begins; one that contains the byte, if
   // `place` is one. Deadlines and Abort() cut the wait short; Shutdown(kRead)
   // does so for a Read. If the write deadline passes before the end is sent,
-  // the end is sent at once.
+  // the end is sent at once. A started call that is delayed is pending, and
+  // holds up no engine.
   static Fault Delay(FaultPlace place, absl::Duration duration);
 };
 
@@ -147,14 +150,15 @@ struct FaultOptions {
   std::vector<Fault> faults;
 
   // Called after each operation, by its thread. So two threads may call it at
-  // the same time, a reader and a writer.
+  // the same time, a reader and a writer. That of a started call is the one
+  // that starts it or one of the engine, before Done().
   std::function<void(const FaultOperation&)> observer;
 };
 
 // MakeFaultFlow()
 //
 // Puts the faults into `inner`, and returns it. Without faults nothing changes
-// except its name.
+// except its name. Calls can start if those of `inner` can.
 //
 // Precondition: `inner` is not null, and no call on it is under way. The counts
 // of places begin here.

@@ -23,6 +23,7 @@
 #include "flow/pipe.h"
 #include "flow/testing/copied_bytes.h"
 #include "flow/testing/internal/hook_flow.h"
+#include "flow/testing/internal/start_calls.h"
 #include "flow/testing/matchers.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -49,7 +50,7 @@ const absl::Status& Reset() {
 struct Faulty {
   explicit Faulty(std::vector<Fault> faults = {}) {
     Pipe pipe = MakePipe(kNoLimit);
-    flow = MakeFaultFlow(std::move(pipe.left), std::move(faults));
+    flow = MaybeStarts(MakeFaultFlow(std::move(pipe.left), std::move(faults)));
     remote = std::move(pipe.right);
     // What never comes is a failure and not a hang.
     remote->SetReadDeadline(absl::Now() + kWatchdog);
@@ -94,7 +95,7 @@ TEST(FaultFlowTest, CloseWaitsForTheRemoteAndFrees) {
   inner->hooks.also_log = [&](std::string what) {
     log.push_back(std::move(what));
   };
-  auto flow = MakeFaultFlow(std::move(inner));
+  auto flow = MaybeStarts(MakeFaultFlow(std::move(inner)));
   EXPECT_THAT(flow->Close(), IsOk());
   EXPECT_THAT(log, ElementsAre("end", "await remote end", "free"));
   flow.reset();
@@ -120,7 +121,7 @@ TEST(FaultFlowTest, CloseReturnsTheErrorOfFreeing) {
   auto inner = std::make_unique<HookFlow>();
   inner->hooks.read = [](size_t) { return absl::Cord(); };
   inner->hooks.free = [] { return absl::DataLossError("disk"); };
-  auto flow = MakeFaultFlow(std::move(inner));
+  auto flow = MaybeStarts(MakeFaultFlow(std::move(inner)));
   EXPECT_THAT(flow->Read(), IsEof());
   EXPECT_THAT(flow->Close(),
               StatusIs(absl::StatusCode::kDataLoss, HasSubstr("disk")));
@@ -159,10 +160,10 @@ TEST(FaultFlowTest, AReaderDuringCloseSeesAllOrClosedAndCloseIsOk) {
 }
 
 TEST(FaultFlowTest, AWriteThatEndsByItsDeadlineAfterAShutdownIsNoCleanEnd) {
-  Pipe pipe = MakePipe(4);
-  auto flow = MakeFaultFlow(std::move(pipe.left));
+  Pipe pipe = MakePipe(/*capacity=*/0);
+  auto flow = MaybeStarts(MakeFaultFlow(std::move(pipe.left)));
   std::thread writer([&] {
-    EXPECT_THAT(flow->Write("more than four"),
+    EXPECT_THAT(flow->Write("more than is read"),
                 StatusIs(absl::StatusCode::kDeadlineExceeded));
   });
   EXPECT_THAT(pipe.right->Read(1), HoldsData("m"));  // it has begun
@@ -182,7 +183,8 @@ TEST(FaultFlowTest, ReadsAreAsShortAsTheOptionsSay) {
   Pipe pipe = MakePipe();
   FaultOptions options;
   options.max_read = 2;
-  auto flow = MakeFaultFlow(std::move(pipe.left), std::move(options));
+  auto flow =
+      MaybeStarts(MakeFaultFlow(std::move(pipe.left), std::move(options)));
   EXPECT_THAT(pipe.right->Write("abcde"), IsOk());
   EXPECT_THAT(flow->Read(), HoldsData("ab"));
   EXPECT_THAT(flow->Read(1), HoldsData("c"));
@@ -198,7 +200,7 @@ TEST(FaultFlowTest, WritesAreHandedOnInPieces) {
   };
   FaultOptions options;
   options.max_write = 2;
-  auto flow = MakeFaultFlow(std::move(inner), std::move(options));
+  auto flow = MaybeStarts(MakeFaultFlow(std::move(inner), std::move(options)));
   EXPECT_THAT(flow->Write("abcde"), IsOk());
   EXPECT_THAT(flow->Write(absl::Cord("fgh")), IsOk());
   EXPECT_THAT(flow->Writev({"i", "", "jk"}), IsOk());
@@ -218,7 +220,7 @@ TEST(FaultFlowTest, AnErrorFromUnderneathCountsWhatItsPiecesTook) {
   };
   FaultOptions options;
   options.max_write = 2;
-  auto flow = MakeFaultFlow(std::move(inner), std::move(options));
+  auto flow = MaybeStarts(MakeFaultFlow(std::move(inner), std::move(options)));
   absl::Cord source("abcdefgh");
   EXPECT_THAT(flow->WriteFrom(&source), StatusIs(absl::StatusCode::kDataLoss));
   EXPECT_EQ(source, "fgh");
@@ -405,18 +407,18 @@ TEST(FaultFlowTest, AnAbortForAnOkOrDeadlineReasonIsAborted) {
 TEST(FaultFlowTest, AnAbortWakesACallOfTheOtherDirection) {
   const absl::Status reason = absl::CancelledError("stop");
   Pipe pipe = MakePipe(4);
-  auto reading = MakeFaultFlow(std::move(pipe.left),
-                               {Fault::Abort(WriteOperation(0), reason)});
+  auto reading = MaybeStarts(MakeFaultFlow(
+      std::move(pipe.left), {Fault::Abort(WriteOperation(0), reason)}));
   std::thread reader([&] { EXPECT_THAT(reading->Read(), IsStop()); });
   absl::SleepFor(kShort);
   EXPECT_THAT(reading->Write("x"), IsStop());
   reader.join();
 
-  pipe = MakePipe(4);
-  auto writing = MakeFaultFlow(std::move(pipe.left),
-                               {Fault::Abort(ReadOperation(0), reason)});
+  pipe = MakePipe(/*capacity=*/0);
+  auto writing = MaybeStarts(MakeFaultFlow(
+      std::move(pipe.left), {Fault::Abort(ReadOperation(0), reason)}));
   std::thread writer(
-      [&] { EXPECT_THAT(writing->Write("more than four"), IsStop()); });
+      [&] { EXPECT_THAT(writing->Write("more than is read"), IsStop()); });
   EXPECT_THAT(pipe.right->Read(1), HoldsData("m"));  // it has begun
   EXPECT_THAT(writing->Read(), IsStop());
   writer.join();
@@ -428,9 +430,9 @@ TEST(FaultFlowTest, TheFirstAbortIsHandedOnAndNoOther) {
   inner->hooks.also_log = [&](std::string what) {
     log.push_back(std::move(what));
   };
-  auto flow = MakeFaultFlow(
+  auto flow = MaybeStarts(MakeFaultFlow(
       std::move(inner),
-      {Fault::Abort(WriteOperation(0), absl::CancelledError("stop"))});
+      {Fault::Abort(WriteOperation(0), absl::CancelledError("stop"))}));
   EXPECT_THAT(flow->Write("x"), IsStop());
   flow->Abort(absl::DataLossError("too late"));
   flow.reset();
@@ -452,7 +454,8 @@ TEST(FaultFlowTest, AnObserverSeesEachOperation) {
                                 operation.failed_here ? " failed" : ""));
   };
   Pipe pipe = MakePipe();
-  auto flow = MakeFaultFlow(std::move(pipe.left), std::move(options));
+  auto flow =
+      MaybeStarts(MakeFaultFlow(std::move(pipe.left), std::move(options)));
   EXPECT_THAT(pipe.right->Write("abc"), IsOk());
   EXPECT_THAT(flow->Read(), IsOk());
   EXPECT_THAT(flow->Write("de"), IsOk());
@@ -466,7 +469,7 @@ TEST(FaultFlowTest, AnObserverSeesEachOperation) {
 
 // A fault flow tells what the flow underneath tells.
 TEST(FaultFlowTest, AWaitForARefusalThatNobodyTellsEndsWithTheWrites) {
-  auto flow = MakeFaultFlow(std::make_unique<HookFlow>());
+  auto flow = MaybeStarts(MakeFaultFlow(std::make_unique<HookFlow>()));
   EXPECT_THAT(flow->AwaitRefusal(absl::InfinitePast()),
               StatusIs(absl::StatusCode::kDeadlineExceeded));
   EXPECT_THAT(flow->Shutdown(ShutdownMode::kWrite), IsOk());

@@ -12,12 +12,14 @@
 #ifndef FLOW_TESTING_INTERNAL_HOOK_FLOW_H_
 #define FLOW_TESTING_INTERNAL_HOOK_FLOW_H_
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <memory>
 #include <optional>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -36,9 +38,72 @@
 
 namespace flow::testing {
 
+// HookCall
+//
+// One kind of call that may block, for a transport that starts it: a thread
+// runs it, and tells the flow when it is over. So no engine waits for it.
+//
+// Thread safety: as of a kind of call of Transport.
+template <typename Result>
+class HookCall {
+ public:
+  HookCall() = default;
+  HookCall(const HookCall&) = delete;
+  HookCall& operator=(const HookCall&) = delete;
+  ~HookCall() { Join(); }
+
+  // What `call` returns, which begins if none is under way. If this `awaits`
+  // it, the last try waits, as a function knows no deadline. Otherwise it goes
+  // on, and is for the next caller.
+  std::optional<Result> Try(Retry* retry, std::function<Result()> call,
+                            bool awaits) {
+    std::optional<Result> result;
+    {
+      flow::internal::MutexLock lock(mu_);
+      if (!is_under_way_) {
+        is_under_way_ = true;
+        thread_ = std::thread([this, call = std::move(call)] {
+          Result returned = call();
+          flow::internal::MutexLock lock(mu_);
+          result_ = std::move(returned);
+          if (retry_ != nullptr) retry_->Now();
+        });
+      }
+      retry_ = retry;
+      if (retry == nullptr && awaits) {
+        const auto is_over = [this] {
+          mu_.AssertReaderHeld();
+          return result_.has_value();
+        };
+        mu_.Await(absl::Condition(&is_over));
+      }
+      if (!result_.has_value()) return std::nullopt;
+      result.swap(result_);
+      is_under_way_ = false;
+    }
+    Join();
+    return result;
+  }
+
+  // Waits until it is over, if one is under way.
+  void Join() {
+    if (thread_.joinable()) thread_.join();
+  }
+
+ private:
+  std::thread thread_;  // of whoever tries
+  absl::Mutex mu_;
+  bool is_under_way_ ABSL_GUARDED_BY(mu_) = false;
+  std::optional<Result> result_ ABSL_GUARDED_BY(mu_);
+  Retry* retry_ ABSL_GUARDED_BY(mu_) = nullptr;
+};
+
 // HookTransport
 //
-// Calls the functions, and keeps a log of those that are called rarely.
+// Calls the functions, and keeps a log of those that are called rarely. It can
+// start: a started call runs its function on a thread of its own. A deadline of
+// a read or write is not noticed by the function, whether the call blocks or
+// starts. Functions that take a deadline get none from a started call.
 class HookTransport final : public Transport {
  public:
   std::vector<std::string> log() const {
@@ -100,6 +165,9 @@ class HookTransport final : public Transport {
   }
   void LoseRead() override { Log("lose read"); }
   absl::Status Free() override {
+    ended_.Join();
+    remote_ended_.Join();
+    refused_.Join();
     Log("free");
     return free();
   }
@@ -111,7 +179,55 @@ class HookTransport final : public Transport {
   int64_t BytesInTransit() const override { return in_transit(); }
   std::string Describe() const override { return "hook flow"; }
 
+  bool CanStart() const override { return true; }
+  std::optional<absl::StatusOr<absl::Cord>> TryRead(size_t max_bytes,
+                                                    Retry* retry) override {
+    return read_.Try(
+        retry, [this, max_bytes] { return Read(max_bytes); }, /*awaits=*/true);
+  }
+  std::optional<absl::Status> TryWrite(absl::Cord* rest,
+                                       Retry* retry) override {
+    std::optional<Written> written = written_.Try(
+        retry,
+        [this, data = *rest] {
+          Written written;
+          written.status = write(data, &written.accepted);
+          if (written.status.ok()) written.accepted = data.size();
+          return written;
+        },
+        /*awaits=*/true);
+    if (!written.has_value()) return std::nullopt;
+    rest->RemovePrefix(std::min(written->accepted, rest->size()));
+    return std::move(written->status);
+  }
+  std::optional<absl::Status> TryEndWrite(const absl::Status& outcome,
+                                          Retry* retry) override {
+    return ended_.Try(
+        retry,
+        [this, outcome] { return EndWrite(outcome, absl::InfiniteFuture()); },
+        /*awaits=*/!outcome.ok());
+  }
+  std::optional<absl::Status> TryAwaitRemoteEnd(Retry* retry) override {
+    return remote_ended_.Try(
+        retry, [this] { return AwaitRemoteEnd(absl::InfiniteFuture()); },
+        /*awaits=*/false);
+  }
+  std::optional<absl::Status> TryAwaitRefusal(Retry* retry) override {
+    if (cannot_tell_) return std::nullopt;
+    const auto refused = refused_.Try(
+        retry, [this] { return AwaitRefusal(absl::InfiniteFuture()); },
+        /*awaits=*/false);
+    if (!refused.has_value()) return std::nullopt;
+    cannot_tell_ = !refused->has_value();
+    return *refused;
+  }
+
  private:
+  struct Written {
+    absl::Status status;
+    size_t accepted = 0;
+  };
+
   void Log(std::string what) {
     also_log(what);
     flow::internal::MutexLock lock(log_mu_);
@@ -120,6 +236,14 @@ class HookTransport final : public Transport {
 
   mutable absl::Mutex log_mu_;
   std::vector<std::string> log_ ABSL_GUARDED_BY(log_mu_);
+
+  // Started calls, the last members: their threads use the others.
+  bool cannot_tell_ = false;  // of refusals
+  HookCall<absl::StatusOr<absl::Cord>> read_;
+  HookCall<Written> written_;
+  HookCall<absl::Status> ended_;
+  HookCall<absl::Status> remote_ended_;
+  HookCall<std::optional<absl::Status>> refused_;
 };
 
 // HookFlow
@@ -148,7 +272,8 @@ class HookFlow final : public Flow {
 // Returns `flow`, with a transport on top that calls `before` in each read and
 // write, and `before_end` in EndWrite(), before it hands the call on. What they
 // do happens after the Flow has let the call begin, and before the transport
-// underneath sees it.
+// underneath sees it. For a started call they run once, at its first try. There
+// they may not block, because an engine can be what tries.
 inline std::unique_ptr<Flow> BeforeCalls(
     std::unique_ptr<Flow> flow, std::function<void()> before,
     std::function<void()> before_end = [] {}) {
@@ -179,9 +304,36 @@ inline std::unique_ptr<Flow> BeforeCalls(
       return ForwardingTransport::EndWrite(outcome, deadline);
     }
 
+    bool CanStart() const override { return inner().CanStart(); }
+    std::optional<absl::StatusOr<absl::Cord>> TryRead(size_t max_bytes,
+                                                      Retry* retry) override {
+      if (!std::exchange(reads_, true)) before_();
+      auto data = ForwardingTransport::TryRead(max_bytes, retry);
+      if (data.has_value() || retry == nullptr) reads_ = false;
+      return data;
+    }
+    std::optional<absl::Status> TryWrite(absl::Cord* rest,
+                                         Retry* retry) override {
+      if (!std::exchange(writes_, true)) before_();
+      auto status = ForwardingTransport::TryWrite(rest, retry);
+      if (status.has_value() || retry == nullptr) writes_ = false;
+      return status;
+    }
+    std::optional<absl::Status> TryEndWrite(const absl::Status& outcome,
+                                            Retry* retry) override {
+      if (!std::exchange(ends_, true)) before_end_();
+      auto status = ForwardingTransport::TryEndWrite(outcome, retry);
+      if (status.has_value() || retry == nullptr) ends_ = false;
+      return status;
+    }
+
    private:
     const std::function<void()> before_;
     const std::function<void()> before_end_;
+    // A started call of this kind is under way.
+    bool reads_ = false;
+    bool writes_ = false;
+    bool ends_ = false;
   };
   return DecorateFlow(std::move(flow), [&](std::unique_ptr<Transport> inner) {
     return std::make_unique<BeforeTransport>(
@@ -204,6 +356,14 @@ inline std::unique_ptr<Flow> AfterReads(std::unique_ptr<Flow> flow,
     absl::StatusOr<absl::Cord> Read(size_t max_bytes) override {
       absl::StatusOr<absl::Cord> data = ForwardingTransport::Read(max_bytes);
       after_();
+      return data;
+    }
+
+    bool CanStart() const override { return inner().CanStart(); }
+    std::optional<absl::StatusOr<absl::Cord>> TryRead(size_t max_bytes,
+                                                      Retry* retry) override {
+      auto data = ForwardingTransport::TryRead(max_bytes, retry);
+      if (data.has_value() || retry == nullptr) after_();
       return data;
     }
 
