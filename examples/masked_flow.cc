@@ -3,8 +3,10 @@
 
 #include "examples/masked_flow.h"
 
+#include <algorithm>
 #include <cstddef>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -42,6 +44,28 @@ class MaskedTransport final : public ForwardingTransport {
     return status;
   }
 
+  // Started calls, on any transport that can start.
+  bool CanStart() const override { return inner().CanStart(); }
+
+  std::optional<absl::StatusOr<absl::Cord>> TryRead(size_t max_bytes,
+                                                    Retry* retry) override {
+    auto data = ForwardingTransport::TryRead(max_bytes, retry);
+    if (data.has_value() && data->ok()) **data = Masked(std::string(**data));
+    return data;
+  }
+
+  std::optional<absl::Status> TryWrite(absl::Cord* rest,
+                                       Retry* retry) override {
+    // All tries of a write hand on the same Cord.
+    if (masked_.empty()) masked_ = Masked(std::string(*rest));
+    const size_t size = masked_.size();
+    auto status = ForwardingTransport::TryWrite(&masked_, retry);
+    rest->RemovePrefix(size - std::min(size, masked_.size()));
+    // This was the last try.
+    if (status.has_value() || retry == nullptr) masked_.Clear();
+    return status;
+  }
+
   std::string Describe() const override {
     return absl::StrCat("masked flow on ", ForwardingTransport::Describe());
   }
@@ -53,6 +77,7 @@ class MaskedTransport final : public ForwardingTransport {
   }
 
   const char key_;
+  absl::Cord masked_;  // what is left of a started write
 };
 
 }  // namespace

@@ -15,7 +15,8 @@
 //   if (!status.ok()) return status;  // otherwise the next request follows
 //
 // When not to use it: to hand a flow to a function that only runs for a while.
-// That takes a `Flow&`.
+// That takes a `Flow&`. For started calls (docs/started.md): a borrower cannot
+// start.
 //
 // Thread safety: that of `flow::Flow`. Lender and borrower are one stream with
 // one reader and one writer. So the owner leaves alone the direction that the

@@ -11,7 +11,8 @@
 //   std::unique_ptr<flow::Flow> whole = flow::ConcatInputs(std::move(parts));
 //
 // When not to use it: to put bytes in front of a flow, which prepend.h does.
-// For data in memory, which InputCords() in cord_flow.h gives in turn.
+// For data in memory, which InputCords() in cord_flow.h gives in turn. For
+// started calls (docs/started.md): it cannot start.
 //
 // Thread safety: that of `flow::Flow`.
 

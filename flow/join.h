@@ -17,6 +17,7 @@
 //
 // When not to use it: to read on one thread and write on another. Any flow can
 // do that; SplitFlow() is for two owners, each of which closes its own half.
+// For started calls (docs/started.md): joined flows and halves cannot start.
 //
 // Thread safety: that of `flow::Flow`, for each flow. Both halves may be used,
 // closed and destroyed at the same time.

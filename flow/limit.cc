@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <type_traits>
 #include <utility>
@@ -58,6 +59,24 @@ class LimitTransport final : public ForwardingTransport {
     return ReadBy(space.size(), [&](size_t max) {
       return inner().ReadInto(space.first(max));
     });
+  }
+
+  // One that is lent waits for what other calls do.
+  bool CanStart() const override { return !is_lent_ && inner().CanStart(); }
+
+  std::optional<absl::StatusOr<absl::Cord>> TryRead(size_t max_bytes,
+                                                    Retry* retry) override {
+    if (left_ == 0) {
+      RefuseOnce();
+      return absl::Cord();
+    }
+    const size_t max = AtMost(max_bytes);
+    std::optional<absl::StatusOr<absl::Cord>> data =
+        ForwardingTransport::TryRead(max, retry);
+    if (!data.has_value() || !data->ok()) return data;
+    absl::Status status = Count((*data)->size(), max);
+    if (!status.ok()) return status;
+    return data;
   }
 
   void RefuseRead() override {
@@ -130,22 +149,29 @@ class LimitTransport final : public ForwardingTransport {
       RefuseOnce();
       return Data();
     }
-    const size_t max = static_cast<size_t>(
-        std::min(uint64_t{max_bytes}, static_cast<uint64_t>(left_)));
+    const size_t max = AtMost(max_bytes);
     auto data = read(max);
     if (!data.ok()) return data;
-    const size_t size = SizeOf(*data);
+    absl::Status status = Count(SizeOf(*data), max);
+    if (!status.ok()) return status;
+    return data;
+  }
+
+  size_t AtMost(size_t bytes) const {
+    return static_cast<size_t>(
+        std::min(uint64_t{bytes}, static_cast<uint64_t>(left_)));
+  }
+
+  // A read of at most `max` bytes has returned `size`. Returns its error.
+  absl::Status Count(size_t size, size_t max) {
     if (size > max) {
       return absl::InternalError(
           absl::StrCat("a read of at most ", max, " bytes was given ", size));
     }
-    if (size == 0) {
-      ended_ = true;
-      absl::Status status = EndTooEarly();
-      if (!status.ok()) return status;
-    }
     left_ -= static_cast<int64_t>(size);
-    return data;
+    if (size > 0) return absl::OkStatus();
+    ended_ = true;
+    return EndTooEarly();
   }
 
   absl::Status EndTooEarly() const {

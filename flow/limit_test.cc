@@ -27,6 +27,7 @@
 #include "flow/socket.h"
 #include "flow/testing/copied_bytes.h"
 #include "flow/testing/internal/hook_flow.h"
+#include "flow/testing/internal/start_calls.h"
 #include "flow/testing/matchers.h"
 #include "flow/transport.h"
 #include "gmock/gmock.h"
@@ -43,6 +44,7 @@ using ::flow::testing::HoldsData;
 using ::flow::testing::HookFlow;
 using ::flow::testing::IsClosed;
 using ::flow::testing::IsEof;
+using ::flow::testing::MaybeStarts;
 using ::testing::EndsWith;
 using ::testing::HasSubstr;
 using ::testing::Not;
@@ -67,7 +69,7 @@ TEST(LimitInputTest, EndsAfterTheLimitOrWithTheFlow) {
     EXPECT_EQ(flow->bytes_read(), 4);
   }
   Pipe pipe = Holding("ab");
-  EXPECT_THAT(ReadAll(*LimitInput(std::move(pipe.left), 4), 10),
+  EXPECT_THAT(ReadAll(*MaybeStarts(LimitInput(std::move(pipe.left), 4)), 10),
               HoldsData("ab"));
 }
 
@@ -83,15 +85,15 @@ TEST(LimitInputTest, OfNothingOrLessIsAtEndOfFile) {
 
 TEST(LimitInputTest, TheLargestLimitIsNone) {
   Pipe pipe = Holding("abc");
-  auto flow =
-      LimitInput(std::move(pipe.left), std::numeric_limits<int64_t>::max());
+  auto flow = MaybeStarts(
+      LimitInput(std::move(pipe.left), std::numeric_limits<int64_t>::max()));
   EXPECT_THAT(ReadAll(*flow, 10), HoldsData("abc"));
   EXPECT_THAT(flow->Read(), IsEof());
 }
 
 TEST(ExactInputTest, AnEndThatComesTooEarlyIsAnErrorThatStays) {
   Pipe pipe = Holding("abc");
-  auto flow = ExactInput(std::move(pipe.left), 4);
+  auto flow = MaybeStarts(ExactInput(std::move(pipe.left), 4));
   EXPECT_THAT(flow->Read(), HoldsData("abc"));
   for (int calls = 0; calls < 2; ++calls) {
     EXPECT_THAT(flow->Read(), StatusIs(absl::StatusCode::kOutOfRange,
@@ -122,7 +124,7 @@ TEST(LimitInputTest, AReadThatClaimsMoreThanTheLimitIsInternal) {
       data.Append(absl::MakeCordFromExternal(" than two", [] {}));
       return data;
     };
-    auto flow = LimitInput(std::move(liar), 2);
+    auto flow = MaybeStarts(LimitInput(std::move(liar), 2));
     // More than the limit, and less than what the Flow knows of.
     char space[100];
     EXPECT_THAT(into ? flow->ReadInto(absl::MakeSpan(space)).status()
@@ -135,11 +137,11 @@ TEST(LimitInputTest, AReadThatClaimsMoreThanTheLimitIsInternal) {
 TEST(ExactInputTest, AnEndThatWasReadBeforeIsTooEarly) {
   Pipe pipe = Holding("");
   ASSERT_THAT(pipe.left->Read(), IsEof());
-  auto flow = ExactInput(std::move(pipe.left), 1);
+  auto flow = MaybeStarts(ExactInput(std::move(pipe.left), 1));
   EXPECT_THAT(flow->Read(), StatusIs(absl::StatusCode::kOutOfRange));
   Pipe other = Holding("");
   ASSERT_THAT(other.left->Read(), IsEof());
-  flow = ExactInput(std::move(other.left), 1);
+  flow = MaybeStarts(ExactInput(std::move(other.left), 1));
   char space[10];
   EXPECT_THAT(flow->ReadInto(absl::MakeSpan(space)),
               StatusIs(absl::StatusCode::kOutOfRange));
@@ -150,14 +152,14 @@ TEST(LimitInputTest, AnEndOrErrorThatWasReadBeforeStays) {
   char space[10];
   Pipe ended = Holding("");
   ASSERT_THAT(ended.left->Read(), IsEof());
-  auto flow = LimitInput(std::move(ended.left), 1);
+  auto flow = MaybeStarts(LimitInput(std::move(ended.left), 1));
   EXPECT_THAT(flow->ReadInto(absl::MakeSpan(space)), IsOkAndHolds(0));
   EXPECT_THAT(flow->Close(), IsOk());
   for (const bool into : {false, true}) {
     Pipe broken = MakePipe();
     broken.right->Abort(absl::DataLossError("torn"));
     ASSERT_THAT(broken.left->Read(), StatusIs(absl::StatusCode::kDataLoss));
-    flow = LimitInput(std::move(broken.left), 1);
+    flow = MaybeStarts(LimitInput(std::move(broken.left), 1));
     EXPECT_THAT(into ? flow->ReadInto(absl::MakeSpan(space)).status()
                      : flow->Read().status(),
                 StatusIs(absl::StatusCode::kDataLoss, HasSubstr("torn")));
@@ -165,7 +167,7 @@ TEST(LimitInputTest, AnEndOrErrorThatWasReadBeforeStays) {
   }
   Pipe unread = Holding("");
   ASSERT_THAT(unread.left->Read(), IsEof());
-  flow = LimitInput(std::move(unread.left), 1);
+  flow = MaybeStarts(LimitInput(std::move(unread.left), 1));
   EXPECT_THAT(flow->Shutdown(ShutdownMode::kRead), IsOk());
   EXPECT_THAT(flow->Close(), IsOk());
 }
@@ -185,7 +187,7 @@ TEST(LimitInputTest, CopiesNothing) {
   Pipe pipe = MakePipe(kNoLimit);
   const absl::Cord data(std::string(200000, 'x'));
   ASSERT_THAT(pipe.right->Write(data), IsOk());
-  auto flow = LimitInput(std::move(pipe.left), 150000);
+  auto flow = MaybeStarts(LimitInput(std::move(pipe.left), 150000));
   const absl::StatusOr<absl::Cord> read = flow->Read();
   ASSERT_THAT(read, HoldsData(data.Subcord(0, 150000)));
   EXPECT_EQ(CopiedBytes(data.Subcord(0, 150000), *read), 0u);
@@ -194,7 +196,7 @@ TEST(LimitInputTest, CopiesNothing) {
 TEST(LimitInputTest, WritesPassAndCountersAreKept) {
   Pipe pipe = MakePipe();
   ASSERT_THAT(pipe.left->Write("before"), IsOk());
-  auto flow = LimitInput(std::move(pipe.left), 0);
+  auto flow = MaybeStarts(LimitInput(std::move(pipe.left), 0));
   EXPECT_THAT(flow->Write(", after"), IsOk());
   EXPECT_EQ(flow->bytes_written(), 13);
   EXPECT_THAT(pipe.right->Read(), HoldsData("before, after"));
@@ -203,7 +205,7 @@ TEST(LimitInputTest, WritesPassAndCountersAreKept) {
 TEST(LimitInputTest, RefusesWhatFollowsOfAFlowThatItOwns) {
   Pipe pipe = MakePipe();
   ASSERT_THAT(pipe.right->Write("abc"), IsOk());
-  auto flow = LimitInput(std::move(pipe.left), 3);
+  auto flow = MaybeStarts(LimitInput(std::move(pipe.left), 3));
   ASSERT_THAT(flow->Read(), HoldsData("abc"));
   EXPECT_THAT(pipe.right->Write("d"), IsOk());
   ASSERT_THAT(flow->Read(), IsEof());
@@ -218,7 +220,7 @@ TEST(LimitInputTest, CloseAfterTheLimitDrainsWhatFollows) {
   ASSERT_THAT(remote, IsOk());
   auto accepted = (*listener)->Accept();
   ASSERT_THAT(accepted, IsOk());
-  auto part = LimitInput(*std::move(accepted), 1);
+  auto part = MaybeStarts(LimitInput(*std::move(accepted), 1));
   ASSERT_THAT((*remote)->Write("a and what follows"), IsOk());
   ASSERT_THAT(part->Read(), HoldsData("a"));
   ASSERT_THAT(part->Read(), IsEof());

@@ -7,6 +7,7 @@
 #include <atomic>
 #include <cstddef>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -37,6 +38,14 @@ class PrependTransport final : public ForwardingTransport {
   absl::StatusOr<size_t> ReadInto(absl::Span<char> space) override {
     if (bytes_.empty()) return inner().ReadInto(space);
     return Transport::ReadInto(space);
+  }
+
+  bool CanStart() const override { return inner().CanStart(); }
+
+  std::optional<absl::StatusOr<absl::Cord>> TryRead(size_t max_bytes,
+                                                    Retry* retry) override {
+    if (bytes_.empty()) return ForwardingTransport::TryRead(max_bytes, retry);
+    return PrependTransport::Read(max_bytes);
   }
 
   void Abort(const absl::Status& reason) override {

@@ -34,7 +34,7 @@ namespace flow {
 // its end, or its error, even if a Read has returned that end or error already.
 // All else is that of `flow`, which keeps its state, counters and deadlines.
 // (bytes_read() counts bytes that were put back a second time.) `bytes` is
-// shared, not copied.
+// shared, not copied. Calls can start if those of `flow` can.
 //
 // What was put back belongs to this flow. If it is closed, they are dropped as
 // all that was not read, and are not put back to a lender.

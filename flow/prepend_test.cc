@@ -16,6 +16,7 @@
 #include "flow/flow.h"
 #include "flow/pipe.h"
 #include "flow/testing/copied_bytes.h"
+#include "flow/testing/internal/start_calls.h"
 #include "flow/testing/matchers.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -30,13 +31,14 @@ using ::flow::testing::CopiedBytes;
 using ::flow::testing::HoldsData;
 using ::flow::testing::IsClosed;
 using ::flow::testing::IsEof;
+using ::flow::testing::MaybeStarts;
 
 TEST(PrependInputTest, ReadsWhatWasPutBackAndThenTheRest) {
   Pipe pipe = MakePipe();
   ASSERT_THAT(pipe.right->Write("abcdef"), IsOk());
   absl::StatusOr<absl::Cord> first = pipe.left->Read(4);
   ASSERT_THAT(first, IsOk());
-  auto flow = PrependInput(*first, std::move(pipe.left));
+  auto flow = MaybeStarts(PrependInput(*first, std::move(pipe.left)));
   EXPECT_THAT(flow->Read(3), HoldsData("abc"));
   char space[10];
   EXPECT_THAT(flow->ReadInto(absl::MakeSpan(space)), IsOkAndHolds(1));
@@ -50,7 +52,7 @@ TEST(PrependInputTest, ReadsWhatWasPutBackAndThenTheRest) {
 TEST(PrependInputTest, CopiesNothing) {
   Pipe pipe = MakePipe();
   const absl::Cord bytes(std::string(100000, 'x'));
-  auto flow = PrependInput(bytes, std::move(pipe.left));
+  auto flow = MaybeStarts(PrependInput(bytes, std::move(pipe.left)));
   const absl::StatusOr<absl::Cord> read = flow->Read();
   ASSERT_THAT(read, HoldsData(bytes));
   EXPECT_EQ(CopiedBytes(bytes, *read), 0u);
@@ -59,7 +61,7 @@ TEST(PrependInputTest, CopiesNothing) {
 TEST(PrependInputTest, DoesNotWaitForWhatWasPutBack) {
   Pipe pipe = MakePipe();
   pipe.left->SetReadDeadline(absl::InfinitePast());
-  auto flow = PrependInput(absl::Cord("a"), std::move(pipe.left));
+  auto flow = MaybeStarts(PrependInput(absl::Cord("a"), std::move(pipe.left)));
   EXPECT_THAT(flow->Read(), HoldsData("a"));
   EXPECT_THAT(flow->Read(), StatusIs(absl::StatusCode::kDeadlineExceeded));
 }
@@ -70,7 +72,7 @@ TEST(PrependInputTest, AnEndThatWasReadBeforeComesAfterwards) {
   ASSERT_THAT(pipe.right->Shutdown(ShutdownMode::kWrite), IsOk());
   absl::StatusOr<absl::Cord> all = ReadAll(*pipe.left, 10);
   ASSERT_THAT(all, HoldsData("abc"));
-  auto flow = PrependInput(*all, std::move(pipe.left));
+  auto flow = MaybeStarts(PrependInput(*all, std::move(pipe.left)));
   EXPECT_THAT(ReadAll(*flow, 10), HoldsData("abc"));
   EXPECT_THAT(flow->Read(), IsEof());
   EXPECT_THAT(flow->Close(), IsOk());
@@ -81,7 +83,8 @@ TEST(PrependInputTest, AnErrorThatWasReadBeforeComesAfterwardsWithOneName) {
   Pipe pipe = MakePipe();
   pipe.right->Abort(absl::DataLossError("no"));
   ASSERT_THAT(pipe.left->Read(), StatusIs(absl::StatusCode::kDataLoss));
-  auto flow = PrependInput(absl::Cord("abc"), std::move(pipe.left));
+  auto flow =
+      MaybeStarts(PrependInput(absl::Cord("abc"), std::move(pipe.left)));
   EXPECT_THAT(flow->Read(), HoldsData("abc"));
   const absl::Status error = flow->Read().status();
   EXPECT_THAT(error, StatusIs(absl::StatusCode::kDataLoss));
@@ -93,16 +96,21 @@ TEST(PrependInputTest, AnErrorThatWasReadBeforeComesAfterwardsWithOneName) {
 TEST(PrependInputTest, ARefusalAnAbortAndACloseStay) {
   Pipe refused = MakePipe();
   ASSERT_THAT(refused.left->Shutdown(ShutdownMode::kRead), IsOk());
-  EXPECT_THAT(PrependInput(absl::Cord("a"), std::move(refused.left))->Read(),
-              IsEof());
+  EXPECT_THAT(
+      MaybeStarts(PrependInput(absl::Cord("a"), std::move(refused.left)))
+          ->Read(),
+      IsEof());
   Pipe aborted = MakePipe();
   aborted.left->Abort(absl::DataLossError("no"));
-  EXPECT_THAT(PrependInput(absl::Cord("a"), std::move(aborted.left))->Read(),
-              StatusIs(absl::StatusCode::kDataLoss));
+  EXPECT_THAT(
+      MaybeStarts(PrependInput(absl::Cord("a"), std::move(aborted.left)))
+          ->Read(),
+      StatusIs(absl::StatusCode::kDataLoss));
   Pipe closed = MakePipe();
   ASSERT_THAT(closed.right->Shutdown(ShutdownMode::kWrite), IsOk());
   ASSERT_THAT(closed.left->Close(), IsOk());
-  EXPECT_THAT(PrependInput(absl::Cord("a"), std::move(closed.left))->Read(),
+  EXPECT_THAT(MaybeStarts(PrependInput(absl::Cord("a"), std::move(closed.left)))
+                  ->Read(),
               IsClosed());
 }
 
@@ -113,7 +121,7 @@ TEST(PrependInputTest, WhatWasPutBackAndIsLostFailsTheCloseOfItsWriter) {
     ASSERT_THAT(pipe.right->Shutdown(ShutdownMode::kWrite), IsOk());
     absl::StatusOr<absl::Cord> first = pipe.left->Read();
     ASSERT_THAT(first, HoldsData("abc"));
-    auto flow = PrependInput(*first, std::move(pipe.left));
+    auto flow = MaybeStarts(PrependInput(*first, std::move(pipe.left)));
     ASSERT_THAT(flow->Shutdown(ShutdownMode::kWrite), IsOk());
     if (closes) {
       ASSERT_THAT(flow->Close(), IsOk());

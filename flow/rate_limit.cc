@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -77,6 +78,45 @@ class RateLimitedTransport final : public ForwardingTransport {
     return absl::OkStatus();
   }
 
+  bool CanStart() const override { return inner().CanStart(); }
+
+  std::optional<absl::StatusOr<absl::Cord>> TryRead(size_t max_bytes,
+                                                    Retry* retry) override {
+    if (!may_read_.has_value()) may_read_ = reads_.TryUpTo(max_bytes, retry);
+    if (!may_read_.has_value()) return std::nullopt;
+    std::optional<absl::StatusOr<absl::Cord>> data = Late("read");
+    if (*may_read_ > 0) data = ForwardingTransport::TryRead(*may_read_, retry);
+    if (!data.has_value() && retry != nullptr) return std::nullopt;
+    may_read_.reset();
+    if (data.has_value() && data->ok()) {
+      reads_.Pay(static_cast<int64_t>((*data)->size()));
+    }
+    return data;
+  }
+
+  std::optional<absl::Status> TryWrite(absl::Cord* rest,
+                                       Retry* retry) override {
+    while (!rest->empty()) {
+      if (part_.empty()) {
+        const size_t size = writes_.AtMost(rest->size());
+        const std::optional<bool> taken = writes_.TryTake(size, retry);
+        if (!taken.has_value()) return std::nullopt;
+        if (!*taken) return Late("write");
+        part_ = rest->Subcord(0, size);
+      }
+      const size_t size = part_.size();
+      std::optional<absl::Status> status =
+          ForwardingTransport::TryWrite(&part_, retry);
+      rest->RemovePrefix(size - std::min(size, part_.size()));
+      if (!status.has_value() && retry != nullptr) return std::nullopt;
+      // What was paid for and not written.
+      writes_.Pay(-static_cast<int64_t>(part_.size()));
+      part_.Clear();
+      if (!status.has_value() || !status->ok()) return status;
+    }
+    return absl::OkStatus();
+  }
+
   std::string Describe() const override {
     return absl::StrCat("rate limit on ", ForwardingTransport::Describe());
   }
@@ -92,6 +132,13 @@ class RateLimitedTransport final : public ForwardingTransport {
     absl::Status status = ForwardingTransport::AwaitRemoteEnd(deadline);
     // Close() waits for a Read that is under way.
     if (!absl::IsDeadlineExceeded(status)) reads_.Stop();
+    return status;
+  }
+
+  std::optional<absl::Status> TryAwaitRemoteEnd(Retry* retry) override {
+    std::optional<absl::Status> status =
+        ForwardingTransport::TryAwaitRemoteEnd(retry);
+    if (status.has_value()) reads_.Stop();
     return status;
   }
 
@@ -137,6 +184,18 @@ class RateLimitedTransport final : public ForwardingTransport {
           caller_, static_cast<int64_t>(AtMost(bytes))));
     }
 
+    // The same for a started call; nullopt as long as it waits.
+    std::optional<bool> TryTake(size_t bytes, Retry* retry) {
+      if (limiter_ == nullptr) return true;
+      return limiter_->queue_.TryTake(caller_, static_cast<int64_t>(bytes),
+                                      retry);
+    }
+    std::optional<size_t> TryUpTo(size_t bytes, Retry* retry) {
+      if (limiter_ == nullptr) return bytes;
+      return limiter_->queue_.TryUpTo(
+          caller_, static_cast<int64_t>(AtMost(bytes)), retry);
+    }
+
     // Gives tokens back, if that is negative.
     void Pay(int64_t bytes) {
       if (limiter_ != nullptr && bytes != 0) limiter_->queue_.Add(-bytes);
@@ -171,6 +230,10 @@ class RateLimitedTransport final : public ForwardingTransport {
 
   Direction reads_;
   Direction writes_;
+  // Of started calls: how much one may read, and what was paid for and handed
+  // on of one that writes.
+  std::optional<size_t> may_read_;
+  absl::Cord part_;
 };
 
 std::unique_ptr<Flow> LimitRate(std::unique_ptr<Flow> flow, RateLimits limits) {

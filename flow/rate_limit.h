@@ -87,7 +87,8 @@ struct RateLimits {
 //    deadline of the Close(). A Read it lets pass at once.
 //
 // A Read returns at most half of a burst. A write is handed on in such parts,
-// with nothing copied.
+// with nothing copied. Calls can start if those of `flow` can. One that waits
+// for a limit is pending, in the same queue.
 std::unique_ptr<Flow> LimitRate(std::unique_ptr<Flow> flow, RateLimits limits);
 
 }  // namespace flow

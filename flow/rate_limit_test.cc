@@ -35,6 +35,8 @@
 #include "flow/testing/fault_points.h"
 #include "flow/testing/internal/deadlines.h"
 #include "flow/testing/internal/hook_flow.h"
+#include "flow/testing/internal/manual_engine.h"
+#include "flow/testing/internal/start_calls.h"
 #include "flow/testing/matchers.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -54,9 +56,12 @@ using ::flow::testing::HoldsData;
 using ::flow::testing::HookFlow;
 using ::flow::testing::IsClosed;
 using ::flow::testing::IsEof;
+using ::flow::testing::ManualEngine;
+using ::flow::testing::MaybeStarts;
 using ::flow::testing::Patience;
 using ::flow::testing::Pattern;
 using ::flow::testing::Soon;
+using ::flow::testing::StartsCalls;
 using ::testing::HasSubstr;
 
 // Bursts are taken in halves, so that calls wait in the middle of a write.
@@ -70,15 +75,16 @@ std::shared_ptr<RateLimiter> Still(int64_t burst) {
 FlowPair LimitedPair(size_t capacity) {
   Pipe pipe = MakePipe(capacity);
   const std::shared_ptr<RateLimiter> both = Fast();
-  return {LimitRate(std::move(pipe.left), {both, both}),
-          LimitRate(std::move(pipe.right), {Fast(), Fast()})};
+  return {MaybeStarts(LimitRate(std::move(pipe.left), {both, both})),
+          MaybeStarts(LimitRate(std::move(pipe.right), {Fast(), Fast()}))};
 }
 
 ConformanceOptions LimitedFlows() {
   ConformanceOptions options;
   options.name = "limited";
   options.make_pair = [] { return LimitedPair(256 << 10); };
-  options.make_full = [] { return LimitedPair(4096); };
+  // A started write is a Cord, of which a pipe with any room accepts all.
+  options.make_full = [] { return LimitedPair(StartsCalls() ? 0 : 4096); };
   return options;
 }
 
@@ -100,7 +106,7 @@ class RateLimitTest : public ::testing::Test {
   RateLimitTest()
       : reads_(Still(10)),
         writes_(Still(10)),
-        flow_(LimitRate(std::move(pipe_.left), {reads_, writes_})),
+        flow_(MaybeStarts(LimitRate(std::move(pipe_.left), {reads_, writes_}))),
         far_(std::move(pipe_.right)) {}
 
   // Leaves no tokens.
@@ -166,7 +172,7 @@ TEST(RateLimiterTest, TheLargestBurstIsNoLimit) {
   const auto limiter = std::make_shared<RateLimiter>(kMax, kMax);
   limiter->Grant(kMax);
   Pipe pipe = MakePipe();
-  auto flow = LimitRate(std::move(pipe.left), {limiter, limiter});
+  auto flow = MaybeStarts(LimitRate(std::move(pipe.left), {limiter, limiter}));
   EXPECT_THAT(pipe.right->Write("abc"), IsOk());
   EXPECT_THAT(flow->Read(), HoldsData("abc"));
   EXPECT_THAT(flow->Write("xyz"), IsOk());
@@ -178,8 +184,9 @@ TEST(RateLimiterTest, ADirectionWithoutALimiterIsNotLimited) {
     const auto limiter = std::make_shared<RateLimiter>(0, /*burst=*/4);
     EXPECT_EQ(limiter->burst(), 4);
     Pipe pipe = MakePipe();
-    auto flow = LimitRate(std::move(pipe.left), {reads ? limiter : nullptr,
-                                                 reads ? nullptr : limiter});
+    auto flow = MaybeStarts(
+        LimitRate(std::move(pipe.left),
+                  {reads ? limiter : nullptr, reads ? nullptr : limiter}));
     flow->SetReadDeadline(absl::InfinitePast());
     flow->SetWriteDeadline(absl::InfinitePast());
     ASSERT_THAT(pipe.right->Write("0123456789"), IsOk());
@@ -205,7 +212,8 @@ TEST_F(RateLimitTest, AnEndOfFileCostsNothing) {
   EXPECT_THAT(flow_->ReadInto(absl::MakeSpan(space)), IsOkAndHolds(0));
   // The token is there for somebody else.
   Pipe other = MakePipe();
-  auto other_flow = LimitRate(std::move(other.left), {reads_, nullptr});
+  auto other_flow =
+      MaybeStarts(LimitRate(std::move(other.left), {reads_, nullptr}));
   other_flow->SetReadDeadline(absl::InfinitePast());
   ASSERT_THAT(other.right->Write("x"), IsOk());
   EXPECT_THAT(other_flow->Read(), HoldsData("x"));
@@ -220,7 +228,7 @@ TEST(RateLimiterTest, AReadThatClaimsMoreThanItWasAskedForIsInternal) {
       data.Append(absl::MakeCordFromExternal(lie.substr(2), [] {}));
       return data;
     };
-    auto flow = LimitRate(std::move(liar), {limiter, nullptr});
+    auto flow = MaybeStarts(LimitRate(std::move(liar), {limiter, nullptr}));
     // More than half a burst and less than what the Flow knows of.
     char space[100];
     EXPECT_THAT(flow->ReadInto(absl::MakeSpan(space)),
@@ -307,7 +315,7 @@ TEST_F(RateLimitTest, CloseLetsAReadPass) {
 TEST_F(RateLimitTest, PartsOfACordAreShared) {
   writes_ = Still(1 << 20);
   Pipe pipe = MakePipe(kNoLimit);
-  flow_ = LimitRate(std::move(pipe.left), {nullptr, writes_});
+  flow_ = MaybeStarts(LimitRate(std::move(pipe.left), {nullptr, writes_}));
   const absl::Cord data(std::string(1 << 20, 'x'));
   EXPECT_THAT(flow_->Write(data), IsOk());
   EXPECT_THAT(flow_->Shutdown(ShutdownMode::kWrite), IsOk());
@@ -330,14 +338,14 @@ TEST_F(RateLimitTest, WhatARefusedWriteWasGrantedIsForOthers) {
   EXPECT_THAT(far_->Shutdown(ShutdownMode::kRead), IsOk());
   EXPECT_THAT(flow_->Write("abcde"), IsClosed());
   Pipe pipe = MakePipe();
-  auto other = LimitRate(std::move(pipe.left), {nullptr, writes_});
+  auto other = MaybeStarts(LimitRate(std::move(pipe.left), {nullptr, writes_}));
   other->SetWriteDeadline(absl::InfinitePast());
   EXPECT_THAT(other->Write("0123456789"), IsOk());
 }
 
 TEST_F(RateLimitTest, AReadThatWaitsForItsRemoteHoldsUpNobody) {
   Pipe pipe = MakePipe();
-  auto other = LimitRate(std::move(pipe.left), {reads_, nullptr});
+  auto other = MaybeStarts(LimitRate(std::move(pipe.left), {reads_, nullptr}));
   std::thread reader([&] { EXPECT_THAT(flow_->Read(), HoldsData("x")); });
   EXPECT_THAT(pipe.right->Write("0123456789"), IsOk());
   EXPECT_THAT(other->Read(), HoldsData("01234"));
@@ -349,7 +357,8 @@ TEST(SharedRateLimiterTest, ABurstMayBeAsLargeAsItsType) {
   constexpr int64_t kMost = std::numeric_limits<int64_t>::max();
   const auto limiter = std::make_shared<RateLimiter>(kMost, kMost);
   Pipe pipe = MakePipe();
-  const auto flow = LimitRate(std::move(pipe.left), {limiter, limiter});
+  const auto flow =
+      MaybeStarts(LimitRate(std::move(pipe.left), {limiter, limiter}));
   EXPECT_THAT(pipe.right->Write("in"), IsOk());
   EXPECT_THAT(flow->Read(), HoldsData("in"));
   EXPECT_THAT(flow->Write("out"), IsOk());
@@ -393,8 +402,8 @@ TEST(SharedRateLimiterTest, CallsTakeTurnsInTheOrderInWhichTheyCame) {
 TEST(SharedRateLimiterTest, OneThatGivesUpLeavesItsTurnToTheNext) {
   const auto limiter = Still(/*burst=*/10);
   Pipe pipes[] = {MakePipe(), MakePipe()};
-  auto a = LimitRate(std::move(pipes[0].left), {nullptr, limiter});
-  auto b = LimitRate(std::move(pipes[1].left), {nullptr, limiter});
+  auto a = MaybeStarts(LimitRate(std::move(pipes[0].left), {nullptr, limiter}));
+  auto b = MaybeStarts(LimitRate(std::move(pipes[1].left), {nullptr, limiter}));
   EXPECT_THAT(a->Write("012345678"), IsOk());
   std::thread a_writer([&] { EXPECT_FALSE(a->Write("aaaaa").ok()); });
   Await([&] { return limiter->waiting() == 1; });
@@ -404,6 +413,135 @@ TEST(SharedRateLimiterTest, OneThatGivesUpLeavesItsTurnToTheNext) {
   a->SetWriteDeadline(absl::InfinitePast());
   a_writer.join();
   b_writer.join();
+}
+
+// --- Started calls
+
+struct Writing final : Flow::WriteOperation {
+  void Done() override { ++done; }
+  int done = 0;
+};
+
+bool StartsWrite(Flow& flow, Writing& writing, absl::string_view data) {
+  writing.rest = absl::Cord(data);
+  return flow.StartWrite(&writing);
+}
+
+TEST(StartedRateLimitTest, ACallThatWaitsIsATimer) {
+  ManualEngine engine;
+  const auto limiter =
+      std::make_shared<RateLimiter>(/*bytes_per_second=*/1, /*burst=*/4000);
+  Pipe pipe = MakePipe();
+  auto flow = LimitRate(std::move(pipe.left), {nullptr, limiter});
+  flow->SetEngine(&engine);
+  EXPECT_THAT(flow->Write(std::string(4000, 'x')), IsOk());
+  const absl::Time start = absl::Now();
+  Writing writing;
+  ASSERT_FALSE(StartsWrite(*flow, writing, std::string(1000, 'y')));
+  EXPECT_EQ(limiter->waiting(), 1);
+  ASSERT_EQ(engine.timers(), 1);
+  EXPECT_GE(engine.timer_at() - start, absl::Seconds(900));
+  EXPECT_LE(engine.timer_at() - start, absl::Seconds(1100));
+  // Too early, and so it is set once more.
+  engine.FireTimers();
+  engine.RunAll();
+  EXPECT_EQ(engine.timers(), 1);
+  EXPECT_EQ(flow->bytes_written(), 4000);
+  limiter->Grant(1000);
+  engine.RunAll();
+  EXPECT_EQ(writing.done, 1);
+  EXPECT_THAT(writing.status, IsOk());
+  EXPECT_EQ(engine.timers(), 0);
+  EXPECT_EQ(limiter->waiting(), 0);
+}
+
+TEST(StartedRateLimitTest, CallsTakeTurnsInTheOrderInWhichTheyCame) {
+  ManualEngine engine;
+  const auto limiter = Still(/*burst=*/2);  // a byte at a time
+  Pipe pipes[] = {MakePipe(), MakePipe()};
+  auto a = LimitRate(std::move(pipes[0].left), {nullptr, limiter});
+  auto b = LimitRate(std::move(pipes[1].left), {nullptr, limiter});
+  a->SetEngine(&engine);
+  b->SetEngine(&engine);
+  Writing first, second;
+  ASSERT_FALSE(StartsWrite(*a, first, "--aaa"));
+  ASSERT_FALSE(StartsWrite(*b, second, "bbb"));
+  std::string order;
+  while (first.done + second.done < 2 && order.size() < 10) {
+    limiter->Grant(1);
+    engine.RunAll();
+    for (Pipe* pipe : {&pipes[0], &pipes[1]}) {
+      pipe->right->SetReadDeadline(absl::InfinitePast());
+      absl::StatusOr<absl::Cord> data = pipe->right->Read();
+      if (data.ok()) order.append(std::string(*data));
+    }
+  }
+  EXPECT_EQ(order, "--ababab");
+}
+
+TEST(StartedRateLimitTest, ACallThatIsLateLeavesTheQueue) {
+  ManualEngine engine;
+  const auto limiter = Still(/*burst=*/10);
+  Pipe pipes[] = {MakePipe(), MakePipe()};
+  auto a = LimitRate(std::move(pipes[0].left), {nullptr, limiter});
+  auto b = LimitRate(std::move(pipes[1].left), {nullptr, limiter});
+  a->SetEngine(&engine);
+  b->SetEngine(&engine);
+  EXPECT_THAT(a->Write("012345678"), IsOk());
+  Writing late, next;
+  ASSERT_FALSE(StartsWrite(*a, late, "aaaaa"));
+  // There is a token for it, and one before it in the queue.
+  ASSERT_FALSE(StartsWrite(*b, next, "b"));
+  EXPECT_EQ(limiter->waiting(), 2);
+  a->SetWriteDeadline(absl::InfinitePast());
+  engine.RunAll();
+  EXPECT_EQ(late.done, 1);
+  EXPECT_THAT(late.status, StatusIs(absl::StatusCode::kDeadlineExceeded));
+  EXPECT_EQ(next.done, 1);
+  EXPECT_THAT(next.status, IsOk());
+  EXPECT_EQ(limiter->waiting(), 0);
+}
+
+TEST(StartedRateLimitTest, AReadThatWasLetPassDoesNotWaitAgain) {
+  ManualEngine engine;
+  const auto limiter = Still(/*burst=*/10);
+  Pipe pipes[] = {MakePipe(), MakePipe()};
+  auto first = LimitRate(std::move(pipes[0].left), {limiter, nullptr});
+  auto second = LimitRate(std::move(pipes[1].left), {limiter, nullptr});
+  first->SetEngine(&engine);
+  struct Reading final : Flow::ReadOperation {
+    void Done() override { ++done; }
+    int done = 0;
+  } reading;
+  ASSERT_FALSE(first->StartRead(&reading));
+  EXPECT_EQ(limiter->waiting(), 0);
+  ASSERT_THAT(pipes[1].right->Write("0123456789"), IsOk());
+  EXPECT_THAT(second->Read(), HoldsData("01234"));
+  EXPECT_THAT(second->Read(), HoldsData("56789"));
+  ASSERT_THAT(pipes[0].right->Write("x"), IsOk());
+  engine.RunAll();
+  EXPECT_EQ(reading.done, 1);
+  EXPECT_THAT(reading.result, HoldsData("x"));
+}
+
+TEST(StartedRateLimitTest, WhatALateWriteWasGrantedIsForOthers) {
+  ManualEngine engine;
+  const auto limiter = Still(/*burst=*/10);
+  Pipe pipe = MakePipe(/*capacity=*/0);
+  auto flow = LimitRate(std::move(pipe.left), {nullptr, limiter});
+  flow->SetEngine(&engine);
+  Writing writing;
+  ASSERT_FALSE(StartsWrite(*flow, writing, "abcde"));
+  EXPECT_THAT(pipe.right->Read(2), HoldsData("ab"));
+  flow->SetWriteDeadline(absl::InfinitePast());
+  engine.RunAll();
+  EXPECT_EQ(writing.rest, "cde");
+  Pipe other = MakePipe();
+  auto other_flow = LimitRate(std::move(other.left), {nullptr, limiter});
+  other_flow->SetWriteDeadline(absl::InfinitePast());
+  EXPECT_THAT(other_flow->Write("01234567"), IsOk());
+  EXPECT_THAT(other_flow->Write("8"),
+              StatusIs(absl::StatusCode::kDeadlineExceeded));
 }
 
 // --- Faults underneath
@@ -417,9 +555,10 @@ TEST(RateLimitFaultTest, NoByteIsLostRepeatedOrMoved) {
     Pipe to = MakePipe();
     EXPECT_THAT(from.right->Write(Pattern(0, kSize)), IsOk());
     EXPECT_THAT(from.right->Shutdown(ShutdownMode::kWrite), IsOk());
-    auto source =
-        LimitRate(plan.Wrap(std::move(from.left)), {limiter, nullptr});
-    auto sink = LimitRate(plan.Wrap(std::move(to.left)), {nullptr, limiter});
+    auto source = MaybeStarts(
+        LimitRate(plan.Wrap(std::move(from.left)), {limiter, nullptr}));
+    auto sink = MaybeStarts(
+        LimitRate(plan.Wrap(std::move(to.left)), {nullptr, limiter}));
     absl::Cord all;
     absl::Status status = ReadAll(*source, kSize, &all);
     if (absl::IsDeadlineExceeded(status)) {

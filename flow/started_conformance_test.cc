@@ -2,21 +2,28 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The conformance suite with every call that can start a started operation:
-// a call of a check starts one, and waits until it is over. On pipes, channels
-// and sockets, with one thread of the engine and with two.
+// a call of a check starts one, and waits until it is over. On pipes, channels,
+// limits and sockets, with one thread of the engine and with two. The tests of
+// other decorators run it, too, where they start (testing/internal/
+// start_calls.h).
 
 #include <cstddef>
+#include <cstdint>
+#include <limits>
 #include <memory>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "absl/strings/cord.h"
 #include "absl/strings/str_cat.h"
 #include "flow/channel.h"
 #include "flow/engine.h"
 #include "flow/flow.h"
 #include "flow/internal/flow_access.h"
+#include "flow/limit.h"
 #include "flow/pipe.h"
+#include "flow/prepend.h"
 #include "flow/testing/conformance.h"
 #include "flow/testing/internal/engine_threads.h"
 #include "flow/testing/internal/raw_sockets.h"
@@ -78,6 +85,30 @@ ConformanceOptions Pipes(size_t capacity, int threads) {
   options.make_full = [=] { return PipePair(0, threads); };
   options.more_than_full = 16 << 10;
   return options;
+}
+
+// Pipes with a decorator that changes nothing of what the suite sees.
+ConformanceOptions Decorated(
+    std::string name, std::unique_ptr<Flow> (*decorate)(std::unique_ptr<Flow>),
+    int threads) {
+  ConformanceOptions options;
+  options.name = absl::StrCat(name, "_on_", threads);
+  const auto make = [=](size_t capacity) {
+    Pipe pipe = MakePipe(capacity);
+    return StartedPair(
+        {decorate(std::move(pipe.left)), decorate(std::move(pipe.right))},
+        threads);
+  };
+  options.make_pair = [=] { return make(4096); };
+  options.make_full = [=] { return make(0); };
+  options.more_than_full = 16 << 10;
+  return options;
+}
+
+std::unique_ptr<Flow> LimitedAndPrepended(std::unique_ptr<Flow> inner) {
+  return PrependInput(
+      absl::Cord(),
+      LimitInput(std::move(inner), std::numeric_limits<int64_t>::max()));
 }
 
 ConformanceOptions Channels(size_t capacity, int threads) {
@@ -159,6 +190,8 @@ std::vector<ConformanceOptions> All() {
     for (const size_t capacity : {size_t{0}, size_t{4096}}) {
       all.push_back(Channels(capacity, threads));
     }
+    all.push_back(
+        Decorated("limited_and_prepended", &LimitedAndPrepended, threads));
     all.push_back(UnixSockets(threads));
     all.push_back(TcpSockets(threads));
   }

@@ -19,6 +19,9 @@
 // Copy() to several sinks (copy.h) needs no thread, and says what each of them
 // has accepted.
 //
+// Its calls cannot start (docs/started.md): the side may hold them up, and
+// Close() waits for its thread.
+//
 // Thread safety: that of `flow::Flow`. The side is written to by a thread of
 // its own.
 

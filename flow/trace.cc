@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <memory>
+#include <optional>
 #include <ostream>
 #include <string>
 #include <utility>
@@ -79,6 +80,56 @@ class TraceTransport final : public ForwardingTransport {
     return status;
   }
 
+  bool CanStart() const override { return inner().CanStart(); }
+
+  // An event begins with the first try of a started call.
+  std::optional<absl::StatusOr<absl::Cord>> TryRead(size_t max_bytes,
+                                                    Retry* retry) override {
+    if (!read_.has_value()) read_ = Begin(Operation::kRead, max_bytes);
+    std::optional<absl::StatusOr<absl::Cord>> data =
+        ForwardingTransport::TryRead(max_bytes, retry);
+    if (!data.has_value() && retry != nullptr) return std::nullopt;
+    TraceEvent event = *std::exchange(read_, std::nullopt);
+    absl::Status outcome = Outcome(data.has_value() ? data->status() : Late());
+    if (outcome.ok()) {
+      event.size = (*data)->size();
+      event.data = Prefix(**data, options_.max_data);
+    }
+    Tell(std::move(event), std::move(outcome));
+    return data;
+  }
+
+  std::optional<absl::Status> TryWrite(absl::Cord* rest,
+                                       Retry* retry) override {
+    if (!write_.has_value()) {
+      write_ = Begin(Operation::kWrite, rest->size());
+      write_->data = Prefix(*rest, options_.max_data);
+    }
+    std::optional<absl::Status> status =
+        ForwardingTransport::TryWrite(rest, retry);
+    if (!status.has_value() && retry != nullptr) return std::nullopt;
+    TraceEvent event = *std::exchange(write_, std::nullopt);
+    event.size = event.requested - std::min(event.requested, rest->size());
+    event.data.resize(std::min(event.data.size(), event.size));
+    const absl::Status outcome = status.has_value() ? *status : Late();
+    Tell(std::move(event), outcome.ok() ? outcome : Outcome(outcome));
+    return status;
+  }
+
+  std::optional<absl::Status> TryEndWrite(const absl::Status& outcome,
+                                          Retry* retry) override {
+    if (!end_.has_value()) end_ = Begin(Operation::kShutdownWrite);
+    std::optional<absl::Status> status =
+        ForwardingTransport::TryEndWrite(outcome, retry);
+    if (!status.has_value() && retry != nullptr) return std::nullopt;
+    TraceEvent event = *std::exchange(end_, std::nullopt);
+    if (outcome.ok() && status.has_value() &&
+        !absl::IsDeadlineExceeded(*status)) {
+      Tell(std::move(event), *status);
+    }
+    return status;
+  }
+
   absl::Status EndWrite(const absl::Status& outcome,
                         absl::Time deadline) override {
     TraceEvent event = Begin(Operation::kShutdownWrite);
@@ -129,6 +180,10 @@ class TraceTransport final : public ForwardingTransport {
     trace_(event);
   }
 
+  static absl::Status Late() {
+    return absl::DeadlineExceededError("not before the deadline");
+  }
+
   // What a call returns in the end: after an abort, the reason, whatever the
   // transport underneath says.
   absl::Status Outcome(const absl::Status& status) {
@@ -138,6 +193,10 @@ class TraceTransport final : public ForwardingTransport {
 
   const TraceFunction trace_;
   const TraceOptions options_;
+  // Those of started calls that are under way.
+  std::optional<TraceEvent> read_;
+  std::optional<TraceEvent> write_;
+  std::optional<TraceEvent> end_;
   absl::Mutex mu_;
   absl::Status abort_reason_ ABSL_GUARDED_BY(mu_);
 };

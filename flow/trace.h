@@ -87,13 +87,15 @@ struct TraceOptions {
 // TraceFunction
 //
 // Takes an event, on the thread of the operation, of which several may run at
-// once. It must not call the flow, and the flow waits for it.
+// once. It must not call the flow, and the flow waits for it. An event of a
+// started call comes when that is over, before Done(), on the thread that
+// starts it or on one of the engine.
 using TraceFunction = std::function<void(const TraceEvent& event)>;
 
 // TraceFlow()
 //
 // Returns a flow that does what `flow` does, under the same name, and tells
-// `trace`.
+// `trace`. Calls can start if those of `flow` can.
 std::unique_ptr<Flow> TraceFlow(std::unique_ptr<Flow> flow, TraceFunction trace,
                                 TraceOptions options = {});
 

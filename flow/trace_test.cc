@@ -15,6 +15,8 @@
 #include "absl/status/status_matchers.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/cord.h"
+#include "absl/synchronization/notification.h"
+#include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "absl/types/span.h"
 #include "flow/copy.h"
@@ -26,6 +28,8 @@
 #include "flow/testing/fault_points.h"
 #include "flow/testing/internal/deadlines.h"
 #include "flow/testing/internal/hook_flow.h"
+#include "flow/testing/internal/manual_engine.h"
+#include "flow/testing/internal/start_calls.h"
 #include "flow/testing/matchers.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -39,23 +43,27 @@ using ::flow::testing::FaultPlan;
 using ::flow::testing::FlowConformanceTest;
 using ::flow::testing::HookFlow;
 using ::flow::testing::IsClosed;
+using ::flow::testing::MaybeStarts;
 using ::flow::testing::Patience;
 using ::flow::testing::Pattern;
+using ::flow::testing::StartsCalls;
 using ::testing::ElementsAre;
 using Operation = TraceEvent::Operation;
 
 flow::testing::FlowPair TracedPair(size_t capacity) {
   const TraceFunction nobody = [](const TraceEvent&) {};
   Pipe pipe = MakePipe(capacity);
-  return {TraceFlow(std::move(pipe.left), nobody, {/*max_data=*/10}),
-          TraceFlow(std::move(pipe.right), nobody, {/*max_data=*/10})};
+  return {
+      MaybeStarts(TraceFlow(std::move(pipe.left), nobody, {/*max_data=*/10})),
+      MaybeStarts(TraceFlow(std::move(pipe.right), nobody, {/*max_data=*/10}))};
 }
 
 flow::testing::ConformanceOptions TracedFlows() {
   flow::testing::ConformanceOptions options;
   options.name = "traced";
   options.make_pair = [] { return TracedPair(256 << 10); };
-  options.make_full = [] { return TracedPair(4096); };
+  // A started write is a Cord, of which a pipe with any room accepts all.
+  options.make_full = [] { return TracedPair(StartsCalls() ? 0 : 4096); };
   return options;
 }
 
@@ -74,10 +82,10 @@ class TraceTest : public ::testing::Test {
 
   Pipe pipe_ = MakePipe();
   std::vector<TraceEvent> events_;
-  std::unique_ptr<Flow> flow_ =
+  std::unique_ptr<Flow> flow_ = MaybeStarts(
       TraceFlow(std::move(pipe_.left),
                 [this](const TraceEvent& event) { events_.push_back(event); },
-                {/*max_data=*/4});
+                {/*max_data=*/4}));
 };
 
 TEST_F(TraceTest, AConversationIsToldInOrder) {
@@ -125,6 +133,94 @@ TEST_F(TraceTest, AnAbortIsToldWithItsReason) {
   EXPECT_EQ(events_[0].What(), "abort");
   EXPECT_THAT(events_[0].status,
               StatusIs(absl::StatusCode::kUnavailable, "enough"));
+}
+
+// --- Started calls
+
+template <typename Operation>
+struct Started final : Operation {
+  void Done() override { ++done; }
+  int done = 0;
+};
+
+class StartedTraceTest : public ::testing::Test {
+ protected:
+  StartedTraceTest() {
+    flow_->SetEngine(&engine_);
+    remote().SetReadDeadline(absl::InfinitePast());
+  }
+
+  Flow& remote() { return *pipe_.right; }
+
+  flow::testing::ManualEngine engine_;
+  Pipe pipe_ = MakePipe(/*capacity=*/0);
+  std::vector<std::string> events_;
+  std::unique_ptr<Flow> flow_ =
+      TraceFlow(std::move(pipe_.left),
+                [this](const TraceEvent& event) {
+                  const std::string line = event.ToString();
+                  events_.push_back(line.substr(0, line.rfind(',')));
+                },
+                {/*max_data=*/4});
+  Started<Flow::ReadOperation> read_;
+  Started<Flow::WriteOperation> write_;
+  Started<Flow::CloseOperation> close_;
+};
+
+TEST_F(StartedTraceTest, ACallIsOneEventHoweverOftenItIsTried) {
+  write_.rest = absl::Cord("abcdef");
+  ASSERT_FALSE(flow_->StartRead(&read_));
+  ASSERT_FALSE(flow_->StartWrite(&write_));
+  EXPECT_THAT(remote().Read(2), flow::testing::HoldsData("ab"));
+  for (int i = 1; i <= 2; ++i) {
+    flow_->SetReadDeadline(absl::Now() + i * absl::Hours(1));
+    engine_.RunAll();
+  }
+  EXPECT_THAT(events_, ElementsAre());
+  EXPECT_THAT(remote().Read(), flow::testing::HoldsData("cdef"));
+  EXPECT_THAT(remote().Shutdown(ShutdownMode::kWrite), IsOk());
+  engine_.RunAll();
+  EXPECT_EQ(read_.done, 1);
+  EXPECT_EQ(write_.done, 1);
+  EXPECT_THAT(events_, ::testing::UnorderedElementsAre(
+                           R"(write 6 bytes "abcd"...)", "end-of-file"));
+  events_.clear();
+  ASSERT_TRUE(flow_->StartClose(&close_, absl::InfiniteFuture()));
+  EXPECT_THAT(events_, ElementsAre("shutdown write", "close"));
+}
+
+TEST_F(StartedTraceTest, ALateCallSaysHowMuchPassed) {
+  write_.rest = absl::Cord("abcdef");
+  ASSERT_FALSE(flow_->StartRead(&read_));
+  ASSERT_FALSE(flow_->StartWrite(&write_));
+  EXPECT_THAT(remote().Read(2), flow::testing::HoldsData("ab"));
+  flow_->SetReadDeadline(absl::InfinitePast());
+  flow_->SetWriteDeadline(absl::InfinitePast());
+  engine_.RunAll();
+  EXPECT_EQ(write_.rest, "cdef");
+  ASSERT_EQ(events_.size(), 2);
+  EXPECT_THAT(events_,
+              ::testing::UnorderedElementsAre(
+                  ::testing::StartsWith("read: DEADLINE_EXCEEDED"),
+                  ::testing::StartsWith(
+                      R"(write 2 of 6 bytes "ab": DEADLINE_EXCEEDED)")));
+}
+
+TEST_F(StartedTraceTest, AnEndThatIsLateIsNone) {
+  auto hook = std::make_unique<HookFlow>();
+  absl::Notification aborted;
+  hook->hooks.end_write = [&](absl::Time) {
+    aborted.WaitForNotification();
+    return absl::OkStatus();
+  };
+  hook->hooks.abort = [&] { aborted.Notify(); };
+  const auto flow = TraceFlow(std::move(hook), [this](const TraceEvent& event) {
+    events_.push_back(event.What());
+  });
+  flow->SetEngine(&engine_);
+  ASSERT_TRUE(flow->StartClose(&close_, absl::InfinitePast()));
+  EXPECT_THAT(close_.status, StatusIs(absl::StatusCode::kDeadlineExceeded));
+  EXPECT_THAT(events_, ElementsAre("abort", "close"));
 }
 
 // What interrupts a call can make it return anything.
@@ -213,13 +309,15 @@ TEST(TraceFaultTest, TheSizesAddUpAtEveryFaultPoint) {
     int64_t read = 0;
     int64_t written = 0;
     Operation last = Operation::kRead;
-    auto flow = TraceFlow(plan.Wrap(std::move(pipe.left), /*max_read=*/40),
-                          [&](const TraceEvent& event) {
-                            const auto size = static_cast<int64_t>(event.size);
-                            last = event.operation;
-                            if (last == Operation::kRead) read += size;
-                            if (last == Operation::kWrite) written += size;
-                          });
+    auto flow =
+        MaybeStarts(TraceFlow(plan.Wrap(std::move(pipe.left), /*max_read=*/40),
+                              [&](const TraceEvent& event) {
+                                const auto size =
+                                    static_cast<int64_t>(event.size);
+                                last = event.operation;
+                                if (last == Operation::kRead) read += size;
+                                if (last == Operation::kWrite) written += size;
+                              }));
     const absl::Status status = Copy(*flow, *flow).status;
     EXPECT_EQ(status.ok(), !plan.fired());
     EXPECT_EQ(read, flow->bytes_read());

@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <memory>
+#include <optional>
 #include <utility>
 
 #include "absl/log/absl_check.h"
@@ -40,6 +41,16 @@ class EndedTransport final : public ForwardingTransport {
     return size_t{0};
   }
   void RefuseRead() override {}
+
+  bool CanStart() const override { return inner().CanStart(); }
+  std::optional<absl::StatusOr<absl::Cord>> TryRead(size_t max_bytes,
+                                                    Retry*) override {
+    return EndedTransport::Read(max_bytes);
+  }
+  std::optional<absl::Status> TryAwaitRemoteEnd(Retry* retry) override {
+    if (!end_.ok() || !EndsEarly()) return end_;
+    return ForwardingTransport::TryAwaitRemoteEnd(retry);
+  }
   absl::Status AwaitRemoteEnd(absl::Time deadline) override {
     if (!end_.ok() || !EndsEarly()) return end_;
     return ForwardingTransport::AwaitRemoteEnd(deadline);

@@ -6,11 +6,14 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
+#include <utility>
 
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "flow/internal/monotonic_deadline.h"
 #include "flow/internal/mutex_lock.h"
+#include "flow/transport.h"
 
 namespace flow::internal {
 
@@ -25,21 +28,36 @@ int64_t RateQueue::AwaitUpTo(Caller& caller, int64_t tokens) {
   return Await(caller, tokens, /*takes=*/false);
 }
 
+std::optional<bool> RateQueue::TryTake(Caller& caller, int64_t tokens,
+                                       Retry* retry) {
+  const auto taken = Try(caller, tokens, /*takes=*/true, retry);
+  if (!taken.has_value()) return std::nullopt;
+  return *taken != 0;
+}
+
+std::optional<int64_t> RateQueue::TryUpTo(Caller& caller, int64_t tokens,
+                                          Retry* retry) {
+  return Try(caller, tokens, /*takes=*/false, retry);
+}
+
+absl::Duration RateQueue::Until(const Caller& caller, int64_t& tokens,
+                                bool takes) {
+  if (caller.stopped_) return absl::ZeroDuration();
+  if (callers_.front() != &caller) return absl::InfiniteDuration();
+  bucket_.Fill(MonotonicNow());
+  const absl::Duration wait = bucket_.Until(tokens);
+  const int64_t whole = bucket_.whole();
+  if (takes || wait < absl::InfiniteDuration() || whole <= 0) return wait;
+  tokens = whole;
+  return absl::ZeroDuration();
+}
+
 int64_t RateQueue::Await(Caller& caller, int64_t tokens, bool takes) {
   MutexLock lock(mu_);
   const auto place = callers_.insert(callers_.end(), &caller);
   bool in_time = true;
-  while (!caller.stopped_) {
-    absl::Duration wait = absl::InfiniteDuration();
-    if (callers_.front() == &caller) {
-      bucket_.Fill(MonotonicNow());
-      wait = bucket_.Until(tokens);
-      const int64_t whole = bucket_.whole();
-      if (!takes && wait == absl::InfiniteDuration() && whole > 0) {
-        tokens = whole;
-        break;
-      }
-    }
+  while (true) {
+    const absl::Duration wait = Until(caller, tokens, takes);
     if (wait <= absl::ZeroDuration()) break;
     const absl::Duration left = caller.deadline_.left();
     in_time = left > absl::ZeroDuration();
@@ -48,6 +66,25 @@ int64_t RateQueue::Await(Caller& caller, int64_t tokens, bool takes) {
   }
   if (in_time && takes) bucket_.Add(-static_cast<double>(tokens));
   callers_.erase(place);
+  WakeFirst();
+  return in_time ? tokens : 0;
+}
+
+std::optional<int64_t> RateQueue::Try(Caller& caller, int64_t tokens,
+                                      bool takes, Retry* retry) {
+  MutexLock lock(mu_);
+  if (!caller.place_.has_value()) {
+    caller.place_ = callers_.insert(callers_.end(), &caller);
+  }
+  const absl::Duration wait = Until(caller, tokens, takes);
+  const bool in_time = wait <= absl::ZeroDuration();
+  caller.retry_ = in_time ? nullptr : retry;
+  if (caller.retry_ != nullptr) {
+    if (wait < absl::InfiniteDuration()) retry->After(wait);
+    return std::nullopt;
+  }
+  if (in_time && takes) bucket_.Add(-static_cast<double>(tokens));
+  callers_.erase(*std::exchange(caller.place_, std::nullopt));
   WakeFirst();
   return in_time ? tokens : 0;
 }
@@ -69,7 +106,7 @@ void RateQueue::SetDeadline(Caller& caller, absl::Time deadline) {
 void RateQueue::Stop(Caller& caller) {
   MutexLock lock(mu_);
   caller.stopped_ = true;
-  caller.woken_.Signal();
+  Wake(caller);
 }
 
 size_t RateQueue::waiting() const {
@@ -77,8 +114,13 @@ size_t RateQueue::waiting() const {
   return callers_.size();
 }
 
+void RateQueue::Wake(Caller& caller) {
+  caller.woken_.Signal();
+  if (caller.retry_ != nullptr) caller.retry_->Now();
+}
+
 void RateQueue::WakeFirst() {
-  if (!callers_.empty()) callers_.front()->woken_.Signal();
+  if (!callers_.empty()) Wake(*callers_.front());
 }
 
 }  // namespace flow::internal

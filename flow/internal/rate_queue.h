@@ -3,8 +3,8 @@
 //
 // File: internal/rate_queue.h
 //
-// Lets calls wait for the tokens of a bucket, in the order in which they came.
-// Not for users of the library.
+// Lets calls wait for the tokens of a bucket, in the order in which they came:
+// threads that block, and started calls. Not for users of the library.
 //
 // Thread safety: any thread may call anything at any time.
 
@@ -14,12 +14,14 @@
 #include <cstddef>
 #include <cstdint>
 #include <list>
+#include <optional>
 
 #include "absl/base/thread_annotations.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "flow/internal/monotonic_deadline.h"
 #include "flow/internal/token_bucket.h"
+#include "flow/transport.h"
 
 namespace flow::internal {
 
@@ -41,6 +43,9 @@ class RateQueue {
     absl::CondVar woken_;
     MonotonicDeadline deadline_;
     bool stopped_ = false;
+    // Of a started call that waits.
+    std::optional<std::list<Caller*>::iterator> place_;
+    Retry* retry_ = nullptr;
   };
 
   // RateQueue::Take()
@@ -58,6 +63,14 @@ class RateQueue {
   // are, and 0 if the deadline has passed before.
   int64_t AwaitUpTo(Caller& caller, int64_t tokens);
 
+  // RateQueue::TryTake(), RateQueue::TryUpTo()
+  //
+  // The same for a started call. They return nullopt as long as it waits, and
+  // tell `*retry` when to try again. It has its place in the queue from its
+  // first try to its last. Null for `retry`: its deadline has passed.
+  std::optional<bool> TryTake(Caller& caller, int64_t tokens, Retry* retry);
+  std::optional<int64_t> TryUpTo(Caller& caller, int64_t tokens, Retry* retry);
+
   // Adds `tokens`, or takes them away if they are negative.
   void Add(int64_t tokens);
 
@@ -70,6 +83,13 @@ class RateQueue {
 
  private:
   int64_t Await(Caller& caller, int64_t tokens, bool takes);
+  std::optional<int64_t> Try(Caller& caller, int64_t tokens, bool takes,
+                             Retry* retry);
+  // How long `caller` has to wait at least; infinite if only another call can
+  // end that. Lowers `tokens` to what there is where that is enough.
+  absl::Duration Until(const Caller& caller, int64_t& tokens, bool takes)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  static void Wake(Caller& caller);
   void WakeFirst() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
   mutable absl::Mutex mu_;
