@@ -180,6 +180,8 @@ TEST(ProxyIdleTest, ADeadlineBeforeItsTimeLosesNothingAndCountsEverything) {
 // A read finds its deadline passed and nothing new, while a write of the other
 // direction has taken a part, which shows only when it returns.
 TEST(ProxyIdleTest, APartOfAWriteThatIsUnderWayIsNoIdleness) {
+  // started_proxy_pending_test.cc has it for a started one.
+  if (StartsProxies()) GTEST_SKIP() << "a started one has a timer";
   HookFlow a;
   HookFlow b;
   absl::Notification found_nothing;

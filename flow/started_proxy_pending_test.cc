@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <cstddef>
 #include <memory>
 #include <string>
 
@@ -262,15 +263,16 @@ TEST(StartedProxyIdleTest, AnEngineThatWasHeldUpIsNotIdle) {
   proxying.over.WaitForNotification();
 }
 
-// Nothing is written, but what was written before still arrives.
-TEST(StartedProxyIdleTest, ASinkThatStillTakesBytesIsNotIdle) {
+// Lets a sink with this capacity take a byte now and then, for longer than the
+// idle timeout.
+void ExpectNoIdleness(size_t capacity) {
   struct Notified final : ProxyOperation {
     void Done() override { over.Notify(); }
     absl::Notification over;
   };
   EngineThreads threads(1);
   Pipe near = MakePipe();
-  Pipe far = MakePipe();
+  Pipe far = MakePipe(capacity);
   near.right->SetEngine(threads.engine());
   far.left->SetEngine(threads.engine());
   Notified proxying;
@@ -286,6 +288,16 @@ TEST(StartedProxyIdleTest, ASinkThatStillTakesBytesIsNotIdle) {
   proxying.over.WaitForNotification();
   EXPECT_THAT(proxying.result.status,
               StatusIs(absl::StatusCode::kDeadlineExceeded));
+}
+
+// Nothing is written, but what was written before still arrives.
+TEST(StartedProxyIdleTest, ASinkThatStillTakesBytesIsNotIdle) {
+  ExpectNoIdleness(kNoLimit);
+}
+
+// A write that is under way tells what it has accepted only when it is over.
+TEST(StartedProxyIdleTest, APartOfAWriteThatIsUnderWayIsNoIdleness) {
+  ExpectNoIdleness(0);
 }
 
 TEST_F(StartedProxyPendingTest, WhatCannotStartIsAnErrorAndNothingIsDone) {
