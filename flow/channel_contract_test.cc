@@ -18,6 +18,9 @@
 #include "absl/strings/cord.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
+#include "absl/synchronization/notification.h"
+#include "absl/time/time.h"
 #include "flow/channel.h"
 #include "flow/copy.h"
 #include "flow/flow.h"
@@ -25,6 +28,8 @@
 #include "flow/testing/conformance.h"
 #include "flow/testing/fault_flow.h"
 #include "flow/testing/fault_points.h"
+#include "flow/testing/internal/shared_engine.h"
+#include "flow/testing/internal/start_calls.h"
 #include "flow/testing/matchers.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -34,6 +39,7 @@ namespace {
 
 using ::absl_testing::IsOk;
 using ::absl_testing::StatusIs;
+using ::flow::testing::BindToSharedEngine;
 using ::flow::testing::ConformanceName;
 using ::flow::testing::ConformanceOptions;
 using ::flow::testing::FaultMode;
@@ -44,6 +50,7 @@ using ::flow::testing::FlowPair;
 using ::flow::testing::ForEachFaultPoint;
 using ::flow::testing::HoldsData;
 using ::flow::testing::MakeFaultFlow;
+using ::flow::testing::StartsCalls;
 using ::testing::Not;
 
 constexpr size_t kCapacity = 4096;
@@ -104,9 +111,67 @@ auto Insist(Operation operation) {
   return absl::IsDeadlineExceeded(status) ? operation() : result;
 }
 
+// The calls of a channel: they block, or start and are waited for.
+class Calls {
+ public:
+  Calls(Channel& channel, bool starts) : channel_(channel), starts_(starts) {}
+
+  absl::Status WriteBuffered(absl::string_view data) {
+    if (!starts_) return channel_.WriteBuffered(data);
+    Call<Flow::WriteOperation> write;
+    write.rest = absl::Cord(data);
+    write.Wait(channel_.StartWriteBuffered(&write));
+    return write.status;
+  }
+  absl::Status Flush() {
+    if (!starts_) return channel_.Flush();
+    Call<Flow::WriteOperation> flush;
+    flush.Wait(channel_.StartFlush(&flush));
+    return flush.status;
+  }
+  absl::StatusOr<std::optional<std::string>> ReadLine(size_t max_bytes) {
+    if (!starts_) return channel_.ReadLine(max_bytes);
+    Call<Channel::LineOperation> read;
+    read.Wait(channel_.StartReadLine(&read, max_bytes));
+    return read.line;
+  }
+  absl::StatusOr<std::optional<absl::Cord>> ReadUntil(
+      absl::string_view delimiter, size_t max_bytes) {
+    if (!starts_) return channel_.ReadUntil(delimiter, max_bytes);
+    Call<Channel::PartOperation> read;
+    read.Wait(channel_.StartReadUntil(&read, delimiter, max_bytes));
+    return read.part;
+  }
+  absl::StatusOr<absl::Cord> ReadExactly(size_t n) {
+    if (!starts_) return channel_.ReadExactly(n);
+    Call<Channel::BytesOperation> read;
+    read.Wait(channel_.StartReadExactly(&read, n));
+    return read.bytes;
+  }
+  absl::Status Close() {
+    if (!starts_) return channel_.Close();
+    Call<Flow::CloseOperation> close;
+    close.Wait(channel_.StartClose(&close, absl::InfiniteFuture()));
+    return close.status;
+  }
+
+ private:
+  template <typename Operation>
+  struct Call final : Operation {
+    void Done() override { over.Notify(); }
+    void Wait(bool is_over) {
+      if (!is_over) over.WaitForNotification();
+    }
+    absl::Notification over;
+  };
+
+  Channel& channel_;
+  const bool starts_;
+};
+
 // Asks for two things, and returns the line, the part and the body of the
 // answer.
-absl::StatusOr<std::string> Ask(Channel& channel) {
+absl::StatusOr<std::string> Ask(Calls channel) {
   absl::Status status = channel.WriteBuffered("GET line\n");
   if (status.ok()) status = channel.WriteBuffered("GET body\n");
   if (status.ok()) status = Insist([&] { return channel.Flush(); });
@@ -127,6 +192,11 @@ absl::StatusOr<std::string> Ask(Channel& channel) {
                       std::string(*body));
 }
 
+absl::StatusOr<std::string> AskOf(std::unique_ptr<Flow> flow) {
+  if (StartsCalls()) BindToSharedEngine(*flow);
+  return Ask(Calls(*MakeChannel(std::move(flow)), StartsCalls()));
+}
+
 TEST(ChannelFaultTest, ALineProtocolIsRightOrFailsAtEveryFault) {
   const std::string asked = "GET line\nGET body\nBYE\n";
   for (const size_t max_read : {1, 3, 100}) {
@@ -135,7 +205,7 @@ TEST(ChannelFaultTest, ALineProtocolIsRightOrFailsAtEveryFault) {
       ASSERT_THAT(pipe.right->Write("a line\na-part--body"), IsOk());
       ASSERT_THAT(pipe.right->Shutdown(ShutdownMode::kWrite), IsOk());
       const absl::StatusOr<std::string> answer =
-          Ask(*MakeChannel(plan.Wrap(std::move(pipe.left), max_read)));
+          AskOf(plan.Wrap(std::move(pipe.left), max_read));
       // The flush at the end is not resumed after a deadline, which is then
       // kAborted.
       absl::StatusCode code = absl::StatusCode::kOk;

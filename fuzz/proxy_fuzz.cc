@@ -3,8 +3,9 @@
 //
 // Puts Proxy() between the ends of two pipes, with faults in both of its flows,
 // while a thread at each far end writes, reads, ends, refuses, aborts and
-// closes. No two runs need to have the same order, so what is checked holds in
-// every order (flow/proxy.h; docs/semantics.md, "Proxy"):
+// closes. If the environment has FLOW_START_PROXY, it is StartProxy(). No two
+// runs need to have the same order, so what is checked holds in every order
+// (flow/proxy.h; docs/semantics.md, "Proxy"):
 //
 //  * what a far end receives is a prefix of what the other one has sent, and
 //    all that was accepted for it;
@@ -46,6 +47,7 @@
 #include "flow/proxy.h"
 #include "flow/status.h"
 #include "flow/testing/fault_flow.h"
+#include "flow/testing/internal/run_proxy.h"
 #include "fuzz/pattern.h"
 #include "fuzz/script.h"
 #include "fuzz/target.h"
@@ -252,11 +254,12 @@ class Run {
       near_[i] =
           testing::MakeFaultFlow(std::move(pipe.right), std::move(faults_[i]));
     }
+    testing::BindForProxy(*near_[0], *near_[1]);
     for (const auto& [end, operation] : before_) far_[end].Do(operation);
 
     std::thread a([this] { Drive(0); });
     std::thread b([this] { Drive(1); });
-    result_ = Proxy(*near_[0], *near_[1], options_);
+    result_ = testing::RunProxy(*near_[0], *near_[1], options_);
     const bool has_failed = has_failed_;
     has_returned_.Notify();
     a.join();

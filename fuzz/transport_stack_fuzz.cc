@@ -8,7 +8,8 @@
 // is the subject of close_order_fuzz.
 //
 // All happens in one thread: deadlines are in the past, so what would wait
-// gives up at once.
+// gives up at once. If the environment has FLOW_START_CALLS, the calls of both
+// start wherever the stack can.
 //
 // `put_back` puts what was read last back, by PrependInput(). On the bare side
 // this file itself does that.
@@ -49,6 +50,7 @@
 #include "flow/status.h"
 #include "flow/tee.h"
 #include "flow/testing/fault_flow.h"
+#include "flow/testing/internal/start_calls.h"
 #include "flow/trace.h"
 #include "flow/transport.h"
 #include "fuzz/pattern.h"
@@ -251,7 +253,9 @@ class End {
   }
 
   void Lend() {
-    if (!closed_) stack_.push_back(BorrowFlow(flow()));
+    if (closed_) return;
+    testing::BlockAgain(flow());
+    stack_.push_back(BorrowFlow(flow()));
   }
   void GiveBack() {
     if (!is_lent()) return;
@@ -444,6 +448,7 @@ class Run {
     End& bare = bare_[operation.numbers[0]];
     End& stacked = stacked_[operation.numbers[0]];
     const auto written = static_cast<size_t>(bare.flow().bytes_written());
+    testing::StartOrBlockBoth(bare.flow(), stacked.flow());
     const Outcome expected = bare.Do(operation, written);
     const Outcome outcome = stacked.Do(operation, written);
     ABSL_CHECK(outcome == expected)

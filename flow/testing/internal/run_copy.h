@@ -15,7 +15,7 @@
 #include "absl/synchronization/notification.h"
 #include "flow/copy.h"
 #include "flow/flow.h"
-#include "flow/testing/internal/engine_threads.h"
+#include "flow/testing/internal/shared_engine.h"
 
 namespace flow::testing {
 
@@ -30,10 +30,8 @@ inline CopyResult RunCopy(Flow& source, Flow& sink,
     void Done() override { over.Notify(); }
     absl::Notification over;
   };
-  static EngineThreads* const threads = new EngineThreads(2);
-  for (Flow* flow : {&source, &sink}) {
-    if (flow->engine() == nullptr) flow->SetEngine(threads->engine());
-  }
+  BindToSharedEngine(source);
+  BindToSharedEngine(sink);
   Operation operation;
   if (!StartCopy(&operation, source, sink, options)) {
     operation.over.WaitForNotification();

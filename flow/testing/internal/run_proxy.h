@@ -14,10 +14,9 @@
 
 #include "absl/status/status.h"
 #include "absl/synchronization/notification.h"
-#include "flow/engine.h"
 #include "flow/flow.h"
 #include "flow/proxy.h"
-#include "flow/testing/internal/engine_threads.h"
+#include "flow/testing/internal/shared_engine.h"
 
 namespace flow::testing {
 
@@ -30,10 +29,8 @@ inline bool StartsProxies() {
 // may call them.
 inline void BindForProxy(Flow& a, Flow& b) {
   if (!StartsProxies()) return;
-  static EngineThreads* const threads = new EngineThreads(2);
-  for (Flow* flow : {&a, &b}) {
-    if (flow->engine() == nullptr) flow->SetEngine(threads->engine());
-  }
+  BindToSharedEngine(a);
+  BindToSharedEngine(b);
 }
 
 // Waits until it is over. Flows that cannot start, as those of functions, get a

@@ -13,8 +13,10 @@
 #include <memory>
 
 #include "flow/flow.h"
+#include "flow/internal/flow_access.h"
+#include "flow/internal/flow_core.h"
 #include "flow/testing/internal/block_by_starting.h"
-#include "flow/testing/internal/engine_threads.h"
+#include "flow/testing/internal/shared_engine.h"
 
 namespace flow::testing {
 
@@ -25,10 +27,29 @@ inline bool StartsCalls() { return std::getenv("FLOW_START_CALLS") != nullptr; }
 // it is over. Precondition: it can start.
 inline std::unique_ptr<Flow> MaybeStarts(std::unique_ptr<Flow> flow) {
   if (!StartsCalls()) return flow;
-  static EngineThreads* const threads = new EngineThreads(2);
-  flow->SetEngine(threads->engine());
+  BindToSharedEngine(*flow);
   BlockByStarting(*flow);
   return flow;
+}
+
+// Makes all calls of `flow` block, as those of every flow do at first.
+inline void BlockAgain(Flow& flow) {
+  internal::FlowAccess::Core(flow).BlockByStarting(
+      internal::FlowCore::ByStarting::kNone);
+}
+
+// Makes the calls of both do so if both can start, and otherwise block.
+inline void StartOrBlockBoth(Flow& a, Flow& b) {
+  if (!StartsCalls()) return;
+  bool can_start = true;
+  for (Flow* flow : {&a, &b}) {
+    BindToSharedEngine(*flow);
+    can_start =
+        can_start && internal::FlowAccess::CanStart(*flow, "a test").ok();
+  }
+  for (Flow* flow : {&a, &b}) {
+    can_start ? BlockByStarting(*flow) : BlockAgain(*flow);
+  }
 }
 
 }  // namespace flow::testing
