@@ -35,13 +35,15 @@ absl::string_view Reason(const absl::Status& status) {
   return colon == absl::string_view::npos ? message : message.substr(colon + 2);
 }
 
-class ExplainedTransport final : public flow::ForwardingTransport {
+// The names must outlive it.
+class ExplainedTransport : public flow::ForwardingTransport {
  public:
   ExplainedTransport(std::unique_ptr<flow::Transport> inner,
-                     std::string read_name, std::string write_name)
+                     const std::string& read_name,
+                     const std::string& write_name)
       : ForwardingTransport(std::move(inner)),
-        read_name_(std::move(read_name)),
-        write_name_(std::move(write_name)) {}
+        read_name_(read_name),
+        write_name_(write_name) {}
 
   absl::StatusOr<absl::Cord> Read(size_t max_bytes) override {
     absl::StatusOr<absl::Cord> data = ForwardingTransport::Read(max_bytes);
@@ -65,14 +67,38 @@ class ExplainedTransport final : public flow::ForwardingTransport {
   }
 
   std::optional<absl::Status> AwaitRefusal(absl::Time deadline) override {
-    std::optional<absl::Status> status =
-        ForwardingTransport::AwaitRefusal(deadline);
-    if (status.has_value()) status = Explained(*status, "write", write_name_);
-    return status;
+    return IfAny(ForwardingTransport::AwaitRefusal(deadline), "write");
   }
 
   absl::Status Free() override {
     return Explained(ForwardingTransport::Free(), "close", write_name_);
+  }
+
+  bool CanStart() const override { return inner().CanStart(); }
+
+  std::optional<absl::StatusOr<absl::Cord>> TryRead(
+      size_t max_bytes, flow::Retry* retry) override {
+    auto data = ForwardingTransport::TryRead(max_bytes, retry);
+    if (!data.has_value() || data->ok()) return data;
+    return Explained(data->status(), "read", read_name_);
+  }
+
+  std::optional<absl::Status> TryWrite(absl::Cord* rest,
+                                       flow::Retry* retry) override {
+    return IfAny(ForwardingTransport::TryWrite(rest, retry), "write");
+  }
+
+  std::optional<absl::Status> TryEndWrite(const absl::Status& outcome,
+                                          flow::Retry* retry) override {
+    return IfAny(ForwardingTransport::TryEndWrite(outcome, retry), "close");
+  }
+
+  std::optional<absl::Status> TryAwaitRemoteEnd(flow::Retry* retry) override {
+    return IfAny(ForwardingTransport::TryAwaitRemoteEnd(retry), "close");
+  }
+
+  std::optional<absl::Status> TryAwaitRefusal(flow::Retry* retry) override {
+    return IfAny(ForwardingTransport::TryAwaitRefusal(retry), "write");
   }
 
   std::string Describe() const override { return write_name_; }
@@ -83,8 +109,30 @@ class ExplainedTransport final : public flow::ForwardingTransport {
   }
 
  private:
-  const std::string read_name_;
-  const std::string write_name_;
+  // Explains `status`, if the call is over.
+  std::optional<absl::Status> IfAny(std::optional<absl::Status> status,
+                                    absl::string_view tried) const {
+    if (status.has_value()) {
+      status = Explained(*std::move(status), tried, write_name_);
+    }
+    return status;
+  }
+
+  const std::string& read_name_;
+  const std::string& write_name_;
+};
+
+struct Names {
+  const std::string read;
+  const std::string write;
+};
+
+// Has the names itself, which are there before the transport.
+class NamedTransport final : private Names, public ExplainedTransport {
+ public:
+  NamedTransport(std::unique_ptr<flow::Transport> inner, Names names)
+      : Names(std::move(names)),
+        ExplainedTransport(std::move(inner), Names::read, Names::write) {}
 };
 
 }  // namespace
@@ -94,9 +142,19 @@ std::unique_ptr<flow::Flow> MakeExplainedFlow(std::unique_ptr<flow::Flow> inner,
                                               std::string write_name) {
   return flow::DecorateFlow(
       std::move(inner), [&](std::unique_ptr<flow::Transport> underneath) {
-        return std::make_unique<ExplainedTransport>(
-            std::move(underneath), std::move(read_name), std::move(write_name));
+        return std::make_unique<NamedTransport>(
+            std::move(underneath),
+            Names{std::move(read_name), std::move(write_name)});
       });
+}
+
+std::unique_ptr<flow::Flow> MakeExplainedFlow(std::unique_ptr<flow::Flow> inner,
+                                              const std::string* name) {
+  return flow::DecorateFlow(std::move(inner),
+                            [&](std::unique_ptr<flow::Transport> underneath) {
+                              return std::make_unique<ExplainedTransport>(
+                                  std::move(underneath), *name, *name);
+                            });
 }
 
 absl::Status Explained(absl::Status status, absl::string_view tried,

@@ -29,6 +29,11 @@ std::unique_ptr<flow::Flow> MakeExplainedFlow(std::unique_ptr<flow::Flow> inner,
                                               std::string read_name,
                                               std::string write_name);
 
+// The same with one name, which must outlive the flow. For flows of which there
+// are many.
+std::unique_ptr<flow::Flow> MakeExplainedFlow(std::unique_ptr<flow::Flow> inner,
+                                              const std::string* name);
+
 // Explained()
 //
 // Returns `status` with `cannot TRIED NAME: ` and the last part of its message

@@ -5,14 +5,19 @@
 
 #include <cstddef>
 #include <memory>
+#include <string>
+#include <thread>  // NOLINT(build/c++11)
 #include <utility>
 
 #include "absl/status/status.h"
 #include "absl/status/status_matchers.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/cord.h"
+#include "absl/synchronization/notification.h"
+#include "flow/epoll_engine.h"
 #include "flow/flow.h"
 #include "flow/function_flow.h"
+#include "flow/operation.h"
 #include "flow/pipe.h"
 #include "flow/status.h"
 #include "flow/testing/conformance.h"
@@ -23,6 +28,7 @@ namespace flowcat {
 namespace {
 
 using ::absl_testing::IsOk;
+using ::absl_testing::IsOkAndHolds;
 using ::absl_testing::StatusIs;
 using ::flow::testing::FlowConformanceTest;
 
@@ -92,6 +98,56 @@ TEST(ExplainedFlowTest, AReasonOfAbortIsItself) {
   const auto flow = Broken();
   flow->Abort(absl::AbortedError("ended: by me"));
   EXPECT_EQ(CauseOf(flow->Read().status()), "ended: by me");
+}
+
+struct Reading final : flow::ReadOperation {
+  void Done() override { over.Notify(); }
+  absl::Notification over;
+};
+
+struct Writing final : flow::WriteOperation {
+  void Done() override { over.Notify(); }
+  absl::Notification over;
+};
+
+struct Closing final : flow::CloseOperation {
+  void Done() override { over.Notify(); }
+  absl::Notification over;
+};
+
+TEST(ExplainedFlowTest, StartedCallsAreExplainedToo) {
+  const auto engine = flow::EpollEngine::Make().value();
+  std::thread thread([&] { engine->Run(); });
+  {
+    const std::string name = "a";
+    flow::Pipe pipe = flow::MakePipe(/*capacity=*/4);
+    pipe.left->SetEngine(engine.get());
+    const auto flow = MakeExplainedFlow(std::move(pipe.left), &name);
+    Reading read;
+    ASSERT_FALSE(flow->StartRead(&read));
+    EXPECT_THAT(pipe.right->Write("data"), IsOk());
+    read.over.WaitForNotification();
+    EXPECT_THAT(read.result, IsOkAndHolds("data"));
+
+    EXPECT_THAT(flow->Write("full"), IsOk());
+    Writing write;
+    write.rest = absl::Cord("too much");
+    ASSERT_FALSE(flow->StartWrite(&write));
+    EXPECT_THAT(pipe.right->Shutdown(flow::ShutdownMode::kRead), IsOk());
+    write.over.WaitForNotification();
+    EXPECT_EQ(CauseOf(write.status),
+              "cannot write a: its reader has closed it");
+
+    pipe.right->Abort(absl::AbortedError("broken: by the peer"));
+    Reading broken;
+    if (!flow->StartRead(&broken)) broken.over.WaitForNotification();
+    EXPECT_EQ(CauseOf(broken.result.status()), "cannot read a: by the peer");
+    Closing close;
+    if (!flow->StartClose(&close)) close.over.WaitForNotification();
+    EXPECT_FALSE(close.status.ok());
+  }
+  engine->Stop();
+  thread.join();
 }
 
 TEST(CauseOfTest, IsTheMessageOfAStatusFromElsewhere) {
