@@ -119,6 +119,15 @@ absl::StatusOr<Endpoint> AcceptOne(std::unique_ptr<flow::Listener> listener,
 // Returns the endpoint of a connection that a Listener has accepted.
 Endpoint Accepted(std::unique_ptr<flow::Flow> flow);
 
+// NameOfAccepted(), ErrorOfDial()
+//
+// For whoever accepts and dials without an Endpoint: how messages call a
+// connection that was accepted, and the words for an `error` of a dial to
+// `address` with `options`.
+std::string NameOfAccepted(const flow::Flow& flow);
+absl::Status ErrorOfDial(const absl::Status& error, const std::string& address,
+                         const OpenOptions& options);
+
 }  // namespace flowcat
 
 #endif  // FLOWCAT_ENDPOINT_H_

@@ -36,20 +36,24 @@ Endpoint Connected(std::unique_ptr<flow::Flow> flow, std::string name) {
 
 absl::StatusOr<Endpoint> OpenDialed(const std::string& address,
                                     const OpenOptions& options) {
-  const absl::Duration timeout = options.connect_timeout;
   const flow::Canceller* const canceller =
       options.stop == nullptr ? nullptr : &options.stop->canceller();
   absl::StatusOr<std::unique_ptr<flow::Flow>> flow =
-      flow::Dial(address, absl::Now() + timeout, {}, canceller);
+      flow::Dial(address, absl::Now() + options.connect_timeout, {}, canceller);
   if (flow.ok()) return Connected(*std::move(flow), address);
+  return ErrorOfDial(flow.status(), address, options);
+}
+
+absl::Status ErrorOfDial(const absl::Status& error, const std::string& address,
+                         const OpenOptions& options) {
   // What has come of a signal is not said to be the address's fault.
-  if (absl::IsCancelled(flow.status())) return options.stop->reason();
-  if (absl::IsDeadlineExceeded(flow.status())) {
+  if (absl::IsCancelled(error)) return options.stop->reason();
+  if (absl::IsDeadlineExceeded(error)) {
     return absl::DeadlineExceededError(
         absl::StrCat("cannot connect to ", address, " within ",
-                     absl::FormatDuration(timeout)));
+                     absl::FormatDuration(options.connect_timeout)));
   }
-  return Explained(flow.status(), "connect to", address);
+  return Explained(error, "connect to", address);
 }
 
 absl::StatusOr<std::unique_ptr<flow::Listener>> ListenOn(
@@ -72,11 +76,16 @@ absl::StatusOr<Endpoint> AcceptOne(std::unique_ptr<flow::Listener> listener,
   return Explained(flow.status(), "accept on", listener->address());
 }
 
-Endpoint Accepted(std::unique_ptr<flow::Flow> flow) {
+std::string NameOfAccepted(const flow::Flow& flow) {
   // Its name and its state. Either may hold brackets; but nothing in the state
   // is from outside, so its beginning is the last place that looks like it.
-  std::string name = flow->DebugString();
+  std::string name = flow.DebugString();
   name.resize(name.rfind(" [in: "));
+  return name;
+}
+
+Endpoint Accepted(std::unique_ptr<flow::Flow> flow) {
+  std::string name = NameOfAccepted(*flow);
   return Connected(std::move(flow), std::move(name));
 }
 

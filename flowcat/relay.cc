@@ -22,6 +22,7 @@
 #include "flowcat/child_process.h"
 #include "flowcat/endpoint.h"
 #include "flowcat/explained_flow.h"
+#include "flowcat/relay_words.h"
 #include "flowcat/stop.h"
 #include "flowcat/tracing_flow.h"
 
@@ -30,11 +31,6 @@ namespace {
 
 // An idle timeout is looked at so many times while it lasts.
 constexpr int kLooks = 8;
-
-absl::Status Idle(absl::Duration timeout) {
-  return absl::UnavailableError(
-      absl::StrCat("no bytes passed for ", absl::FormatDuration(timeout)));
-}
 
 flow::ProxyResult CopyOneWay(Endpoint& a, Endpoint& b,
                              const RelayOptions& options) {
@@ -93,15 +89,8 @@ flow::ProxyResult CopyBothWays(Endpoint& a, Endpoint& b,
 // Closes the flow of an end to which all was carried over, and waits as long as
 // that still arrives there.
 absl::Status CloseFlow(Endpoint& end, const RelayOptions& options) {
-  absl::Status status = end.flow->PatientClose(options.idle_timeout);
-  // In a relay each end is free to refuse.
-  if (options.both_ways && flow::IsClosed(status)) return absl::OkStatus();
-  if (absl::IsDeadlineExceeded(status)) {
-    return absl::UnavailableError(
-        absl::StrCat(end.name, " took nothing and did not end for ",
-                     absl::FormatDuration(options.idle_timeout)));
-  }
-  return status;
+  return ErrorOfClose(end.flow->PatientClose(options.idle_timeout), end.name,
+                      options.idle_timeout, options.both_ways);
 }
 
 // Waits for the exit of an end that is a command, whose flow was closed with
@@ -138,11 +127,8 @@ absl::Status CloseBoth(Endpoint& a, Endpoint& b,
 // Returns how far it came, for the end of an error message.
 std::string Extent(const Endpoint& b, bool both_ways,
                    const flow::ProxyResult& result) {
+  if (both_ways) return ExtentBothWays(result);
   const int64_t bytes = result.a_to_b.statistics.bytes;
-  if (both_ways) {
-    return absl::StrCat("bytes from A to B: ", bytes,
-                        ", from B to A: ", result.b_to_a.statistics.bytes);
-  }
   if (b.regular_file.has_value()) {
     return absl::StrCat("bytes kept in ", b.name, ": ", bytes);
   }
@@ -174,9 +160,7 @@ RelayResult Relay(Endpoint a, Endpoint b, const RelayOptions& options,
     });
     result =
         both_ways ? CopyBothWays(a, b, options) : CopyOneWay(a, b, options);
-    status = absl::IsDeadlineExceeded(result.status)
-                 ? Idle(options.idle_timeout)
-                 : result.status;
+    status = ErrorOfProxy(result, options.idle_timeout);
     if (status.ok()) status = CloseBoth(a, b, result, options);
   }
   if (!status.ok()) {

@@ -28,6 +28,8 @@
 #include "flowcat/console.h"
 #include "flowcat/endpoint.h"
 #include "flowcat/endpoint_spec.h"
+#include "flowcat/engine_relay.h"
+#include "flowcat/engine_threads.h"
 #include "flowcat/explained_flow.h"
 #include "flowcat/options.h"
 #include "flowcat/progress.h"
@@ -146,15 +148,75 @@ class Run {
   // The whole of it with -k.
   absl::Status KeepListening() {
     open_options_.descriptors_of_commands = RaiseDescriptorLimit();
+    std::unique_ptr<EngineThreads> engines;
+    if (CanRelayOnEngines()) {
+      auto started = EngineThreads::Start(EnginesForThisMachine());
+      if (!started.ok()) {
+        return absl::Status(
+            started.status().code(),
+            absl::StrCat("cannot start: ", CauseOf(started.status())));
+      }
+      engines = *std::move(started);
+    }
     auto listener = ListenAndSay(command_line_.a);
     if (!listener.ok()) return listener.status();
     const std::string address = (*listener)->address();
+    absl::Status status;
+    {
+      std::optional<ProgressLine> progress;
+      if (command_line_.progress) {
+        progress.emplace([this](absl::Duration elapsed) {
+          return absl::StrCat(
+              statistics_.open(), " of ", statistics_.totals().connections,
+              " connections open; ", ProgressText(std::nullopt, elapsed));
+        });
+      }
+      status = engines != nullptr
+                   ? ServeWithEngines(**listener, std::move(engines))
+                   : ServeWithThreads(**listener);
+    }
+    if (!status.ok()) status = Explained(status, "accept on", address);
+    if (!stop_.reason().ok()) {
+      status = absl::CancelledError(
+          absl::StrCat(stop_.reason().message(),
+                       "; connections cut off: ", broken_off_.load()));
+    }
+    return status;
+  }
+
+  // Relays between sockets need no threads of their own. A trace does: who
+  // takes its lines slowly holds up what is traced.
+  bool CanRelayOnEngines() const {
+    return command_line_.both_ways && !command_line_.trace &&
+           command_line_.b.kind == EndpointSpec::Kind::kDial;
+  }
+
+  // Both return why the listener has failed, or Ok.
+  absl::Status ServeWithEngines(flow::Listener& listener,
+                                std::unique_ptr<EngineThreads> engines) {
+    EngineRelayOptions options;
+    options.b = command_line_.b.text;
+    options.open = open_options_;
+    options.max_connections = command_line_.max_connections;
+    options.idle_timeout = command_line_.idle_timeout;
+    options.traffic = &traffic_;
+    options.on_begin = [this] { statistics_.Begin(); };
+    options.on_end = [this](int64_t number, const std::string& name,
+                            const RelayResult& result) {
+      EndConnection(number, name, result);
+    };
+    options.on_shortage = [&](const absl::Status& error) {
+      SayShortage(error, listener);
+    };
+    return ServeOnEngines(listener, std::move(engines), options, stop_);
+  }
+
+  absl::Status ServeWithThreads(flow::Listener& listener) {
     flow::ServerOptions options;
     options.max_connections = command_line_.max_connections;
     options.on_error = [&](const absl::Status& error) {
       // Another error ends the server, which returns it.
-      if (!absl::IsResourceExhausted(error)) return;
-      PrintMessage(CauseOf(Explained(error, "accept on", address)));
+      if (absl::IsResourceExhausted(error)) SayShortage(error, listener);
     };
     options.refuse = [this](std::unique_ptr<flow::Flow> flow,
                             flow::ServerConnection& connection,
@@ -174,25 +236,12 @@ class Run {
     flow::AtCancel stop(stop_.canceller(), [&](const absl::Status& reason) {
       server.Stop(absl::InfiniteFuture(), reason);
     });
-    absl::Status status;
-    {
-      std::optional<ProgressLine> progress;
-      if (command_line_.progress) {
-        progress.emplace([this](absl::Duration elapsed) {
-          return absl::StrCat(
-              statistics_.open(), " of ", statistics_.totals().connections,
-              " connections open; ", ProgressText(std::nullopt, elapsed));
-        });
-      }
-      status = server.Run(**listener).status;
-    }
-    if (!status.ok()) status = Explained(status, "accept on", address);
-    if (!stop_.reason().ok()) {
-      status = absl::CancelledError(
-          absl::StrCat(stop_.reason().message(),
-                       "; connections cut off: ", broken_off_.load()));
-    }
-    return status;
+    return server.Run(listener).status;
+  }
+
+  static void SayShortage(const absl::Status& error,
+                          const flow::Listener& listener) {
+    PrintMessage(CauseOf(Explained(error, "accept on", listener.address())));
   }
 
   void ServeConnection(int64_t number, Endpoint a) {

@@ -208,10 +208,10 @@ int Threads(pid_t pid) {
       std::filesystem::directory_iterator()));
 }
 
-TEST_F(FlowcatServeTest, AConnectionTakesTwoThreadsAndFourDescriptors) {
+TEST_F(FlowcatServeTest, ATracedConnectionTakesTwoThreadsAndFourDescriptors) {
   constexpr int kClients = 5;
   const auto server = ListenOrDie("tcp:127.0.0.1:0");
-  FlowcatProcess flowcat({"-k", kTcp, server->address()});
+  FlowcatProcess flowcat({"-k", "--trace", kTcp, server->address()});
   const std::string address = flowcat.AwaitListening();
   const int threads = Threads(flowcat.pid());
   const int descriptors = OpenDescriptors(flowcat.pid());

@@ -4,6 +4,7 @@
 // flowcat where it cannot get every thread and process that it wants.
 
 #include <csignal>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -32,6 +33,7 @@ using ::absl_testing::IsOkAndHolds;
 using ::absl_testing::StatusIs;
 using ::testing::AnyOf;
 using ::testing::HasSubstr;
+using ::testing::Not;
 
 constexpr char kTcp[] = "tcp-listen:127.0.0.1:0";
 constexpr int kClients = 12;
@@ -135,12 +137,42 @@ TEST_F(FlowcatThreadsTest, ConnectionsFailOneByOneWithoutThreads) {
       SCOPED_TRACE(absl::StrCat(b, ", ", limit));
       FlowcatProcess::Options options;
       options.shell = AsUserWith(limit);
-      FlowcatProcess flowcat({"-k", "--progress", kTcp, b}, options);
+      // With a trace, each has threads.
+      FlowcatProcess flowcat({"-k", "--trace", "--progress", kTcp, b}, options);
       const int served = ServeAllThatGo(flowcat, flowcat.AwaitListening());
       EXPECT_LT(served, kClients);
       EXPECT_THAT(flowcat.err(), HasSubstr("Resource temporarily unavailable"));
     }
   }
+}
+
+TEST_F(FlowcatThreadsTest, ConnectionsBetweenSocketsNeedNone) {
+  if (!IsPossible()) GTEST_SKIP() << "only root can become another user";
+  FlowcatProcess echo({"-k", kTcp, "exec:cat"});
+  const std::string server = echo.AwaitListening();
+  int started = 0;
+  for (int limit = 3; limit <= 19; ++limit) {
+    SCOPED_TRACE(limit);
+    FlowcatProcess::Options options;
+    options.shell = AsUserWith(limit);
+    FlowcatProcess flowcat({"-k", kTcp, server}, options);
+    const std::string line = flowcat.AwaitLine("flowcat: ");
+    const size_t address = line.find("tcp:");
+    if (address != std::string::npos) {
+      ++started;
+      EXPECT_EQ(ServeAllThatGo(flowcat, line.substr(address)), kClients);
+      EXPECT_THAT(flowcat.err(), Not(HasSubstr("unavailable")));
+      continue;
+    }
+    // Then there are too few for its engines.
+    EXPECT_EQ(started, 0);
+    EXPECT_EQ(flowcat.Wait(), 1);
+    EXPECT_EQ(flowcat.err(),
+              "flowcat: cannot start: no thread available (Resource "
+              "temporarily unavailable)\n");
+  }
+  EXPECT_GT(started, 0);
+  EXPECT_LT(started, 17);
 }
 
 TEST_F(FlowcatThreadsTest, WithoutAnyThreadItSaysSo) {
