@@ -97,16 +97,16 @@ class StartedProxy {
         : source(source),
           sink(sink),
           direction(direction),
-          copy(proxy, this, &StartedProxy::EndCopy),
-          refusal(proxy, this, &StartedProxy::EndWatch),
-          close(proxy, this, &StartedProxy::EndClose) {}
+          copy(proxy, this, &StartedProxy::EndCopy) {}
 
     Flow& source;
     Flow& sink;
     const ProxyDirection direction;
     Call<CopyOperation> copy;
-    Call<RefusalOperation> refusal;  // of the sink
-    Call<CloseOperation> close;      // of the source
+    // Of the sink and of the source, once they are started. Most proxies that
+    // wait have neither.
+    std::unique_ptr<Call<RefusalOperation>> refusal;
+    std::unique_ptr<Call<CloseOperation>> close;
 
     // --- With the lock
 
@@ -185,7 +185,8 @@ class StartedProxy {
     if (!options_.close_timeout.has_value()) return;
     for (const Way* way : {&a_to_b_, &b_to_a_}) {
       // The remote of either flow is free to refuse.
-      if (!IsClosed(way->close.status)) result.status.Update(way->close.status);
+      const absl::Status& closed = way->close->status;
+      if (!IsClosed(closed)) result.status.Update(closed);
     }
   }
 
@@ -194,7 +195,9 @@ class StartedProxy {
     const auto deadline = MonotonicDeadline::In(*options_.close_timeout);
     for (Way* way : {&a_to_b_, &b_to_a_}) {
       Enter();
-      if (way->source.StartClose(&way->close, deadline.ToTime())) {
+      way->close = std::make_unique<Call<CloseOperation>>(
+          this, way, &StartedProxy::EndClose);
+      if (way->source.StartClose(way->close.get(), deadline.ToTime())) {
         LeaveAtOnce();
       }
     }
@@ -279,13 +282,15 @@ class StartedProxy {
       way.watches = true;
       ++parts_;
     }
-    if (!way.sink.StartAwaitRefusal(&way.refusal)) return;
+    way.refusal = std::make_unique<Call<RefusalOperation>>(
+        this, &way, &StartedProxy::EndWatch);
+    if (!way.sink.StartAwaitRefusal(way.refusal.get())) return;
     EndWatch(way);
     LeaveAtOnce();
   }
 
   void EndWatch(Way& way) {
-    absl::Status error = way.refusal.status;
+    absl::Status error = way.refusal->status;
     bool is_unread = false;
     {
       internal::MutexLock lock(mu_);
