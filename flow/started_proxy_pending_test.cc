@@ -249,12 +249,12 @@ TEST(StartedProxyIdleTest, AnEngineThatWasHeldUpIsNotIdle) {
   b->SetEngine(threads.engine());
   Notified proxying;
   ProxyOptions options;
-  options.idle_timeout = absl::Milliseconds(200);
+  options.idle_timeout = absl::Seconds(1);
   ASSERT_FALSE(StartProxy(&proxying, *a, *b, options));
   absl::Notification held_up;
   threads.engine()->Post([&] {
     held_up.Notify();
-    absl::SleepFor(absl::Milliseconds(400));
+    absl::SleepFor(absl::Seconds(2));
   });
   held_up.WaitForNotification();
   ASSERT_THAT(client->Write("there"), IsOk());
@@ -277,12 +277,12 @@ void ExpectNoIdleness(size_t capacity) {
   far.left->SetEngine(threads.engine());
   Notified proxying;
   ProxyOptions options;
-  options.idle_timeout = absl::Milliseconds(400);
+  options.idle_timeout = absl::Seconds(2);
   ASSERT_FALSE(StartProxy(&proxying, *near.right, *far.left, options));
   ASSERT_THAT(near.left->Write(std::string(100, 'x')), IsOk());
   for (int i = 0; i < 15; ++i) {
     ASSERT_THAT(far.right->Read(1), IsOkAndHolds("x"));
-    absl::SleepFor(absl::Milliseconds(60));
+    absl::SleepFor(absl::Milliseconds(200));
     ASSERT_FALSE(proxying.over.HasBeenNotified()) << "after " << i << " bytes";
   }
   proxying.over.WaitForNotification();

@@ -165,7 +165,7 @@ TEST_F(EngineRelayTest, AConnectionTakesNoThreadAndTwoDescriptors) {
   Start({"--stats"});
   // What the first accept that waits makes stays.
   Pair first = Connect();
-  absl::SleepFor(absl::Milliseconds(100));
+  absl::SleepFor(absl::Seconds(1));
   const int threads = Threads(flowcat_->pid());
   const int descriptors = OpenDescriptors(flowcat_->pid()) - 2;
   Finish(std::move(first));
@@ -306,9 +306,9 @@ TEST_F(EngineRelayTest, AnIdleConnectionIsEndedAndOthersGoOn) {
 
 TEST_F(EngineRelayTest, ASlowEndIsWaitedForAsLongAsSomethingArrives) {
   // A Unix socket has taken all before its reader has read it.
-  Start({"--idle-timeout=2s"}, "unix:server");
+  Start({"--idle-timeout=3s"}, "unix:server");
   const Pair pair = Connect();
-  absl::SleepFor(absl::Milliseconds(100));  // now the next accept waits
+  absl::SleepFor(absl::Seconds(1));  // now the next accept waits
   const int open = OpenDescriptors(flowcat_->pid());
   const std::string much(size_t{64} << 10, 'm');
   EXPECT_THAT(pair.served->Shutdown(flow::ShutdownMode::kWrite), IsOk());
@@ -316,7 +316,7 @@ TEST_F(EngineRelayTest, ASlowEndIsWaitedForAsLongAsSomethingArrives) {
   EXPECT_THAT(pair.client->Shutdown(flow::ShutdownMode::kWrite), IsOk());
   EXPECT_THAT(ReadToEnd(*pair.client), IsOkAndHolds(""));
   for (int i = 0; i < 7; ++i) {
-    absl::SleepFor(absl::Milliseconds(500));
+    absl::SleepFor(absl::Milliseconds(700));
     EXPECT_EQ(ReadSize(*pair.served, much.size() / 8).size(), much.size() / 8);
   }
   EXPECT_EQ(OpenDescriptors(flowcat_->pid()), open) << "both are still open";
@@ -330,14 +330,14 @@ TEST_F(EngineRelayTest, ASlowEndIsWaitedForAsLongAsSomethingArrives) {
 }
 
 TEST_F(EngineRelayTest, AnEndThatTakesNothingIsGivenUp) {
-  Start({"--idle-timeout=300ms"}, "unix:server");
+  Start({"--idle-timeout=2s"}, "unix:server");
   const Pair pair = Connect();
   EXPECT_THAT(pair.served->Shutdown(flow::ShutdownMode::kWrite), IsOk());
   EXPECT_THAT(pair.client->Write("not taken"), IsOk());
   EXPECT_THAT(pair.client->Shutdown(flow::ShutdownMode::kWrite), IsOk());
   EXPECT_THAT(
       flowcat_->AwaitLine("connection 1 "),
-      HasSubstr("): unix:server took nothing and did not end for 300ms; bytes "
+      HasSubstr("): unix:server took nothing and did not end for 2s; bytes "
                 "from A to B: 10, from B to A: 1"));
 }
 
@@ -381,7 +381,7 @@ TEST_F(EngineRelayTest, AShortageOfDescriptorsIsSaidOnceAndPasses) {
       while (true) {
         auto client = flow::Dial(address_, Patience());
         if (client.ok()) flows.push_back(*std::move(client));
-        auto served = server_->Accept(absl::Now() + absl::Milliseconds(500));
+        auto served = server_->Accept(absl::Now() + absl::Seconds(2));
         if (!served.ok()) break;
         flows.push_back(*std::move(served));
       }

@@ -38,7 +38,7 @@ TEST_F(FlowcatManyTest, IdleConnectionsWorkWhenTheyAreUsedAndLeaveNothing) {
     // What the first accept that waits makes stays.
     const auto client = DialOrDie(address);
     const auto first = AcceptOrDie(*server);
-    absl::SleepFor(absl::Milliseconds(100));
+    absl::SleepFor(absl::Seconds(1));
     before = OpenDescriptors(flowcat.pid()) - 2;
     for (flow::Flow* flow : {client.get(), first.get()}) {
       EXPECT_THAT(flow->Shutdown(flow::ShutdownMode::kWrite), IsOk());
