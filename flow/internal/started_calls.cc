@@ -23,28 +23,29 @@
 
 namespace flow::internal {
 
+template <typename Call, typename Function>
+void StartedCalls::ForEach(const std::unique_ptr<Call>& first,
+                           Function function) {
+  for (Call* call = first.get(); call != nullptr; call = call->next_.get()) {
+    function(*call);
+  }
+}
+
 void StartedCalls::TryAgain() {
   reader_.Now();
   writer_.Now();
   MutexLock lock(core_.mu());
-  for (Closer* closer = closers_.get(); closer != nullptr;
-       closer = closer->next_.get()) {
-    closer->Now();
-  }
+  ForEach(closers_, [](Closer& closer) { closer.Now(); });
 }
 
 void StartedCalls::TryToAwaitRefusal() {
-  for (Refusal* refusal = refusals_.get(); refusal != nullptr;
-       refusal = refusal->next_.get()) {
-    refusal->Now();
-  }
+  ForEach(refusals_, [](Refusal& refusal) { refusal.Now(); });
 }
 
 void StartedCalls::TryToClose(bool is_known, bool is_for_first) {
-  for (Closer* closer = closers_.get(); closer != nullptr;
-       closer = closer->next_.get()) {
-    if (is_known || (is_for_first && closer->closing_.is_first)) closer->Now();
-  }
+  ForEach(closers_, [&](Closer& closer) {
+    if (is_known || (is_for_first && closer.closing_.is_first)) closer.Now();
+  });
 }
 
 void StartedCalls::Forget() {
@@ -52,10 +53,7 @@ void StartedCalls::Forget() {
   writer_.Forget();
   MutexLock lock(core_.mu());
   // Here a Close() runs that has nothing to watch any more.
-  for (Closer* closer = closers_.get(); closer != nullptr;
-       closer = closer->next_.get()) {
-    closer->Forget();
-  }
+  ForEach(closers_, [](Closer& closer) { closer.Forget(); });
   if (other_fd_ >= 0) engine_.Forget(std::exchange(other_fd_, -1));
 }
 

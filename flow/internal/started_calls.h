@@ -123,6 +123,9 @@ class StartedCalls : public PendingCalls {
   // returns it.
   template <typename Call>
   Call& Add(std::unique_ptr<Call> call, std::unique_ptr<Call>& first);
+  // Calls `function` with each of them. With the lock of the core.
+  template <typename Call, typename Function>
+  static void ForEach(const std::unique_ptr<Call>& first, Function function);
   // Removes `call` from them, and returns it. With the lock of the core.
   template <typename Call>
   std::unique_ptr<Call> Remove(Call& call, std::unique_ptr<Call>& first);
