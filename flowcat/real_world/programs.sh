@@ -46,12 +46,13 @@ unpack() {
 
 # get_program NAME TARGET: sets NAME to a program that starts on this machine.
 get_program() {
-  local program=$work/$1.opt
+  local program=$work/$1.opt path=${2#//}
+  [[ $path == *:* ]] || path=$path:${path##*/}
   starts() { [[ $("$1" --help 2>&1) == *[Uu]sage:* ]]; }
   if [[ -z ${!1:-} ]]; then
     say "building $2"
     (cd "$kTop" && ./bazelw build -c opt "$2" &&
-      cp "bazel-bin/${2#//}/${2##*/}" "$program") >"$work/build.log" 2>&1 || {
+      cp "bazel-bin/${path/://}" "$program") >"$work/build.log" 2>&1 || {
       cat "$work/build.log" >&2
       say "cannot build $2"
       exit 2
