@@ -81,9 +81,9 @@ class Engine {
   // Calls Ready() of `watcher`, once, when poll(2) of `fd` would report one of
   // `events` (0: none), an error or a hang-up; and perhaps earlier. An engine
   // may rely on edges: somebody who waits for POLLIN or POLLOUT has read, or
-  // written, until the kernel said that there was nothing to read, or no room
-  // (EAGAIN). The end of the other side (POLLRDHUP) has no edge. It is reported
-  // as long as it holds. Precondition: `watcher` is not watching.
+  // written, until the kernel said that nothing was left to read, or that there
+  // was no room. The end of the other side (POLLRDHUP) has no edge. It is
+  // reported as long as it holds. Precondition: `watcher` is not watching.
   virtual void Watch(int fd, short events, Watcher* watcher) = 0;
 
   // Engine::CancelWatch()
