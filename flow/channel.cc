@@ -605,7 +605,13 @@ std::optional<absl::Status> Channel::Buffers::TryWrite(absl::Cord* rest,
   }
   std::optional<absl::Status> status =
       ForwardingTransport::TryWrite(&*handed_on_, retry);
-  if (!status.has_value() && retry != nullptr) return std::nullopt;
+  if (!status.has_value() && retry != nullptr) {
+    // What was taken is in transit underneath.
+    const size_t left = handed_on_->size();
+    pending_size_.store(left - std::min(left, rest->size()),
+                        std::memory_order_relaxed);
+    return std::nullopt;
+  }
   // One that is left with too much has broken the direction.
   const size_t taken = size - std::min(size, handed_on_->size());
   const size_t flushed = std::min(taken, pending_.size());

@@ -316,15 +316,17 @@ class PipeTransport final : public Transport {
     if (!offer_.has_value()) {
       offer_.emplace([rest] { return *rest; }, /*copied=*/false);
     }
+    size_t accepted = 0;
     std::optional<absl::Status> status = shared_->Try(
         PipeState::Writer(side_), retry,
         [&](PipeState& state, absl::Cord*, PipeState::Wakes* wakes) {
-          return state.Write(side_, &*offer_, wakes);
+          auto written = state.Write(side_, &*offer_, wakes);
+          accepted = offer_->accepted;
+          return written;
         });
-    if (!status.has_value() && retry != nullptr) return status;
+    rest->RemovePrefix(accepted - (offer_->size - rest->size()));
     // Only now is nobody else at the offer.
-    rest->RemovePrefix(offer_->accepted);
-    offer_.reset();
+    if (status.has_value() || retry == nullptr) offer_.reset();
     return status;
   }
 

@@ -396,6 +396,23 @@ TEST_F(StartedChannelOnNoRoomTest, AWriteComesAfterWhatIsBuffered) {
   EXPECT_THAT(write.status, IsOk());
 }
 
+// A PatientClose() goes on as long as that number falls.
+TEST_F(StartedChannelOnNoRoomTest, WhatIsTakenOfAFlushIsNotInTransit) {
+  ASSERT_THAT(channel().WriteBuffered("ab"), IsOk());
+  Writer write;
+  write.rest = absl::Cord("cd");
+  ASSERT_FALSE(channel().StartWrite(&write));
+  for (const int left : {1, 0, 0}) {
+    EXPECT_THAT(remote().Read(1), IsOk());
+    channel().SetReadDeadline(absl::InfiniteFuture());  // it tries again
+    engine_.RunAll();
+    EXPECT_EQ(channel().bytes_in_transit(), left);
+  }
+  EXPECT_THAT(remote().Read(), IsOkAndHolds("d"));
+  engine_.RunAll();
+  EXPECT_THAT(write.status, IsOk());
+}
+
 TEST_F(StartedChannelOnNoRoomTest, AFlushThatIsLateLosesNothing) {
   ASSERT_THAT(channel().WriteBuffered("abc"), IsOk());
   Writer flush;
