@@ -271,6 +271,13 @@ bool Flow::StartClose(CloseOperation* operation, absl::Time deadline) {
          Started(core_).Close(*operation, {MonotonicDeadline(deadline)});
 }
 
+bool Flow::StartPatientClose(CloseOperation* operation,
+                             absl::Duration idle_timeout) {
+  operation->status = CanStart("StartPatientClose");
+  return !operation->status.ok() ||
+         Started(core_).Close(*operation, {MonotonicDeadline(), idle_timeout});
+}
+
 void Flow::SetEngine(Engine* engine) {
   ABSL_CHECK(engine != nullptr) << DebugString() << ": SetEngine(nullptr)";
   if (engine == this->engine()) return;
@@ -346,6 +353,11 @@ absl::Status Flow::Close(absl::Time deadline) {
 }
 
 absl::Status Flow::PatientClose(absl::Duration idle_timeout) {
+  if (core_.blocks_by_starting()) {
+    Parked<CloseOperation> close;
+    close.Wait(StartPatientClose(&close, idle_timeout));
+    return close.status;
+  }
   return core_.Close({MonotonicDeadline(), idle_timeout});
 }
 

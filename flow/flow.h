@@ -143,13 +143,14 @@ class Flow {
   absl::Status WriteFrom(absl::Cord* source);
 
   // Flow::StartRead(), Flow::StartWrite(), Flow::StartAwaitRefusal(),
-  // Flow::StartClose()
+  // Flow::StartClose(), Flow::StartPatientClose()
   //
-  // Like Read(), WriteFrom(), AwaitRefusal() and Close(), but they do not wait.
-  // They return true if the call is over, with success or without: `*operation`
-  // has the outcome, and nobody is told. Otherwise the call is pending. They
-  // return false, and `operation->Done()` runs later, once, on the engine of
-  // the flow and inside no other call. It may run before this returns.
+  // Like Read(), WriteFrom(), AwaitRefusal(), Close() and PatientClose(), but
+  // they do not wait. They return true if the call is over, with success or
+  // without: `*operation` has the outcome, and nobody is told. Otherwise the
+  // call is pending. They return false, and `operation->Done()` runs later,
+  // once, on the engine of the flow and inside no other call. It may run before
+  // this returns.
   //
   // A pending call is under way: it has its turn, its deadline, and all that
   // docs/semantics.md says of a call that waits. To give up a read or a write,
@@ -171,6 +172,8 @@ class Flow {
       absl::Time deadline = absl::InfiniteFuture());
   [[nodiscard]] bool StartClose(CloseOperation* operation,
                                 absl::Time deadline = absl::InfiniteFuture());
+  [[nodiscard]] bool StartPatientClose(CloseOperation* operation,
+                                       absl::Duration idle_timeout);
 
   // Names the engine for all that this flow starts, and a channel that is made
   // of it. It must outlive them.

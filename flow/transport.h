@@ -304,7 +304,7 @@ class Transport {
   // Removes from the front of `*rest` what it accepts. Ok: `*rest` is empty.
   // All tries of one write get the same object, which only they change.
   virtual std::optional<absl::Status> TryWrite(absl::Cord* rest, Retry* retry);
-  // For a started Close(), whose deadline the Flow watches. With an `outcome`
+  // For a started close, whose deadline the Flow watches. With an `outcome`
   // that is not Ok it does not wait. Default: returns what EndWrite() does, for
   // transports where that never waits.
   virtual std::optional<absl::Status> TryEndWrite(const absl::Status& outcome,

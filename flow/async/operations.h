@@ -155,6 +155,24 @@ class [[nodiscard]] CloseAwaitable final
   const absl::Time deadline_;
 };
 
+// PatientCloseAwaitable
+class [[nodiscard]] PatientCloseAwaitable final
+    : public internal::Awaitable<Flow::CloseOperation> {
+ public:
+  PatientCloseAwaitable(Flow& flow, absl::Duration idle_timeout)
+      : flow_(flow), idle_timeout_(idle_timeout) {}
+  bool await_suspend(std::coroutine_handle<> awaiting) {
+    return Await(awaiting, [this] {
+      return flow_.StartPatientClose(this, idle_timeout_);
+    });
+  }
+  absl::Status await_resume() { return std::move(status); }
+
+ private:
+  Flow& flow_;
+  const absl::Duration idle_timeout_;
+};
+
 // YieldAwaitable
 class [[nodiscard]] YieldAwaitable final {
  public:
@@ -175,7 +193,7 @@ class [[nodiscard]] YieldAwaitable final {
 // thread of `engine`.
 inline YieldAwaitable Yield(Engine& engine) { return YieldAwaitable(engine); }
 
-// Read(), Write(), WriteFrom(), AwaitRefusal(), Close()
+// Read(), Write(), WriteFrom(), AwaitRefusal(), Close(), PatientClose()
 //
 // What the functions of Flow with these names do, for a coroutine. Await their
 // results at once. `flow` and `*source` must live until the call is over;
@@ -199,6 +217,10 @@ inline RefusalAwaitable AwaitRefusal(
 inline CloseAwaitable Close(Flow& flow,
                             absl::Time deadline = absl::InfiniteFuture()) {
   return CloseAwaitable(flow, deadline);
+}
+inline PatientCloseAwaitable PatientClose(Flow& flow,
+                                          absl::Duration idle_timeout) {
+  return PatientCloseAwaitable(flow, idle_timeout);
 }
 
 }  // namespace flow::async

@@ -95,6 +95,20 @@ TEST_F(OperationsTest, ACoroutineGoesOnWithWhatComes) {
   EXPECT_THAT(*result, IsOk());
 }
 
+Task<void> ClosePatiently(Flow& flow, std::optional<absl::Status>& result) {
+  result = co_await PatientClose(flow, absl::Hours(1));
+}
+
+TEST_F(OperationsTest, APatientCloseIsTold) {
+  std::optional<absl::Status> result;
+  Spawn(ClosePatiently(right(), result));
+  EXPECT_EQ(result, std::nullopt);
+  ASSERT_THAT(left().Shutdown(ShutdownMode::kWrite), IsOk());
+  engine_.RunAll();
+  ASSERT_TRUE(result.has_value());
+  EXPECT_THAT(*result, IsOk());
+}
+
 Task<void> YieldTwice(Engine& engine, int& turns) {
   co_await Yield(engine);
   ++turns;

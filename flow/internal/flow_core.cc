@@ -501,7 +501,12 @@ std::optional<absl::Status> FlowCore::StepClose(
       task = TakeTask();
     } else {
       MutexLock lock(mu_);
-      if (retry == nullptr) GiveUpClose(CloseWaitsFor());
+      if (closing.is_first && state_.close_phase() == ClosePhase::kTransit &&
+          InTransit() == 0) {
+        state_.Arrive();
+      } else if (retry == nullptr) {
+        GiveUpClose(CloseWaitsFor());
+      }
       task = TakeTask(closing.is_first);
       if (Suspend(task, closing)) continue;
       if (task.due.hook == Hook::kNone) {

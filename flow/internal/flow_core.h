@@ -190,12 +190,13 @@ class FlowCore {
     std::optional<absl::Status> outcome = std::nullopt;
   };
   // Begins what Close() does. Returns its result if that is known. Unless this
-  // thread `blocks`, StepClose() goes on.
+  // thread `blocks`, StepClose() goes on, and nothing calls it when all that is
+  // in transit has arrived.
   std::optional<absl::Status> EnterClose(const CloseLimit& limit,
                                          Closing& closing, bool blocks)
       ABSL_LOCKS_EXCLUDED(mu_);
   // Goes on closing, and returns the result once it is known. Null for `retry`:
-  // the deadline has passed. `unwatch` says whether no engine watches for this
+  // the limit has passed. `unwatch` says whether no engine watches for this
   // call; if one does, that ends soon.
   std::optional<absl::Status> StepClose(Closing& closing, Retry* retry,
                                         absl::FunctionRef<bool()> unwatch)

@@ -30,18 +30,24 @@ class Patience {
         in_transit_(in_transit),
         ends_(MonotonicDeadline::In(idle_timeout)) {}
 
-  // Returns until when to wait before you ask GoesOn(). Nothing reports that
-  // bytes arrive, so the caller looks now and then.
+  // How often to look. Nothing reports that bytes arrive.
+  static constexpr absl::Duration kLook = absl::Milliseconds(10);
+
+  // Returns until when to wait before you ask GoesOn().
   MonotonicDeadline NextLook() const {
-    return std::min(ends_, MonotonicDeadline::In(absl::Milliseconds(10)));
+    return std::min(ends_, MonotonicDeadline::In(kLook));
   }
 
   // Returns whether to go on waiting, with `in_transit` bytes on their way now.
-  bool GoesOn(int64_t in_transit) {
+  bool GoesOn(int64_t in_transit) { return !Look(in_transit).has_passed(); }
+
+  // Returns when it ends unless bytes arrive, with `in_transit` bytes on their
+  // way now.
+  MonotonicDeadline Look(int64_t in_transit) {
     if (in_transit < std::exchange(in_transit_, in_transit)) {
       ends_ = MonotonicDeadline::In(idle_timeout_);
     }
-    return !ends_.has_passed();
+    return ends_;
   }
 
  private:

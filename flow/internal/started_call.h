@@ -67,7 +67,7 @@ class StartedCall : public Retry, private Engine::Watcher {
   // Tries, and returns whether the call is over. If `is_late`, its deadline has
   // passed. Then it does not try again, unless somebody calls Now().
   virtual bool Try(bool is_late) = 0;
-  // When it is late.
+  // When it is late. Asked after each Try() that is not over.
   virtual MonotonicDeadline Deadline() = 0;
   // Ends the call, and returns whom to tell. Others may destroy this then.
   virtual Operation* End() = 0;
@@ -75,6 +75,7 @@ class StartedCall : public Retry, private Engine::Watcher {
   virtual Engine& engine() const = 0;
 
   // For Try(). It waits for one descriptor, and for the shortest patience.
+  // Deadline() may ask for a patience, too.
   void WhenReady(int fd, short events) final;
   void After(absl::Duration patience) final;
 

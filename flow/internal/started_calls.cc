@@ -4,6 +4,7 @@
 #include "flow/internal/started_calls.h"
 
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <utility>
@@ -19,6 +20,7 @@
 #include "flow/internal/flow_state.h"
 #include "flow/internal/monotonic_deadline.h"
 #include "flow/internal/mutex_lock.h"
+#include "flow/internal/patience.h"
 #include "flow/operation.h"
 
 namespace flow::internal {
@@ -201,7 +203,7 @@ Operation* StartedCalls::Writer::End() {
 // --- Closing
 
 bool StartedCalls::Close(CloseOperation& operation, const CloseLimit& limit) {
-  auto added = std::make_unique<Closer>(*this, operation, limit.deadline);
+  auto added = std::make_unique<Closer>(*this, operation, limit);
   if (auto result =
           core_.EnterClose(limit, added->closing_, /*blocks=*/false)) {
     operation.status = *std::move(result);
@@ -216,6 +218,15 @@ bool StartedCalls::Closer::Try(bool is_late) {
   if (!result.has_value()) return false;
   operation_.status = *std::move(result);
   return true;
+}
+
+MonotonicDeadline StartedCalls::Closer::Deadline() {
+  if (!limit_.is_patient()) return limit_.deadline;
+  MutexLock lock(calls_.core_.mu());
+  const int64_t in_transit = calls_.core_.InTransit();
+  // An end that nothing in transit can hold up is told by the transport.
+  if (in_transit > 0 || !closing_.waiting.has_value()) After(Patience::kLook);
+  return patience_.Look(in_transit);
 }
 
 Operation* StartedCalls::Closer::End() {

@@ -21,6 +21,7 @@
 #include "flow/internal/attempts.h"
 #include "flow/internal/flow_core.h"
 #include "flow/internal/monotonic_deadline.h"
+#include "flow/internal/patience.h"
 #include "flow/internal/started_call.h"
 #include "flow/operation.h"
 
@@ -102,16 +103,17 @@ class StartedCalls : public PendingCalls {
   class Closer final : public StartedCall {
    public:
     Closer(StartedCalls& calls, CloseOperation& operation,
-           MonotonicDeadline deadline)
-        : calls_(calls), operation_(operation), deadline_(deadline) {}
+           const CloseLimit& limit)
+        : calls_(calls), operation_(operation), limit_(limit) {}
     bool Try(bool is_late) override;
-    MonotonicDeadline Deadline() override { return deadline_; }
+    MonotonicDeadline Deadline() override;
     Operation* End() override;
     Engine& engine() const override { return calls_.engine_; }
 
     StartedCalls& calls_;
     CloseOperation& operation_;
-    const MonotonicDeadline deadline_;
+    const CloseLimit limit_;
+    Patience patience_{limit_.idle_timeout, /*in_transit=*/0};
     FlowCore::Closing closing_;
     std::unique_ptr<Closer> next_;
   };

@@ -17,7 +17,8 @@ namespace flow::testing {
 
 // BlockByStarting()
 //
-// For Read(), ReadInto(), writes, AwaitRefusal() and Close() of `flow`.
+// For Read(), ReadInto(), writes, AwaitRefusal(), Close() and PatientClose() of
+// `flow`.
 // Precondition: it has an engine, which has a thread of its own.
 inline void BlockByStarting(Flow& flow) {
   internal::FlowAccess::BlockByStarting(flow);

@@ -88,6 +88,18 @@ struct CloseCall {
   absl::Time deadline;
 };
 
+struct PatientCloseCall {
+  using Operation = flow::Flow::CloseOperation;
+  bool Start(Operation* operation) {
+    return flow->StartPatientClose(operation, idle_timeout);
+  }
+  static absl::Status Result(Operation& operation) {
+    return std::move(operation.status);
+  }
+  flow::Flow* flow;
+  absl::Duration idle_timeout;
+};
+
 }  // namespace internal
 
 // async_read()
@@ -133,6 +145,17 @@ template <typename Token>
 auto async_close(flow::Flow& flow, absl::Time deadline, Token&& token) {
   return internal::Begin<void(absl::Status)>(
       flow.engine(), internal::CloseCall{&flow, deadline},
+      std::forward<Token>(token));
+}
+
+// async_patient_close()
+//
+// Flow::PatientClose(). The signature of the handler is void(absl::Status).
+template <typename Token>
+auto async_patient_close(flow::Flow& flow, absl::Duration idle_timeout,
+                         Token&& token) {
+  return internal::Begin<void(absl::Status)>(
+      flow.engine(), internal::PatientCloseCall{&flow, idle_timeout},
       std::forward<Token>(token));
 }
 

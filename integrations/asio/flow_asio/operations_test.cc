@@ -121,6 +121,15 @@ TEST_F(OperationsTest, TheDeadlineOfACloseCounts) {
   EXPECT_THAT(*closed, StatusIs(absl::StatusCode::kDeadlineExceeded));
 }
 
+TEST_F(OperationsTest, APatientCloseGivesUp) {
+  std::optional<absl::Status> closed;
+  async_patient_close(left(), absl::Milliseconds(10),
+                      [&](absl::Status status) { closed = status; });
+  context_.run();
+  ASSERT_TRUE(closed.has_value());
+  EXPECT_THAT(*closed, StatusIs(absl::StatusCode::kDeadlineExceeded));
+}
+
 TEST_F(OperationsTest, ARefusalIsTold) {
   std::optional<absl::Status> refused;
   async_await_refusal(left(), absl::InfiniteFuture(),
