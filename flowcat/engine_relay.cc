@@ -3,8 +3,6 @@
 
 #include "flowcat/engine_relay.h"
 
-#include <algorithm>
-#include <chrono>  // NOLINT(build/c++11)
 #include <cstdint>
 #include <list>
 #include <memory>
@@ -37,14 +35,8 @@
 namespace flowcat {
 namespace {
 
-// Not the wall clock, which can be set meanwhile.
-using Clock = std::chrono::steady_clock;
-
 // So many are accepted before it is the turn of others.
 constexpr int kAcceptedAtOnce = 16;
-
-// How often it is looked at whether what was sent still arrives.
-constexpr absl::Duration kTransitLook = absl::Milliseconds(10);
 
 class RelayServer;
 
@@ -89,8 +81,6 @@ class EngineRelay {
   void OnDialed();
   void OnRelayed();
   void Close(flow::Flow& flow);
-  void LookAtTransit();
-  void StartClose(absl::Time deadline);
   void OnClosed();
   void Abort(const absl::Status& reason);
   void Fail(const absl::Status& status);
@@ -109,9 +99,7 @@ class EngineRelay {
 
   Step<flow::CloseOperation, &EngineRelay::OnClosed> close_{this};
   flow::Flow* closing_ = nullptr;
-  int64_t in_transit_ = 0;
-  Clock::time_point arrived_;  // some of it
-  absl::Status closed_;        // of both, the first error
+  absl::Status closed_;  // of both, the first error
 };
 
 // Accepts, and knows how many connections there are.
@@ -376,37 +364,10 @@ void EngineRelay::OnRelayed() {
 }
 
 // Closes an end to which all was carried over, and waits as long as that still
-// arrives there: Flow::PatientClose() in steps.
+// arrives there.
 void EngineRelay::Close(flow::Flow& flow) {
   closing_ = &flow;
-  if (options().idle_timeout == absl::InfiniteDuration()) {
-    return StartClose(absl::InfiniteFuture());
-  }
-  in_transit_ = flow.bytes_in_transit();
-  arrived_ = Clock::now();
-  LookAtTransit();
-}
-
-void EngineRelay::LookAtTransit() {
-  const int64_t before =
-      std::exchange(in_transit_, closing_->bytes_in_transit());
-  if (in_transit_ < before) arrived_ = Clock::now();
-  const absl::Duration left =
-      options().idle_timeout - absl::FromChrono(Clock::now() - arrived_);
-  if (in_transit_ == 0 || !shard_.stopped.ok()) {
-    return StartClose(absl::Now() + options().idle_timeout);
-  }
-  if (left <= absl::ZeroDuration()) {
-    close_.status = absl::DeadlineExceededError("nothing arrives");
-    closing_->Abort(close_.status);
-    return OnClosed();
-  }
-  shard_.engine.RunAt(absl::Now() + std::min(left, kTransitLook),
-                      [this] { LookAtTransit(); });
-}
-
-void EngineRelay::StartClose(absl::Time deadline) {
-  if (closing_->StartClose(&close_, deadline)) OnClosed();
+  if (flow.StartPatientClose(&close_, options().idle_timeout)) OnClosed();
 }
 
 void EngineRelay::OnClosed() {
