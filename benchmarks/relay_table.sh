@@ -8,11 +8,12 @@
 #   benchmarks/relay_table.sh           all jobs, six minutes on an idle machine
 #   benchmarks/relay_table.sh JOB...    those of connections, http, echo, idle, bulk
 #   benchmarks/relay_table.sh --quick ...  a moment each, so that times mean nothing
+#   benchmarks/relay_table.sh --check      echo, idle and bulk of flowcat alone
 #
 # Prints a line for each figure, the median of the rounds, in which the relays take
-# turns; then each goal with `met` or `NOT MET`. Exits with 0 in both cases, and
-# with 2 if it could not begin. The load runs on the same machine, so compare the
-# relays with each other only.
+# turns; then each goal with `met` or `NOT MET`. Exits with 0 in both cases, with 1
+# if flowcat has failed at a job, and with 2 if it could not begin. The load runs on
+# the same machine, so compare the relays with each other only.
 #
 # Debian's programs are found as by flowcat/real_world_test.sh. A relay or a job
 # whose program cannot be had is left out, which is said. FLOWCAT names the program
@@ -33,12 +34,15 @@ seconds=4 # of a job
 http_seconds=4
 relays_idle=2000
 jobs=()
+check=false
+quick() { rounds=1 requests=500 seconds=0.5 http_seconds=1 relays_idle=200; }
 for argument; do
   case $argument in
-    --quick) rounds=1 requests=500 seconds=0.5 http_seconds=1 relays_idle=200 ;;
+    --quick) quick ;;
+    --check) quick && check=true jobs=(echo idle bulk) ;;
     connections | http | echo | idle | bulk) jobs+=("$argument") ;;
     *)
-      say "usage: benchmarks/relay_table.sh [--quick] [JOB...]; jobs: ${kJobs[*]}"
+      say "usage: benchmarks/relay_table.sh [--quick] [JOB...] or --check; jobs: ${kJobs[*]}"
       exit 2
       ;;
   esac
@@ -92,13 +96,15 @@ ulimit -n "$(ulimit -Hn)"
 get_program FLOWCAT //flowcat
 get_program LOAD //benchmarks:relay_load
 relays=(flowcat)
-get haproxy haproxy && relays+=(haproxy)
-get_go && relays+=(go)
-get socat socat && relays+=(socat)
 has_nginx=false has_ab=false has_wrk=false
-get nginx nginx && has_nginx=true
-get ab apache2-utils && has_ab=true
-get wrk wrk && has_wrk=true
+if ! $check; then
+  get haproxy haproxy && relays+=(haproxy)
+  get_go && relays+=(go)
+  get socat socat && relays+=(socat)
+  get nginx nginx && has_nginx=true
+  get ab apache2-utils && has_ab=true
+  get wrk wrk && has_wrk=true
+fi
 
 # --- Servers and relays
 
@@ -343,7 +349,7 @@ print_table() {
 }
 
 main() {
-  local job round relay all
+  local job round relay all status=0
   start_server echoes serve
   start_server sink sink
   ! $has_nginx || start_nginx
@@ -356,8 +362,14 @@ main() {
     done
     print_table "$job" "${all[@]}"
   done
-  echo
-  for job in "${jobs[@]}"; do goals "$job"; done
+  if ! $check; then
+    echo
+    for job in "${jobs[@]}"; do goals "$job"; done
+  fi
+  for job in "${jobs[@]}"; do
+    ! can_run "$job" || [[ -n $(median "$job" flowcat 1) ]] || status=1
+  done
+  return "$status"
 }
 
 main
