@@ -49,6 +49,7 @@ class FreedTransport final : public Transport {
     return absl::AbortedError("aborted before");
   }
   std::string Describe() const override { return name_; }
+  bool CanStart() const override { return true; }  // which ends at once, too
 
  private:
   const std::string name_;
@@ -69,9 +70,12 @@ FlowCore::Parts TakeParts(Flow& flow) {
 
 class JoinTransport final : public Transport {
  public:
+  // `one_engine` says that the two were not bound to different ones.
   JoinTransport(std::unique_ptr<Transport> input,
-                std::unique_ptr<Transport> output)
-      : input_(std::move(input)), output_(std::move(output)) {}
+                std::unique_ptr<Transport> output, bool one_engine)
+      : input_(std::move(input)),
+        output_(std::move(output)),
+        can_start_(one_engine && input_->CanStart() && output_->CanStart()) {}
 
   absl::StatusOr<absl::Cord> Read(size_t max_bytes) override {
     return input_->Read(max_bytes);
@@ -118,6 +122,35 @@ class JoinTransport final : public Transport {
     output_->FreeInChild();
     input_->FreeInChild();
   }
+
+  bool CanStart() const override { return can_start_; }
+  std::optional<absl::StatusOr<absl::Cord>> TryRead(size_t max_bytes,
+                                                    Retry* retry) override {
+    return input_->TryRead(max_bytes, retry);
+  }
+  std::optional<absl::Status> TryWrite(absl::Cord* rest,
+                                       Retry* retry) override {
+    return output_->TryWrite(rest, retry);
+  }
+  std::optional<absl::Status> TryEndWrite(const absl::Status& outcome,
+                                          Retry* retry) override {
+    return output_->TryEndWrite(outcome, retry);
+  }
+  std::optional<absl::Status> TryAwaitRemoteEnd(Retry* retry) override {
+    std::optional<absl::Status> status;
+    if (!input_has_ended_) {
+      status = input_->TryAwaitRemoteEnd(retry);
+      if (!status.has_value() || !status->ok()) return status;
+      input_has_ended_ = true;
+    }
+    status = output_->TryAwaitRemoteEnd(retry);
+    output_is_late_ = !status.has_value();
+    return status;
+  }
+  std::optional<absl::Status> TryAwaitRefusal(Retry* retry) override {
+    return output_->TryAwaitRefusal(retry);
+  }
+
   void SetReadDeadline(absl::Time deadline) override {
     input_->SetReadDeadline(deadline);
   }
@@ -142,7 +175,9 @@ class JoinTransport final : public Transport {
  private:
   const std::unique_ptr<Transport> input_;
   const std::unique_ptr<Transport> output_;
-  bool output_is_late_ = false;  // in the last AwaitRemoteEnd()
+  const bool can_start_;
+  bool input_has_ended_ = false;  // in TryAwaitRemoteEnd()
+  bool output_is_late_ = false;   // in the last AwaitRemoteEnd()
   std::atomic<bool> aborted_{false};
 };
 
@@ -325,8 +360,10 @@ std::unique_ptr<Flow> JoinFlow(std::unique_ptr<Flow> input,
   joined.read_deadline = in.read_deadline;
   joined.write_deadline = out.write_deadline;
   joined.fork_generation = in.fork_generation;
-  joined.transport = std::make_unique<JoinTransport>(std::move(in.transport),
-                                                     std::move(out.transport));
+  joined.engine = in.engine != nullptr ? in.engine : out.engine;
+  joined.transport = std::make_unique<JoinTransport>(
+      std::move(in.transport), std::move(out.transport),
+      out.engine == nullptr || out.engine == joined.engine);
   return FlowAccess::Make(std::move(joined));
 }
 

@@ -17,7 +17,8 @@
 //
 // When not to use it: to read on one thread and write on another. Any flow can
 // do that; SplitFlow() is for two owners, each of which closes its own half.
-// For started calls (docs/started.md): joined flows and halves cannot start.
+// For started calls (docs/started.md) of halves: they can only block, as each
+// would let its engine forget what the other one still watches.
 //
 // Thread safety: that of `flow::Flow`, for each flow. Both halves may be used,
 // closed and destroyed at the same time.
@@ -43,6 +44,8 @@ namespace flow {
 //    and frees both. Its result is the first error.
 //  * Abort() reaches both. If one was aborted before, both are.
 //  * The addresses and the peer are those of `input`.
+//  * It starts calls if both can, and has the engine of `input`, or else that
+//    of `output`. If they have different ones, it can only block.
 //
 // Precondition: neither is null or closed, and no call on them is under way.
 std::unique_ptr<Flow> JoinFlow(std::unique_ptr<Flow> input,

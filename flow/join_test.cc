@@ -1,7 +1,8 @@
 // Copyright 2026 The flow authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// Two flows as one. SplitFlow() is in split_flow_test.cc.
+// Two flows as one. SplitFlow() is in split_flow_test.cc. started_join_test
+// runs these tests with calls that start (start_calls.h).
 
 #include "flow/join.h"
 
@@ -28,6 +29,7 @@
 #include "flow/testing/internal/deadlines.h"
 #include "flow/testing/internal/hook_flow.h"
 #include "flow/testing/internal/raw_sockets.h"
+#include "flow/testing/internal/start_calls.h"
 #include "flow/testing/matchers.h"
 #include "flow/transport.h"
 #include "gmock/gmock.h"
@@ -45,6 +47,7 @@ using ::flow::testing::HookFlow;
 using ::flow::testing::HookTransport;
 using ::flow::testing::IsClosed;
 using ::flow::testing::IsEof;
+using ::flow::testing::MaybeStarts;
 using ::flow::testing::Patience;
 using ::flow::testing::RawPair;
 using ::flow::testing::RawUnix;
@@ -52,10 +55,15 @@ using ::testing::Contains;
 using ::testing::ElementsAre;
 using ::testing::Not;
 
+std::unique_ptr<Flow> Joined(std::unique_ptr<Flow> input,
+                             std::unique_ptr<Flow> output) {
+  return MaybeStarts(JoinFlow(std::move(input), std::move(output)));
+}
+
 TEST(JoinFlowTest, ReadsFromOneAndWritesToTheOther) {
   Pipe in = MakePipe();
   Pipe out = MakePipe();
-  auto flow = JoinFlow(std::move(in.left), std::move(out.left));
+  auto flow = Joined(std::move(in.left), std::move(out.left));
   ASSERT_THAT(in.right->Write("in"), IsOk());
   EXPECT_THAT(flow->Read(), HoldsData("in"));
   EXPECT_THAT(flow->Write("out"), IsOk());
@@ -71,7 +79,7 @@ TEST(JoinFlowTest, ReadsFromOneAndWritesToTheOther) {
 TEST(JoinFlowTest, CopiesNothing) {
   Pipe in = MakePipe();
   Pipe out = MakePipe();
-  auto flow = JoinFlow(std::move(in.left), std::move(out.left));
+  auto flow = Joined(std::move(in.left), std::move(out.left));
   const absl::Cord data(std::string(100000, 'x'));
   ASSERT_THAT(in.right->Write(data), IsOk());
   const absl::StatusOr<absl::Cord> read = flow->Read();
@@ -92,7 +100,7 @@ TEST(JoinFlowTest, KeepsTheStateTheCountAndTheDeadlineOfEachDirection) {
   ASSERT_THAT(in.left->Read(), IsEof());
   ASSERT_THAT(out.left->Write("abc"), IsOk());
   out.left->SetWriteDeadline(absl::InfinitePast());
-  auto flow = JoinFlow(std::move(in.left), std::move(out.left));
+  auto flow = Joined(std::move(in.left), std::move(out.left));
   EXPECT_EQ(flow->bytes_read(), 2);
   EXPECT_EQ(flow->bytes_written(), 3);
   EXPECT_THAT(flow->Read(), IsEof());
@@ -110,7 +118,7 @@ TEST(JoinFlowTest, ATransportOnTopIsToldTheDeadlineOfEachDirection) {
   in->SetReadDeadline(absl::InfinitePast());
   out->SetWriteDeadline(absl::InfinitePast());
   const auto flow =
-      DecorateFlow(JoinFlow(std::move(in), std::move(out)),
+      DecorateFlow(Joined(std::move(in), std::move(out)),
                    [](std::unique_ptr<Transport> inner) { return inner; });
   EXPECT_THAT(in_hooks.log(),
               ElementsAre("read deadline", "end", "read deadline"));
@@ -121,7 +129,7 @@ TEST(JoinFlowTest, ATransportOnTopIsToldTheDeadlineOfEachDirection) {
 TEST(JoinFlowTest, AwaitsARefusalOfTheOutput) {
   Pipe in = MakePipe();
   Pipe out = MakePipe();
-  auto joined = JoinFlow(std::move(in.left), std::move(out.left));
+  auto joined = Joined(std::move(in.left), std::move(out.left));
   EXPECT_TRUE(joined->can_be_refused());
   ASSERT_THAT(out.right->Shutdown(ShutdownMode::kRead), IsOk());
   EXPECT_THAT(joined->AwaitRefusal(Patience()), IsClosed());
@@ -136,7 +144,7 @@ TEST(JoinFlowTest, CloseAfterTheEndOfTheInputDrainsTheOutput) {
   ASSERT_THAT(output, IsOk());
   Pipe input = MakePipe();
   ASSERT_THAT(input.right->Shutdown(ShutdownMode::kWrite), IsOk());
-  auto joined = JoinFlow(std::move(input.left), *std::move(output));
+  auto joined = Joined(std::move(input.left), *std::move(output));
   EXPECT_THAT(joined->Read(), IsEof());
   ASSERT_THAT((*remote)->Write("unread"), IsOk());
   EXPECT_THAT(joined->Write("answer"), IsOk());
@@ -155,14 +163,14 @@ TEST(JoinFlowTest, TheAddressesAndThePeerAreThoseOfTheInput) {
   const std::string local = (*tcp)->local_address();
   const RawPair raw = RawUnix();
   auto remote = FlowOf(raw.right);
-  auto joined = JoinFlow(*std::move(tcp), FlowOf(raw.left));
+  auto joined = Joined(*std::move(tcp), FlowOf(raw.left));
   EXPECT_EQ(joined->local_address(), local);
   EXPECT_EQ(joined->remote_address(), (*listener)->address());
   EXPECT_THAT(joined->peer(), StatusIs(absl::StatusCode::kUnimplemented));
 
   const RawPair other = RawUnix();
   auto other_remote = FlowOf(other.right);
-  const auto reversed = JoinFlow(FlowOf(other.left), std::move(joined));
+  const auto reversed = Joined(FlowOf(other.left), std::move(joined));
   EXPECT_EQ(reversed->remote_address(), "");
   const absl::StatusOr<PeerCredentials> peer = reversed->peer();
   ASSERT_THAT(peer, IsOk());
@@ -174,7 +182,7 @@ TEST(JoinFlowTest, WhatAReadOfTheInputTookWhenItWasAbortedIsLost) {
   auto out = std::make_unique<HookFlow>();
   HookTransport& in_hooks = in->hooks;
   const HookTransport& out_hooks = out->hooks;
-  const auto joined = JoinFlow(std::move(in), std::move(out));
+  const auto joined = Joined(std::move(in), std::move(out));
   in_hooks.read = [&](size_t) -> absl::StatusOr<absl::Cord> {
     joined->Abort(absl::DataLossError("no"));
     return absl::Cord("data");
@@ -216,7 +224,7 @@ TEST(JoinFlowTest, ALentPartThatWasNotReadToItsEndRefusesTheRestOfTheLender) {
 TEST(JoinFlowTest, AbortReachesBoth) {
   Pipe in = MakePipe();
   Pipe out = MakePipe();
-  auto flow = JoinFlow(std::move(in.left), std::move(out.left));
+  auto flow = Joined(std::move(in.left), std::move(out.left));
   flow->Abort(absl::DataLossError("no"));
   EXPECT_THAT(in.right->Write("x"), StatusIs(absl::StatusCode::kDataLoss));
   EXPECT_THAT(out.right->Read(), StatusIs(absl::StatusCode::kDataLoss));
@@ -228,7 +236,7 @@ TEST(JoinFlowTest, AnAbortBeforeReachesTheOther) {
     Pipe in = MakePipe();
     Pipe out = MakePipe();
     (of_input ? in : out).left->Abort(absl::DataLossError("no"));
-    auto flow = JoinFlow(std::move(in.left), std::move(out.left));
+    auto flow = Joined(std::move(in.left), std::move(out.left));
     EXPECT_THAT(flow->Read(), StatusIs(absl::StatusCode::kDataLoss));
     EXPECT_THAT(flow->Write("x"), StatusIs(absl::StatusCode::kDataLoss));
     EXPECT_THAT(flow->Close(), StatusIs(absl::StatusCode::kDataLoss));
@@ -249,7 +257,7 @@ TEST(JoinFlowTest, TakesAFlowThatAnAbortHasFreed) {
   }
   in.left->Abort(absl::DataLossError("no"));
   reader.join();
-  auto flow = JoinFlow(std::move(in.left), std::move(out.left));
+  auto flow = Joined(std::move(in.left), std::move(out.left));
   EXPECT_THAT(flow->Read(), StatusIs(absl::StatusCode::kDataLoss));
   flow->SetReadDeadline(absl::InfinitePast());
   EXPECT_THAT(flow->Close(), StatusIs(absl::StatusCode::kDataLoss));

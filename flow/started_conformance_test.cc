@@ -3,9 +3,9 @@
 //
 // The conformance suite with every call that can start a started operation:
 // a call of a check starts one, and waits until it is over. On pipes, channels,
-// limits and sockets, with one thread of the engine and with two. The tests of
-// other decorators run it, too, where they start (testing/internal/
-// start_calls.h).
+// limits, joined flows and sockets, with one thread of the engine and with two.
+// The tests of other decorators run it, too, where they start
+// (testing/internal/ start_calls.h).
 
 #include <cstddef>
 #include <cstdint>
@@ -21,6 +21,7 @@
 #include "flow/engine.h"
 #include "flow/flow.h"
 #include "flow/internal/flow_access.h"
+#include "flow/join.h"
 #include "flow/limit.h"
 #include "flow/pipe.h"
 #include "flow/prepend.h"
@@ -111,6 +112,24 @@ std::unique_ptr<Flow> LimitedAndPrepended(std::unique_ptr<Flow> inner) {
       LimitInput(std::move(inner), std::numeric_limits<int64_t>::max()));
 }
 
+// Each direction is a pipe of its own.
+ConformanceOptions Joined(int threads) {
+  ConformanceOptions options;
+  options.name = absl::StrCat("joined_on_", threads);
+  const auto make = [threads](size_t capacity) {
+    Pipe there = MakePipe(capacity);
+    Pipe back = MakePipe(capacity);
+    return StartedPair(
+        {JoinFlow(std::move(back.left), std::move(there.left)),
+         JoinFlow(std::move(there.right), std::move(back.right))},
+        threads);
+  };
+  options.make_pair = [=] { return make(4096); };
+  options.make_full = [=] { return make(0); };
+  options.more_than_full = 16 << 10;
+  return options;
+}
+
 ConformanceOptions Channels(size_t capacity, int threads) {
   ConformanceOptions options;
   options.name = absl::StrCat("channel_", capacity, "_on_", threads);
@@ -192,6 +211,7 @@ std::vector<ConformanceOptions> All() {
     }
     all.push_back(
         Decorated("limited_and_prepended", &LimitedAndPrepended, threads));
+    all.push_back(Joined(threads));
     all.push_back(UnixSockets(threads));
     all.push_back(TcpSockets(threads));
   }

@@ -104,7 +104,8 @@ void StartedCall::Arm(MonotonicDeadline at) {
     if (!is_same) engine().CancelWatch(watched_fd_, this);
   } else if (wanted_fd_ >= 0) {
     word_.fetch_or(kWatch);
-    watched_fd_ = wanted_fd_;
+    const int before = std::exchange(watched_fd_, wanted_fd_);
+    if (before >= 0 && before != watched_fd_) LeaveBehind(before);
     watched_events_ = wanted_events_;
     engine().Watch(watched_fd_, watched_events_, this);
   }

@@ -69,6 +69,9 @@ class StartedCall : public Retry, private Engine::Watcher {
   virtual bool Try(bool is_late) = 0;
   // When it is late. Asked after each Try() that is not over.
   virtual MonotonicDeadline Deadline() = 0;
+  // It watches another descriptor from now on. Whoever closes `fd` is to have
+  // the engine forget it first.
+  virtual void LeaveBehind(int /*fd*/) {}
   // Ends the call, and returns whom to tell. Others may destroy this then.
   virtual Operation* End() = 0;
   // The same one from the first Start() on.

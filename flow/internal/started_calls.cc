@@ -9,6 +9,7 @@
 #include <optional>
 #include <utility>
 
+#include "absl/algorithm/container.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/cord.h"
@@ -56,7 +57,12 @@ void StartedCalls::Forget() {
   MutexLock lock(core_.mu());
   // Here a Close() runs that has nothing to watch any more.
   ForEach(closers_, [](Closer& closer) { closer.Forget(); });
-  if (other_fd_ >= 0) engine_.Forget(std::exchange(other_fd_, -1));
+  for (const int fd : other_fds_) engine_.Forget(fd);
+  other_fds_.clear();
+}
+
+void StartedCalls::Remember(int fd) {
+  if (!absl::c_linear_search(other_fds_, fd)) other_fds_.push_back(fd);
 }
 
 template <typename Call>
@@ -76,7 +82,7 @@ std::unique_ptr<Call> StartedCalls::Remove(Call& call,
   while (place->get() != &call) place = &(*place)->next_;
   std::unique_ptr<Call> removed = std::move(*place);
   *place = std::move(removed->next_);
-  if (call.watched_fd() >= 0) other_fd_ = call.watched_fd();
+  if (call.watched_fd() >= 0) Remember(call.watched_fd());
   return removed;
 }
 
@@ -227,6 +233,12 @@ MonotonicDeadline StartedCalls::Closer::Deadline() {
   // An end that nothing in transit can hold up is told by the transport.
   if (in_transit > 0 || !closing_.waiting.has_value()) After(Patience::kLook);
   return patience_.Look(in_transit);
+}
+
+// Of a flow that has two (join.h), the second is watched when the first ended.
+void StartedCalls::Closer::LeaveBehind(int fd) {
+  MutexLock lock(calls_.core_.mu());
+  calls_.Remember(fd);
 }
 
 Operation* StartedCalls::Closer::End() {

@@ -15,6 +15,7 @@
 #include <cstddef>
 #include <memory>
 
+#include "absl/container/inlined_vector.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/cord.h"
 #include "flow/engine.h"
@@ -107,6 +108,7 @@ class StartedCalls : public PendingCalls {
         : calls_(calls), operation_(operation), limit_(limit) {}
     bool Try(bool is_late) override;
     MonotonicDeadline Deadline() override;
+    void LeaveBehind(int fd) override;
     Operation* End() override;
     Engine& engine() const override { return calls_.engine_; }
 
@@ -125,6 +127,8 @@ class StartedCalls : public PendingCalls {
   // returns it.
   template <typename Call>
   Call& Add(std::unique_ptr<Call> call, std::unique_ptr<Call>& first);
+  // Forgets `fd` before the transport closes it. With the lock of the core.
+  void Remember(int fd);
   // Calls `function` with each of them. With the lock of the core.
   template <typename Call, typename Function>
   static void ForEach(const std::unique_ptr<Call>& first, Function function);
@@ -140,7 +144,7 @@ class StartedCalls : public PendingCalls {
   // The first of those that are pending. Guarded by core_.mu().
   std::unique_ptr<Refusal> refusals_;
   std::unique_ptr<Closer> closers_;
-  int other_fd_ = -1;  // that one of them has watched
+  absl::InlinedVector<int, 2> other_fds_;  // that they have watched
 };
 
 }  // namespace flow::internal
