@@ -10,6 +10,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -18,10 +19,15 @@
 #include "absl/time/time.h"
 #include "absl/types/span.h"
 #include "flow/flow.h"
+#include "flow/internal/call_end.h"
 #include "flow/internal/flow_access.h"
 #include "flow/internal/flow_core.h"
+#include "flow/internal/flow_state.h"
 #include "flow/internal/monotonic_deadline.h"
+#include "flow/internal/mutex_lock.h"
+#include "flow/internal/relays.h"
 #include "flow/internal/size_of.h"
+#include "flow/internal/started_calls.h"
 #include "flow/outgoing.h"
 #include "flow/status.h"
 #include "flow/transport.h"
@@ -32,7 +38,10 @@ namespace {
 using internal::FlowAccess;
 using internal::FlowCore;
 using internal::MonotonicDeadline;
+using internal::Relays;
 using internal::SizeOf;
+using internal::StartedCalls;
+using internal::ThisThread;
 
 // How often a wait for a refusal looks whether the borrower has ended.
 constexpr absl::Duration kLooksAgain = absl::Milliseconds(50);
@@ -43,7 +52,11 @@ class BorrowTransport final : public Transport {
       : lender_(lender),
         core_(FlowAccess::Core(lender)),
         name_(core_.Name()),
-        can_be_refused_(lender.can_be_refused()) {
+        can_be_refused_(lender.can_be_refused()),
+        relays_(
+            core_.pending_calls() != nullptr && core_.transport().CanStart()
+                ? &static_cast<StartedCalls&>(*core_.pending_calls()).relays()
+                : nullptr) {
     core_.BeginLoan();
   }
 
@@ -78,6 +91,94 @@ class BorrowTransport final : public Transport {
   }
   bool CanBeRefused() const override { return can_be_refused_; }
 
+  // --- Started calls. Each is one of the lender, from its first try to its
+  // last, and has its gate.
+
+  bool CanStart() const override { return relays_ != nullptr; }
+
+  std::optional<absl::StatusOr<absl::Cord>> TryRead(size_t max_bytes,
+                                                    Retry* retry) override {
+    if (!read_.is_under_way) {
+      if (!BeginRead()) return Refused();
+      if (!core_.read_gate().Take(ThisThread())) {
+        absl::StatusOr<absl::Cord> data = internal::ReadOfCordRefused(core_);
+        EndRead(data);
+        return data;
+      }
+      read_.is_under_way = true;
+    }
+    // From here on something that happens is told.
+    Retry* const relay = read_.Through(*relays_, retry);
+    const bool is_last = relay == nullptr || (reading_ & kRefused) != 0 ||
+                         OwnerIsLate(read_deadline_, /*reads=*/true, *retry);
+    std::optional<absl::StatusOr<absl::Cord>> data;
+    {
+      internal::Gate::Visit inside(core_.read_gate(), ThisThread());
+      data = core_.transport().TryRead(max_bytes, is_last ? nullptr : relay);
+    }
+    if (!data.has_value()) {
+      if (!is_last) return std::nullopt;
+      data = absl::DeadlineExceededError("no data before the deadline");
+    }
+    read_.End(*relays_);
+    if (!data->ok() || !internal::EndRead(core_, (*data)->size(), max_bytes)) {
+      internal::FinishReadOfCord(core_, *data, max_bytes, /*passes=*/false);
+    }
+    EndRead(*data);
+    return data;
+  }
+
+  std::optional<absl::Status> TryWrite(absl::Cord* rest,
+                                       Retry* retry) override {
+    if (!write_.is_under_way) {
+      if (!core_.write_gate().Take(ThisThread())) {
+        return WithoutContext(internal::WriteRefused(core_));
+      }
+      size_ = rest->size();
+      write_.is_under_way = true;
+    }
+    Retry* const relay = write_.Through(*relays_, retry);
+    const bool is_last = relay == nullptr ||
+                         OwnerIsLate(write_deadline_, /*reads=*/false, *retry);
+    std::optional<absl::Status> status;
+    {
+      internal::Gate::Visit inside(core_.write_gate(), ThisThread());
+      status = core_.transport().TryWrite(rest, is_last ? nullptr : relay);
+    }
+    if (!status.has_value()) {
+      if (!is_last) return std::nullopt;
+      status = absl::DeadlineExceededError(
+          "not all was accepted before the deadline");
+    }
+    write_.End(*relays_);
+    if (status->ok() && rest->empty() && internal::EndWrite(core_, size_)) {
+      return status;
+    }
+    if (status->ok() && !rest->empty()) {
+      status = absl::InternalError("said Ok and left a part");
+    }
+    return WithoutContext(internal::FinishWrite(
+        core_, size_, size_ - rest->size(), *std::move(status)));
+  }
+
+  std::optional<absl::Status> TryAwaitRemoteEnd(Retry*) override {
+    return absl::OkStatus();
+  }
+
+  std::optional<absl::Status> TryAwaitRefusal(Retry* retry) override {
+    if (!refusal_.is_under_way) {
+      if (!core_.BeginAwaitRefusal()) return LenderTakesNoMore();
+      refusal_.is_under_way = true;
+    }
+    std::optional<absl::Status> status =
+        core_.TryAwaitRefusal(asks_, refusal_.Through(*relays_, retry));
+    if (!status.has_value()) return std::nullopt;
+    refusal_.End(*relays_);
+    if (core_.write_gate().shut()) status = LenderTakesNoMore();
+    core_.EndAwaitRefusal();
+    return WithoutContext(*status);
+  }
+
   void RefuseRead() override {
     if ((reading_.fetch_or(kRefused) & kBusy) != 0) WakeRead();
   }
@@ -94,6 +195,7 @@ class BorrowTransport final : public Transport {
   }
   void SetWriteDeadline(absl::Time deadline) override {
     write_deadline_told_ = true;
+    write_deadline_ = core_.deadline(/*reads=*/false);
     core_.TellDeadline(/*reads=*/false, deadline);
   }
 
@@ -125,21 +227,63 @@ class BorrowTransport final : public Transport {
   static constexpr int kBusy = 1;     // a read is under way
   static constexpr int kRefused = 2;  // and none may begin
 
+  // A started call that is under way, of which one thread at a time knows.
+  struct Started {
+    // Returns what the lender's transport is to tell, in place of `retry`.
+    Retry* Through(Relays& relays, Retry* retry) {
+      if (retry == nullptr) return nullptr;
+      return relay = relays.Tell(relay, *retry);
+    }
+    void End(Relays& relays) {
+      is_under_way = false;
+      if (relay != nullptr) relays.Free(*std::exchange(relay, nullptr));
+    }
+
+    bool is_under_way = false;
+    Relays::Relay* relay = nullptr;
+  };
+
   template <typename Call>
   auto ReadBy(Call call) -> decltype(call()) {
-    // Not end-of-file, as the lender is not at its end.
-    if ((reading_.fetch_or(kBusy) & kRefused) != 0) {
-      return ClosedError("what was not read is refused");
-    }
+    if (!BeginRead()) return Refused();
     auto data = call();
+    EndRead(data);
+    return data;
+  }
+
+  // Returns false if no read may begin.
+  bool BeginRead() { return (reading_.fetch_or(kBusy) & kRefused) == 0; }
+  // Not end-of-file, as the lender is not at its end.
+  static absl::Status Refused() {
+    return ClosedError("what was not read is refused");
+  }
+  // The lender's read has returned `data`.
+  template <typename Data>
+  void EndRead(absl::StatusOr<Data>& data) {
     const bool refused = (reading_.fetch_and(~kBusy) & kRefused) != 0;
-    if (!data.ok()) return WithoutContext(data.status());
-    if (refused && SizeOf(*data) != 0) {
+    if (!data.ok()) {
+      data = WithoutContext(data.status());
+    } else if (refused && SizeOf(*data) != 0) {
       lender_.Abort(absl::AbortedError(absl::StrCat(
           Describe(), ": a Read took ", SizeOf(*data),
           " bytes while Shutdown(kRead) was called, and they are lost")));
     }
-    return data;
+  }
+
+  absl::Status LenderTakesNoMore() {
+    internal::MutexLock lock(core_.mu());
+    return WithoutContext(
+        internal::WriteOutcome(core_, core_.state().WriteAnswer()));
+  }
+
+  // Whether a deadline has passed that the owner has set since the borrower set
+  // its own, when that of the lender was `before`. A Flow watches its own.
+  bool OwnerIsLate(const std::atomic<MonotonicDeadline>& before, bool reads,
+                   Retry& retry) const {
+    const MonotonicDeadline now = core_.deadline(reads);
+    if (now.is_never() || now == before) return false;
+    retry.After(now.left());
+    return now.has_passed();
   }
 
   // Nothing else wakes a read and loses nothing. The deadline is told again in
@@ -150,6 +294,7 @@ class BorrowTransport final : public Transport {
   // the lender at any time. A limit wakes a read in this way, too.
   void TellReadDeadline(std::optional<absl::Time> deadline) {
     read_deadline_told_ = true;
+    read_deadline_ = core_.deadline(/*reads=*/true);
     core_.HoldReads(deadline == absl::InfinitePast());
     core_.TellDeadline(/*reads=*/true, deadline);
   }
@@ -166,6 +311,18 @@ class BorrowTransport final : public Transport {
   std::atomic<bool> writes_ended_{false};
   std::atomic<bool> read_deadline_told_{false};
   std::atomic<bool> write_deadline_told_{false};
+
+  // Of started calls.
+  Relays* const relays_;  // those of the lender; null: none can start
+  Started read_;
+  Started write_;
+  Started refusal_;
+  size_t size_ = 0;    // of the write
+  bool asks_ = false;  // for a refusal
+  // Those of the lender when the borrower set its own.
+  std::atomic<MonotonicDeadline> read_deadline_{core_.deadline(/*reads=*/true)};
+  std::atomic<MonotonicDeadline> write_deadline_{
+      core_.deadline(/*reads=*/false)};
 };
 
 }  // namespace
@@ -176,8 +333,10 @@ std::unique_ptr<Flow> BorrowFlow(Flow& lender) {
       core.deadline(/*reads=*/true);
   const internal::MonotonicDeadline write_deadline =
       core.deadline(/*reads=*/false);
-  std::unique_ptr<Flow> flow =
-      MakeFlow(std::make_unique<BorrowTransport>(lender));
+  FlowCore::Parts parts;
+  parts.transport = std::make_unique<BorrowTransport>(lender);
+  parts.engine = lender.engine();
+  std::unique_ptr<Flow> flow = FlowAccess::Make(std::move(parts));
   // So that a transport on top is told, too.
   if (!read_deadline.is_never()) {
     flow->SetReadDeadline(read_deadline.ToTime());

@@ -15,8 +15,7 @@
 //   if (!status.ok()) return status;  // otherwise the next request follows
 //
 // When not to use it: to hand a flow to a function that only runs for a while.
-// That takes a `Flow&`. For started calls (docs/started.md): a borrower cannot
-// start.
+// That takes a `Flow&`.
 //
 // Thread safety: that of `flow::Flow`. Lender and borrower are one stream with
 // one reader and one writer. So the owner leaves alone the direction that the
@@ -64,7 +63,14 @@ namespace flow {
 //
 // If another thread is in a Read when the borrower calls Shutdown(kRead), that
 // Read takes nothing from the lender. If it has done so just then, those bytes
-// are lost, and the lender is aborted with kAborted.
+// are lost, and the lender is aborted with kAborted. The same holds for a
+// started read, until its Done().
+//
+// The borrower has the engine of its lender, if that has one, and starts what
+// the lender can start (docs/started.md). Of its started calls, each is a
+// pending call of the lender. A started read or write ends at the deadline of
+// the borrower, or at one that the owner has set after it, whichever is
+// earlier.
 //
 // Precondition: no call on `lender` is under way. `lender` is not destroyed,
 // closed, or decorated before the borrower is closed or destroyed. (That it is

@@ -3,8 +3,11 @@
 //
 // Refusals of a flow that is lent: that of its remote, and that of the
 // borrower.
+//
+// started_borrow_refusal_test runs them with calls that start (start_calls.h).
 
 #include <cstddef>
+#include <memory>
 #include <thread>
 
 #include "absl/status/status.h"
@@ -19,6 +22,8 @@
 #include "flow/flow.h"
 #include "flow/pipe.h"
 #include "flow/testing/internal/hook_flow.h"
+#include "flow/testing/internal/shared_engine.h"
+#include "flow/testing/internal/start_calls.h"
 #include "flow/testing/matchers.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -29,16 +34,25 @@ namespace {
 using ::absl_testing::IsOk;
 using ::absl_testing::IsOkAndHolds;
 using ::absl_testing::StatusIs;
+using ::flow::testing::BindToSharedEngine;
 using ::flow::testing::HoldsData;
 using ::flow::testing::HookFlow;
 using ::flow::testing::IsClosed;
 using ::flow::testing::IsEof;
+using ::flow::testing::MaybeStarts;
+using ::flow::testing::StartsCalls;
 using ::testing::HasSubstr;
 using ::testing::Not;
 
+// As a flow whose calls start, if its lender's can.
+std::unique_ptr<Flow> Lent(Flow& lender) {
+  if (StartsCalls()) BindToSharedEngine(lender);
+  return MaybeStarts(BorrowFlow(lender));
+}
+
 TEST(BorrowRefusalTest, AwaitRefusalWaitsForTheRemoteOfTheLender) {
   Pipe pipe = MakePipe();
-  auto borrower = BorrowFlow(*pipe.left);
+  auto borrower = Lent(*pipe.left);
   EXPECT_TRUE(borrower->can_be_refused());
   EXPECT_THAT(borrower->AwaitRefusal(absl::Now() + absl::Milliseconds(30)),
               StatusIs(absl::StatusCode::kDeadlineExceeded));
@@ -50,7 +64,7 @@ TEST(BorrowRefusalTest, AwaitRefusalWaitsForTheRemoteOfTheLender) {
 
 TEST(BorrowRefusalTest, AnAbortOfTheLenderEndsAwaitRefusal) {
   Pipe pipe = MakePipe();
-  auto borrower = BorrowFlow(*pipe.left);
+  auto borrower = Lent(*pipe.left);
   std::thread aborter([&] { pipe.left->Abort(absl::DataLossError("no")); });
   EXPECT_THAT(borrower->AwaitRefusal(), StatusIs(absl::StatusCode::kDataLoss));
   aborter.join();
@@ -58,7 +72,7 @@ TEST(BorrowRefusalTest, AnAbortOfTheLenderEndsAwaitRefusal) {
 
 TEST(BorrowRefusalTest, AnEndOfTheBorrowerEndsAwaitRefusalAndTheLenderGoesOn) {
   Pipe pipe = MakePipe();
-  auto borrower = BorrowFlow(*pipe.left);
+  auto borrower = Lent(*pipe.left);
   std::thread waiter(
       [&] { EXPECT_THAT(borrower->AwaitRefusal(), IsClosed()); });
   EXPECT_THAT(borrower->Close(), IsOk());
@@ -71,7 +85,7 @@ TEST(BorrowRefusalTest, AnEndOfTheBorrowerEndsAwaitRefusalAndTheLenderGoesOn) {
 // for longer.
 TEST(BorrowRefusalTest, AnEndOfTheBorrowerIsNoticedInTheMiddleOfAwaitRefusal) {
   Pipe pipe = MakePipe();
-  auto borrower = BorrowFlow(*pipe.left);
+  auto borrower = Lent(*pipe.left);
   std::thread waiter(
       [&] { EXPECT_THAT(borrower->AwaitRefusal(), IsClosed()); });
   while (!absl::StrContains(pipe.left->DebugString(), "in AwaitRefusal()")) {
@@ -84,7 +98,7 @@ TEST(BorrowRefusalTest, AnEndOfTheBorrowerIsNoticedInTheMiddleOfAwaitRefusal) {
 
 TEST(BorrowRefusalTest, ARefusalWakesABlockedReadAndTheLenderGoesOn) {
   Pipe pipe = MakePipe();
-  auto borrower = BorrowFlow(*pipe.left);
+  auto borrower = Lent(*pipe.left);
   std::thread reader([&] { EXPECT_THAT(borrower->Read(), IsEof()); });
   // The rule holds before that Read as well, but is easy then.
   while (!absl::StrContains(pipe.left->DebugString(), "in Read()")) {
@@ -102,7 +116,7 @@ TEST(BorrowRefusalTest, ARefusalWakesABlockedReadAndTheLenderGoesOn) {
 TEST(BorrowRefusalTest, ARefusedReadThatTookBytesAbortsTheLender) {
   for (const bool into : {false, true}) {
     HookFlow lender;
-    auto borrower = BorrowFlow(lender);
+    auto borrower = Lent(lender);
     // Too late to be woken: it has the bytes.
     lender.hooks.read = [&](size_t) -> absl::StatusOr<absl::Cord> {
       EXPECT_THAT(borrower->Shutdown(ShutdownMode::kRead), IsOk());
@@ -124,7 +138,7 @@ TEST(BorrowRefusalTest, ARefusedReadThatTookBytesAbortsTheLender) {
 TEST(BorrowRefusalTest, ARefusedReadThatMetTheEndLeavesTheLenderAlone) {
   for (const bool into : {false, true}) {
     HookFlow lender;
-    auto borrower = BorrowFlow(lender);
+    auto borrower = Lent(lender);
     lender.hooks.read = [&](size_t) -> absl::StatusOr<absl::Cord> {
       EXPECT_THAT(borrower->Shutdown(ShutdownMode::kRead), IsOk());
       return absl::Cord();

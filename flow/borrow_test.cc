@@ -33,6 +33,8 @@
 #include "flow/testing/copied_bytes.h"
 #include "flow/testing/internal/hook_flow.h"
 #include "flow/testing/internal/raw_sockets.h"
+#include "flow/testing/internal/shared_engine.h"
+#include "flow/testing/internal/start_calls.h"
 #include "flow/testing/matchers.h"
 #include "flow/transport.h"
 #include "gmock/gmock.h"
@@ -45,20 +47,30 @@ using ::absl_testing::IsOk;
 using ::absl_testing::IsOkAndHolds;
 using ::absl_testing::StatusIs;
 using ::flow::testing::AfterReads;
+using ::flow::testing::BindToSharedEngine;
 using ::flow::testing::CopiedBytes;
 using ::flow::testing::FlowOf;
 using ::flow::testing::HoldsData;
 using ::flow::testing::HookFlow;
 using ::flow::testing::IsClosed;
 using ::flow::testing::IsEof;
+using ::flow::testing::MaybeStarts;
 using ::flow::testing::RawPair;
 using ::flow::testing::RawUnix;
+using ::flow::testing::StartsCalls;
 using ::testing::AllOf;
 using ::testing::Contains;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::Not;
 using ::testing::StartsWith;
+
+// As a flow whose calls start. A started write is a Cord, of which a pipe with
+// any room takes all: where a test fills a pipe, the calls block.
+std::unique_ptr<Flow> Lent(Flow& lender) {
+  if (StartsCalls()) BindToSharedEngine(lender);
+  return MaybeStarts(BorrowFlow(lender));
+}
 
 // Whether a Read of `flow` that may not wait finds nothing, and no end.
 bool IsOpenAndEmpty(Flow& flow) {
@@ -73,7 +85,7 @@ bool IsOpenAndEmpty(Flow& flow) {
 TEST(BorrowFlowTest, ReadsAndWritesWhatTheLenderWould) {
   Pipe pipe = MakePipe();
   ASSERT_THAT(pipe.left->Write("before"), IsOk());
-  auto borrower = BorrowFlow(*pipe.left);
+  auto borrower = Lent(*pipe.left);
   EXPECT_THAT(borrower->Write(", during"), IsOk());
   EXPECT_THAT(pipe.right->Read(), HoldsData("before, during"));
   ASSERT_THAT(pipe.right->Write("in"), IsOk());
@@ -89,7 +101,7 @@ TEST(BorrowFlowTest, ReadsAndWritesWhatTheLenderWould) {
 
 TEST(BorrowFlowTest, CopiesNothing) {
   Pipe pipe = MakePipe(kNoLimit);
-  auto borrower = BorrowFlow(*pipe.left);
+  auto borrower = Lent(*pipe.left);
   const absl::Cord data(std::string(100000, 'x'));
   ASSERT_THAT(borrower->Write(data), IsOk());
   const absl::StatusOr<absl::Cord> got = pipe.right->Read();
@@ -116,7 +128,7 @@ TEST(BorrowFlowTest, CountsWhatALateWriteHasAccepted) {
 
 TEST(BorrowFlowTest, AbortReachesTheLenderAndTheRemote) {
   Pipe pipe = MakePipe();
-  auto borrower = BorrowFlow(*pipe.left);
+  auto borrower = Lent(*pipe.left);
   borrower->Abort(absl::DataLossError("no"));
   EXPECT_THAT(pipe.left->Read(), StatusIs(absl::StatusCode::kDataLoss));
   EXPECT_THAT(pipe.right->Read(), StatusIs(absl::StatusCode::kDataLoss));
@@ -126,7 +138,7 @@ TEST(BorrowFlowTest, AbortReachesTheLenderAndTheRemote) {
 TEST(BorrowFlowTest, DestructionWithoutCloseAbortsTheLender) {
   Pipe pipe = MakePipe();
   ASSERT_THAT(pipe.right->Write("message"), IsOk());
-  auto borrower = BorrowFlow(*pipe.left);
+  auto borrower = Lent(*pipe.left);
   ASSERT_THAT(borrower->Read(3), HoldsData("mes"));
   borrower.reset();
   EXPECT_THAT(pipe.left->Read(), StatusIs(absl::StatusCode::kAborted));
@@ -135,7 +147,7 @@ TEST(BorrowFlowTest, DestructionWithoutCloseAbortsTheLender) {
 
 TEST(BorrowFlowTest, AbortOfTheLenderWakesTheBorrower) {
   Pipe pipe = MakePipe();
-  auto borrower = BorrowFlow(*pipe.left);
+  auto borrower = Lent(*pipe.left);
   std::thread reader([&] {
     EXPECT_THAT(borrower->Read(), StatusIs(absl::StatusCode::kDataLoss));
   });
@@ -150,7 +162,7 @@ TEST(BorrowFlowTest, TheAddressesAndThePeerAreThoseOfTheLender) {
   ASSERT_THAT(listener, IsOk());
   auto tcp = Dial((*listener)->address());
   ASSERT_THAT(tcp, IsOk());
-  auto borrower = BorrowFlow(**tcp);
+  auto borrower = Lent(**tcp);
   EXPECT_EQ(borrower->local_address(), (*tcp)->local_address());
   EXPECT_EQ(borrower->remote_address(), (*listener)->address());
   // One name, as in all errors.
@@ -163,7 +175,7 @@ TEST(BorrowFlowTest, TheAddressesAndThePeerAreThoseOfTheLender) {
   const RawPair raw = RawUnix();
   const auto remote = FlowOf(raw.right);
   const auto lender = FlowOf(raw.left);
-  const auto unix_borrower = BorrowFlow(*lender);
+  const auto unix_borrower = Lent(*lender);
   const absl::StatusOr<PeerCredentials> peer = unix_borrower->peer();
   ASSERT_THAT(peer, IsOk());
   EXPECT_EQ(peer->process_id, ::getpid());
@@ -172,7 +184,7 @@ TEST(BorrowFlowTest, TheAddressesAndThePeerAreThoseOfTheLender) {
 // The lender has handed it over in good order, and would not know.
 TEST(BorrowFlowTest, WhatAReadTookWhenItWasAbortedIsLostToTheLender) {
   HookFlow lender;
-  auto borrower = BorrowFlow(lender);
+  auto borrower = Lent(lender);
   Flow& aborted = *borrower;
   borrower = AfterReads(std::move(borrower), [&aborted] {
     aborted.Abort(absl::DataLossError("no"));
@@ -184,7 +196,7 @@ TEST(BorrowFlowTest, WhatAReadTookWhenItWasAbortedIsLostToTheLender) {
 
 TEST(BorrowFlowTest, CloseReportsAnAbortOfTheLenderThatNoCallHasMet) {
   Pipe pipe = MakePipe();
-  auto borrower = BorrowFlow(*pipe.left);
+  auto borrower = Lent(*pipe.left);
   ASSERT_THAT(borrower->Write("accepted"), IsOk());
   pipe.left->Abort(absl::DataLossError("no"));
   EXPECT_THAT(borrower->Close(), StatusIs(absl::StatusCode::kDataLoss));
@@ -193,7 +205,7 @@ TEST(BorrowFlowTest, CloseReportsAnAbortOfTheLenderThatNoCallHasMet) {
 TEST(BorrowFlowTest, AnEndStaysWithTheLender) {
   Pipe pipe = MakePipe();
   ASSERT_THAT(pipe.right->Shutdown(ShutdownMode::kReadWrite), IsOk());
-  auto borrower = BorrowFlow(*pipe.left);
+  auto borrower = Lent(*pipe.left);
   EXPECT_THAT(borrower->Read(), IsEof());
   EXPECT_THAT(borrower->Write("x"), IsClosed());
   EXPECT_THAT(borrower->Close(), IsClosed());
@@ -205,7 +217,7 @@ TEST(BorrowFlowTest, ErrorsHaveTheCodeThePayloadAndOneName) {
   Pipe pipe = MakePipe();
   absl::Status reason = absl::DataLossError("torn: apart");
   reason.SetPayload("of/the/user", absl::Cord("payload"));
-  auto borrower = BorrowFlow(*pipe.left);
+  auto borrower = Lent(*pipe.left);
   pipe.right->Abort(reason);
   for (int calls = 0; calls < 2; ++calls) {
     const absl::Status error = borrower->Read().status();
@@ -223,8 +235,8 @@ TEST(BorrowFlowTest, ErrorsHaveTheCodeThePayloadAndOneName) {
 TEST(BorrowFlowTest, ALoanCanBeLent) {
   Pipe pipe = MakePipe();
   ASSERT_THAT(pipe.right->Write("abc"), IsOk());
-  auto borrower = BorrowFlow(*pipe.left);
-  auto second = BorrowFlow(*borrower);
+  auto borrower = Lent(*pipe.left);
+  auto second = Lent(*borrower);
   EXPECT_THAT(second->Read(1), HoldsData("a"));
   EXPECT_THAT(second->Close(), IsOk());
   EXPECT_THAT(borrower->Read(1), HoldsData("b"));
@@ -236,7 +248,7 @@ TEST(BorrowFlowTest, ALoanCanBeLent) {
 
 TEST(BorrowFlowTest, CloseEndsTheBorrowerAlone) {
   Pipe pipe = MakePipe();
-  auto borrower = BorrowFlow(*pipe.left);
+  auto borrower = Lent(*pipe.left);
   ASSERT_THAT(borrower->Write("a"), IsOk());
   EXPECT_THAT(borrower->Close(), IsOk());
   EXPECT_THAT(borrower->Read(), IsClosed());
@@ -249,7 +261,7 @@ TEST(BorrowFlowTest, CloseEndsTheBorrowerAlone) {
 
 TEST(BorrowFlowTest, AClosedBorrowerMayOutliveItsLender) {
   Pipe pipe = MakePipe();
-  auto borrower = BorrowFlow(*pipe.left);
+  auto borrower = Lent(*pipe.left);
   ASSERT_THAT(borrower->Close(), IsOk());
   pipe.left.reset();
   EXPECT_THAT(borrower->Read(), IsClosed());
@@ -261,7 +273,7 @@ TEST(BorrowFlowTest, AClosedBorrowerMayOutliveItsLender) {
 TEST(BorrowFlowTest, ShutdownEndsTheBorrowerAlone) {
   Pipe pipe = MakePipe();
   ASSERT_THAT(pipe.right->Write("unread"), IsOk());
-  auto borrower = BorrowFlow(*pipe.left);
+  auto borrower = Lent(*pipe.left);
   ASSERT_THAT(borrower->Write("a"), IsOk());
   EXPECT_THAT(borrower->Shutdown(ShutdownMode::kReadWrite), IsOk());
   EXPECT_THAT(borrower->Read(), IsEof());
@@ -325,7 +337,7 @@ TEST(BorrowFlowTest, TellsTheTransportOfTheLenderItsDeadlinesBack) {
   lender.hooks.read_deadline = [&](absl::Time deadline) {
     read_deadlines.push_back(deadline);
   };
-  auto borrower = BorrowFlow(lender);
+  auto borrower = Lent(lender);
   borrower->SetReadDeadline(absl::InfinitePast());
   borrower->SetWriteDeadline(absl::InfinitePast());
   ASSERT_THAT(borrower->Close(), IsOk());
@@ -363,7 +375,7 @@ TEST(BorrowFlowTest, GivesTheLenderItsDeadlinesBack) {
 
 TEST(BorrowFlowTest, ADeadlineThatTheOwnerSetsMeanwhileCountsAndStays) {
   Pipe pipe = MakePipe();
-  auto borrower = BorrowFlow(*pipe.left);
+  auto borrower = Lent(*pipe.left);
   borrower->SetReadDeadline(absl::Now() + absl::Hours(1));
   pipe.left->SetReadDeadline(absl::InfinitePast());
   EXPECT_THAT(borrower->Read(), StatusIs(absl::StatusCode::kDeadlineExceeded));
@@ -376,7 +388,7 @@ TEST(BorrowFlowTest, ADeadlineThatHadPassedBeforeCanBeMovedByTheOwner) {
   absl::Time last;
   lender.hooks.read_deadline = [&last](absl::Time told) { last = told; };
   lender.SetReadDeadline(absl::InfinitePast());
-  auto borrower = BorrowFlow(lender);
+  auto borrower = Lent(lender);
   EXPECT_EQ(last, absl::InfinitePast());
   lender.SetReadDeadline(absl::InfiniteFuture());
   EXPECT_EQ(last, absl::InfiniteFuture());
@@ -386,7 +398,7 @@ TEST(BorrowFlowTest, ADeadlineThatTheBorrowerSetsUndoesNoRefusal) {
   HookFlow lender;
   absl::Time last;
   lender.hooks.read_deadline = [&last](absl::Time told) { last = told; };
-  auto borrower = BorrowFlow(lender);
+  auto borrower = Lent(lender);
   EXPECT_THAT(borrower->Shutdown(ShutdownMode::kRead), IsOk());
   borrower->SetReadDeadline(absl::InfiniteFuture());
   EXPECT_EQ(last, absl::InfinitePast()) << "a read may be under way";
@@ -395,7 +407,7 @@ TEST(BorrowFlowTest, ADeadlineThatTheBorrowerSetsUndoesNoRefusal) {
 TEST(BorrowFlowTest, ADeadlineThatTheOwnerSetsMeanwhileUndoesNoRefusal) {
   for (int i = 0; i < 20; ++i) {
     Pipe pipe = MakePipe();
-    auto borrower = BorrowFlow(*pipe.left);
+    auto borrower = Lent(*pipe.left);
     std::thread reader([&] { EXPECT_THAT(borrower->Read(), IsEof()); });
     std::thread owner([&] {
       for (int k = 1; k <= 100; ++k) {

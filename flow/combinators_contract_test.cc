@@ -4,12 +4,16 @@
 // What a combinator makes is a flow like any other: the conformance suite for
 // those that have two ends. And each under every fault of what it is made of:
 // no byte is lost, repeated or made up, and what was cut never looks whole.
+//
+// started_combinators_contract_test runs them with calls that start
+// (start_calls.h), where those of a flow can.
 
 #include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <limits>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -32,6 +36,8 @@
 #include "flow/prepend.h"
 #include "flow/testing/conformance.h"
 #include "flow/testing/fault_points.h"
+#include "flow/testing/internal/shared_engine.h"
+#include "flow/testing/internal/start_calls.h"
 #include "flow/testing/matchers.h"
 #include "flow/transport.h"
 #include "gmock/gmock.h"
@@ -43,6 +49,7 @@ namespace {
 using ::absl_testing::IsOk;
 using ::absl_testing::IsOkAndHolds;
 using ::absl_testing::StatusIs;
+using ::flow::testing::BindToSharedEngine;
 using ::flow::testing::ConformanceName;
 using ::flow::testing::ConformanceOptions;
 using ::flow::testing::FaultMode;
@@ -53,17 +60,21 @@ using ::flow::testing::ForEachFaultPoint;
 using ::flow::testing::HoldsData;
 using ::flow::testing::IsClosed;
 using ::flow::testing::IsEof;
+using ::flow::testing::MaybeStarts;
+using ::flow::testing::StartOrBlockBoth;
+using ::flow::testing::StartsCalls;
 
 // --- The contract
 
 constexpr size_t kCapacity = 4096;
 
 ConformanceOptions Pairs(std::string name,
-                         const std::function<FlowPair()>& make_pair) {
+                         const std::function<FlowPair(size_t)>& make) {
   ConformanceOptions options;
   options.name = std::move(name);
-  options.make_pair = make_pair;
-  options.make_full = make_pair;
+  options.make_pair = [make] { return make(kCapacity); };
+  // A started write is a Cord, of which a pipe with any room accepts all.
+  options.make_full = [make] { return make(StartsCalls() ? 0 : kCapacity); };
   options.more_than_full = 16 << 10;
   return options;
 }
@@ -71,9 +82,16 @@ ConformanceOptions Pairs(std::string name,
 using Wrap = std::function<std::unique_ptr<Flow>(std::unique_ptr<Flow>)>;
 
 ConformanceOptions Wrapped(std::string name, const Wrap& wrap) {
-  return Pairs(std::move(name), [wrap] {
-    Pipe pipe = MakePipe(kCapacity);
-    return FlowPair{wrap(std::move(pipe.left)), wrap(std::move(pipe.right))};
+  return Pairs(std::move(name), [wrap](size_t capacity) {
+    Pipe pipe = MakePipe(capacity);
+    FlowPair pair;
+    for (const auto& [inner, made] : {std::pair(&pipe.left, &pair.left),
+                                      std::pair(&pipe.right, &pair.right)}) {
+      if (StartsCalls()) BindToSharedEngine(**inner);
+      *made = wrap(std::move(*inner));
+    }
+    StartOrBlockBoth(*pair.left, *pair.right);
+    return pair;
   });
 }
 
@@ -89,11 +107,11 @@ std::unique_ptr<Flow> SplitAndJoined(std::unique_ptr<Flow> inner) {
 }
 
 // Each direction is a pipe of its own.
-FlowPair OfTwoPipes() {
-  Pipe there = MakePipe(kCapacity);
-  Pipe back = MakePipe(kCapacity);
-  return {JoinFlow(std::move(back.left), std::move(there.left)),
-          JoinFlow(std::move(there.right), std::move(back.right))};
+FlowPair OfTwoPipes(size_t capacity) {
+  Pipe there = MakePipe(capacity);
+  Pipe back = MakePipe(capacity);
+  return {MaybeStarts(JoinFlow(std::move(back.left), std::move(there.left))),
+          MaybeStarts(JoinFlow(std::move(there.right), std::move(back.right)))};
 }
 
 // Ends the lender with the borrower on which it stands, so that the ends reach
@@ -108,6 +126,12 @@ class LoanOwner final : public ForwardingTransport {
     absl::Status status = ForwardingTransport::EndWrite(outcome, deadline);
     if (outcome.ok()) status = lender_->Shutdown(ShutdownMode::kWrite);
     return status;
+  }
+  bool CanStart() const override { return inner().CanStart(); }
+  // It does not wait.
+  std::optional<absl::Status> TryEndWrite(const absl::Status& outcome,
+                                          Retry*) override {
+    return LoanOwner::EndWrite(outcome, absl::InfiniteFuture());
   }
   void RefuseRead() override {
     ForwardingTransport::RefuseRead();
@@ -155,7 +179,9 @@ class LentPartTest : public ::testing::Test {
  protected:
   LentPartTest() {
     EXPECT_THAT(pipe_.right->Write("0123456789abcdefghijnext"), IsOk());
-    part_ = LimitInput(ExactInput(BorrowFlow(*pipe_.left), 20), 10);
+    if (StartsCalls()) BindToSharedEngine(*pipe_.left);
+    part_ =
+        MaybeStarts(LimitInput(ExactInput(BorrowFlow(*pipe_.left), 20), 10));
   }
 
   Pipe pipe_ = MakePipe();
@@ -203,6 +229,15 @@ TEST_F(LentPartTest, SoDoesAnInputInTurn) {
 class RejectTransport final : public ForwardingTransport {
  public:
   using ForwardingTransport::ForwardingTransport;
+  bool CanStart() const override { return inner().CanStart(); }
+  std::optional<absl::StatusOr<absl::Cord>> TryRead(size_t,
+                                                    Retry* retry) override {
+    auto data = ForwardingTransport::TryRead(5, retry);
+    if (data.has_value() && data->ok()) {
+      data = absl::DataLossError("not what was expected");
+    }
+    return data;
+  }
   absl::StatusOr<absl::Cord> Read(size_t) override {
     absl::StatusOr<absl::Cord> data = ForwardingTransport::Read(5);
     if (!data.ok()) return data;
@@ -301,7 +336,8 @@ TEST(CombinatorFaultTest, AfterABorrowedBodyTheNextRequestIsWholeOrFails) {
       auto lender = plan.Wrap(Holding("bodynext", pipe), /*max_read=*/3);
       absl::Status status;
       {
-        auto body = ExactInput(BorrowFlow(*lender), 4);
+        if (StartsCalls()) BindToSharedEngine(*lender);
+        auto body = MaybeStarts(ExactInput(BorrowFlow(*lender), 4));
         absl::Cord got;
         while (got.size() < is_read) {
           absl::StatusOr<absl::Cord> data = body->Read(is_read - got.size());
@@ -332,7 +368,8 @@ TEST(CombinatorFaultTest, WhatABorrowerWritesArrivesOnceOrFails) {
   const size_t points = ForEachFaultPoint([](FaultPlan& plan) {
     Pipe pipe = MakePipe();
     auto lender = plan.Wrap(std::move(pipe.left));
-    auto borrower = BorrowFlow(*lender);
+    if (StartsCalls()) BindToSharedEngine(*lender);
+    auto borrower = MaybeStarts(BorrowFlow(*lender));
     absl::Status status;
     for (absl::Cord part : {absl::Cord("one "), absl::Cord("two ")}) {
       if (!status.ok()) break;

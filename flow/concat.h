@@ -12,7 +12,8 @@
 //
 // When not to use it: to put bytes in front of a flow, which prepend.h does.
 // For data in memory, which InputCords() in cord_flow.h gives in turn. For
-// started calls (docs/started.md): it cannot start.
+// started calls (docs/started.md): it can only block, because a read closes an
+// input at its end, and cannot wait until an engine has let go of that.
 //
 // Thread safety: that of `flow::Flow`.
 

@@ -37,7 +37,9 @@ using internal::MonotonicDeadline;
 using internal::SizeOf;
 
 // How much Close() reads at once of what it drops, in bytes.
-constexpr int64_t kSkip = int64_t{256} << 10;
+constexpr size_t kSkip = size_t{256} << 10;
+// How often a started Close() does that without giving others a turn.
+constexpr int kSkipsInARow = 16;
 
 // Only the call that reads touches `left_` and `ended_`: a read, or the
 // skipping in Close(), which comes after the last read. Then Free() does.
@@ -61,22 +63,39 @@ class LimitTransport final : public ForwardingTransport {
     });
   }
 
-  // One that is lent waits for what other calls do.
-  bool CanStart() const override { return !is_lent_ && inner().CanStart(); }
+  bool CanStart() const override { return inner().CanStart(); }
 
   std::optional<absl::StatusOr<absl::Cord>> TryRead(size_t max_bytes,
                                                     Retry* retry) override {
-    if (left_ == 0) {
-      RefuseOnce();
-      return absl::Cord();
+    if (!is_lent_) return TryReadPart(max_bytes, retry);
+    {
+      internal::MutexLock lock(mu_);
+      if (!tries_) {
+        if (refused_) return absl::Cord();
+        if (skipping_) return SkipHasBegun();
+        reading_ = tries_ = true;
+      }
+      if (refused_) retry = nullptr;
     }
-    const size_t max = AtMost(max_bytes);
     std::optional<absl::StatusOr<absl::Cord>> data =
-        ForwardingTransport::TryRead(max, retry);
-    if (!data.has_value() || !data->ok()) return data;
-    absl::Status status = Count((*data)->size(), max);
-    if (!status.ok()) return status;
+        TryReadPart(max_bytes, retry);
+    if (!data.has_value() && retry != nullptr) return std::nullopt;
+    internal::MutexLock lock(mu_);
+    reading_ = tries_ = false;
+    if (closer_ != nullptr) closer_->Now();
+    if (!data.has_value()) return absl::DeadlineExceededError("no data");
     return data;
+  }
+
+  std::optional<absl::Status> TryAwaitRemoteEnd(Retry* retry) override {
+    if (is_lent_) {
+      std::optional<absl::Status> status = TrySkipRest(retry);
+      if (!status.has_value()) return std::nullopt;
+      if (retry != nullptr) status = internal::Lasting(*std::move(status));
+      if (status->ok() && left_ > 0) status = EndTooEarly();
+      if (!status->ok()) return status;
+    }
+    return ForwardingTransport::TryAwaitRemoteEnd(retry);
   }
 
   void RefuseRead() override {
@@ -131,14 +150,13 @@ class LimitTransport final : public ForwardingTransport {
     {
       internal::MutexLock lock(mu_);
       if (refused_) return Data();
-      if (skipping_) {
-        return ClosedError("Close() has begun to skip what was not read");
-      }
+      if (skipping_) return SkipHasBegun();
       reading_ = true;
     }
     auto data = ReadPart(max_bytes, read);
     internal::MutexLock lock(mu_);
     reading_ = false;
+    if (closer_ != nullptr) closer_->Now();
     return data;
   }
 
@@ -153,6 +171,21 @@ class LimitTransport final : public ForwardingTransport {
     auto data = read(max);
     if (!data.ok()) return data;
     absl::Status status = Count(SizeOf(*data), max);
+    if (!status.ok()) return status;
+    return data;
+  }
+
+  std::optional<absl::StatusOr<absl::Cord>> TryReadPart(size_t max_bytes,
+                                                        Retry* retry) {
+    if (left_ == 0) {
+      RefuseOnce();
+      return absl::Cord();
+    }
+    const size_t max = AtMost(max_bytes);
+    std::optional<absl::StatusOr<absl::Cord>> data =
+        ForwardingTransport::TryRead(max, retry);
+    if (!data.has_value() || !data->ok()) return data;
+    absl::Status status = Count((*data)->size(), max);
     if (!status.ok()) return status;
     return data;
   }
@@ -189,26 +222,67 @@ class LimitTransport final : public ForwardingTransport {
     {
       internal::MutexLock lock(mu_);
       if (!AwaitUntil(mu_, absl::Condition(&may_begin), deadline)) {
-        return absl::DeadlineExceededError(
-            "deadline exceeded waiting for a Read that is under way");
+        return ReadIsUnderWay();
       }
       skipping_ = true;
       skip_deadline_ = deadline;
     }
     SetInnerDeadline();
     while (left_ > 0 && !ended_) {
-      const absl::StatusOr<absl::Cord> data = ForwardingTransport::Read(
-          static_cast<size_t>(std::min(left_, kSkip)));
+      const absl::StatusOr<absl::Cord> data =
+          ForwardingTransport::Read(AtMost(kSkip));
       if (absl::IsDeadlineExceeded(data.status()) && deadline.has_passed()) {
-        return absl::DeadlineExceededError(
-            absl::StrCat("deadline exceeded skipping the last ", left_, " of ",
-                         limit_, " bytes"));
+        return SkipIsLate();
       }
       if (!data.ok()) return data.status();
       ended_ = data->empty();
       left_ -= static_cast<int64_t>(data->size());
     }
     return absl::OkStatus();
+  }
+
+  // The same without waiting. The Flow watches the deadline.
+  std::optional<absl::Status> TrySkipRest(Retry* retry) {
+    bool begins = false;
+    {
+      internal::MutexLock lock(mu_);
+      closer_ = reading_ ? retry : nullptr;
+      if (reading_) {
+        if (retry != nullptr) return std::nullopt;
+        return ReadIsUnderWay();
+      }
+      begins = !std::exchange(skipping_, true);
+    }
+    if (begins) SetInnerDeadline();
+    for (int round = 0; left_ > 0 && !ended_; ++round) {
+      if (round == kSkipsInARow && retry != nullptr) {
+        retry->After(absl::ZeroDuration());  // when others had their turn
+        return std::nullopt;
+      }
+      const std::optional<absl::StatusOr<absl::Cord>> data =
+          ForwardingTransport::TryRead(AtMost(kSkip), retry);
+      if (!data.has_value()) {
+        if (retry != nullptr) return std::nullopt;
+        return SkipIsLate();
+      }
+      if (!data->ok()) return data->status();
+      ended_ = (*data)->empty();
+      left_ -= static_cast<int64_t>((*data)->size());
+    }
+    return absl::OkStatus();
+  }
+
+  absl::Status SkipIsLate() const {
+    return absl::DeadlineExceededError(
+        absl::StrCat("deadline exceeded skipping the last ", left_, " of ",
+                     limit_, " bytes"));
+  }
+  static absl::Status SkipHasBegun() {
+    return ClosedError("Close() has begun to skip what was not read");
+  }
+  static absl::Status ReadIsUnderWay() {
+    return absl::DeadlineExceededError(
+        "deadline exceeded waiting for a Read that is under way");
   }
 
   void RefuseOnce() {
@@ -242,6 +316,8 @@ class LimitTransport final : public ForwardingTransport {
   bool reading_ ABSL_GUARDED_BY(mu_) = false;
   bool refused_ ABSL_GUARDED_BY(mu_) = false;
   bool skipping_ ABSL_GUARDED_BY(mu_) = false;
+  bool tries_ ABSL_GUARDED_BY(mu_) = false;  // that read, as it was started
+  Retry* closer_ ABSL_GUARDED_BY(mu_) = nullptr;  // waits until it has ended
   MonotonicDeadline skip_deadline_ ABSL_GUARDED_BY(mu_);
 };
 

@@ -53,7 +53,7 @@ namespace flow {
 //    Shutdown(kRead), and Close() is what it is after that. Close() before
 //    that waits for the remote, as ever.
 //
-// Calls can start if those of `flow` can, which is then not borrowed.
+// Calls can start if those of `flow` can.
 //
 // Precondition: `flow` is not null, and no call on it is under way.
 std::unique_ptr<Flow> LimitInput(std::unique_ptr<Flow> flow, int64_t n);

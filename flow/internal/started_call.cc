@@ -104,10 +104,12 @@ void StartedCall::Arm(MonotonicDeadline at) {
     if (!is_same) engine().CancelWatch(watched_fd_, this);
   } else if (wanted_fd_ >= 0) {
     word_.fetch_or(kWatch);
-    const int before = std::exchange(watched_fd_, wanted_fd_);
-    if (before >= 0 && before != watched_fd_) LeaveBehind(before);
+    const int before = watched_fd();
+    if (before >= 0 && before != wanted_fd_) LeaveBehind(before);
+    watched_fd_ = wanted_fd_;
     watched_events_ = wanted_events_;
-    engine().Watch(watched_fd_, watched_events_, this);
+    engine().Watch(watched_fd_,
+                   static_cast<short>(watched_events_ & ~kStaysOpen), this);
   }
 }
 
@@ -122,7 +124,8 @@ bool StartedCall::Unwatch() {
 }
 
 void StartedCall::Forget() {
-  if (watched_fd_ >= 0) engine().Forget(std::exchange(watched_fd_, -1));
+  if (watched_fd() >= 0) engine().Forget(watched_fd_);
+  watched_fd_ = -1;
 }
 
 }  // namespace flow::internal

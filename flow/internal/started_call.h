@@ -53,9 +53,15 @@ class StartedCall : public Retry, private Engine::Watcher {
   // Tries again soon, on the engine. Does nothing if no call is pending.
   void Now() final;
 
-  // The descriptor that was watched last; -1 if there is none.
-  // Precondition: nothing is watched now.
-  int watched_fd() const { return watched_fd_; }
+  // Beside the events of WhenReady(): whoever closes the descriptor has the
+  // engine forget it, and this does not. poll(2) has no such event.
+  static constexpr short kStaysOpen = 0x4000;
+
+  // The descriptor that was watched last, and is to be forgotten; -1 if there
+  // is none. Precondition: nothing is watched now.
+  int watched_fd() const {
+    return (watched_events_ & kStaysOpen) == 0 ? watched_fd_ : -1;
+  }
 
   // Lets go of the descriptor that was watched, before it is closed.
   // Precondition: nothing is watched now.

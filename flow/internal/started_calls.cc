@@ -22,6 +22,7 @@
 #include "flow/internal/monotonic_deadline.h"
 #include "flow/internal/mutex_lock.h"
 #include "flow/internal/patience.h"
+#include "flow/internal/relays.h"
 #include "flow/operation.h"
 
 namespace flow::internal {
@@ -39,10 +40,12 @@ void StartedCalls::TryAgain() {
   writer_.Now();
   MutexLock lock(core_.mu());
   ForEach(closers_, [](Closer& closer) { closer.Now(); });
+  if (relays_ != nullptr) relays_->TellAll();
 }
 
 void StartedCalls::TryToAwaitRefusal() {
   ForEach(refusals_, [](Refusal& refusal) { refusal.Now(); });
+  if (relays_ != nullptr) relays_->TellAll();
 }
 
 void StartedCalls::TryToClose(bool is_known, bool is_for_first) {
@@ -59,6 +62,13 @@ void StartedCalls::Forget() {
   ForEach(closers_, [](Closer& closer) { closer.Forget(); });
   for (const int fd : other_fds_) engine_.Forget(fd);
   other_fds_.clear();
+  if (relays_ != nullptr) relays_->Forget(engine_);
+}
+
+Relays& StartedCalls::relays() {
+  MutexLock lock(core_.mu());
+  if (relays_ == nullptr) relays_ = std::make_unique<Relays>();
+  return *relays_;
 }
 
 void StartedCalls::Remember(int fd) {

@@ -23,6 +23,7 @@
 #include "flow/internal/flow_core.h"
 #include "flow/internal/monotonic_deadline.h"
 #include "flow/internal/patience.h"
+#include "flow/internal/relays.h"
 #include "flow/internal/started_call.h"
 #include "flow/operation.h"
 
@@ -48,6 +49,9 @@ class StartedCalls : public PendingCalls {
   void TryToClose(bool is_known, bool is_for_first) override;
   void TryToAwaitRefusal() override;
   void Forget() override;
+
+  // For a flow that is lent, from the first of these calls on.
+  Relays& relays();
 
  private:
   class Reader final : public StartedCall {
@@ -145,6 +149,7 @@ class StartedCalls : public PendingCalls {
   std::unique_ptr<Refusal> refusals_;
   std::unique_ptr<Closer> closers_;
   absl::InlinedVector<int, 2> other_fds_;  // that they have watched
+  std::unique_ptr<Relays> relays_;
 };
 
 }  // namespace flow::internal
