@@ -144,7 +144,7 @@ class JoinTransport final : public Transport {
       input_has_ended_ = true;
     }
     status = output_->TryAwaitRemoteEnd(retry);
-    output_is_late_ = !status.has_value();
+    output_is_late_ = !status.has_value() || absl::IsDeadlineExceeded(*status);
     return status;
   }
   std::optional<absl::Status> TryAwaitRefusal(Retry* retry) override {

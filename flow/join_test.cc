@@ -29,6 +29,7 @@
 #include "flow/testing/internal/deadlines.h"
 #include "flow/testing/internal/hook_flow.h"
 #include "flow/testing/internal/raw_sockets.h"
+#include "flow/testing/internal/shared_engine.h"
 #include "flow/testing/internal/start_calls.h"
 #include "flow/testing/matchers.h"
 #include "flow/transport.h"
@@ -40,6 +41,7 @@ namespace {
 
 using ::absl_testing::IsOk;
 using ::absl_testing::StatusIs;
+using ::flow::testing::BindToSharedEngine;
 using ::flow::testing::CopiedBytes;
 using ::flow::testing::FlowOf;
 using ::flow::testing::HoldsData;
@@ -51,6 +53,7 @@ using ::flow::testing::MaybeStarts;
 using ::flow::testing::Patience;
 using ::flow::testing::RawPair;
 using ::flow::testing::RawUnix;
+using ::flow::testing::StartsCalls;
 using ::testing::Contains;
 using ::testing::ElementsAre;
 using ::testing::Not;
@@ -213,7 +216,8 @@ TEST(JoinFlowTest, AnOutputThatIsLateInCloseIsAbortedAndTheLenderGoesOn) {
 TEST(JoinFlowTest, ALentPartThatWasNotReadToItsEndRefusesTheRestOfTheLender) {
   Pipe pipe = MakePipe();
   Pipe out = MakePipe();
-  auto part = LimitInput(JoinFlow(BorrowFlow(*pipe.left), std::move(out.left)),
+  if (StartsCalls()) BindToSharedEngine(*pipe.left);
+  auto part = LimitInput(Joined(BorrowFlow(*pipe.left), std::move(out.left)),
                          /*n=*/10);
   EXPECT_THAT(part->Close(absl::InfinitePast()),
               StatusIs(absl::StatusCode::kDeadlineExceeded));
