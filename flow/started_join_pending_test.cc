@@ -4,20 +4,29 @@
 // Calls of a joined flow that are pending. Their outcomes are those of calls
 // that block, which join_test.cc tests in both ways.
 
+#include <cstddef>
 #include <memory>
+#include <optional>
+#include <string>
 #include <thread>
 #include <utility>
 
 #include "absl/status/status.h"
 #include "absl/status/status_matchers.h"
+#include "absl/status/statusor.h"
 #include "absl/strings/cord.h"
+#include "absl/time/clock.h"
 #include "absl/time/time.h"
+#include "flow/borrow.h"
 #include "flow/flow.h"
 #include "flow/join.h"
+#include "flow/outgoing.h"
 #include "flow/pipe.h"
+#include "flow/testing/internal/deadlines.h"
 #include "flow/testing/internal/manual_engine.h"
 #include "flow/testing/internal/raw_sockets.h"
 #include "flow/testing/matchers.h"
+#include "flow/transport.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
@@ -34,6 +43,7 @@ using ::flow::testing::ManualEngine;
 using ::flow::testing::RawPair;
 using ::flow::testing::RawTcp;
 using ::flow::testing::RawUnix;
+using ::flow::testing::Soon;
 
 template <typename Operation>
 struct Counted final : Operation {
@@ -139,6 +149,47 @@ TEST_F(StartedJoinTest, ACloseWatchesOneAfterTheOtherAndForgetsBoth) {
   // Somebody else may get these numbers.
   EXPECT_FALSE(engine_.knows(in.left));
   EXPECT_FALSE(engine_.knows(out.left));
+}
+
+// A remote that does not end. A transport may say that it is late, or nothing.
+class EndlessTransport final : public Transport {
+ public:
+  EndlessTransport(bool says_so, int* aborts)
+      : says_so_(says_so), aborts_(*aborts) {}
+  absl::StatusOr<absl::Cord> Read(size_t) override { return absl::Cord(); }
+  absl::Status Write(Outgoing&) override { return absl::OkStatus(); }
+  std::string Describe() const override { return "endless"; }
+  bool CanStart() const override { return true; }
+  std::optional<absl::Status> TryAwaitRemoteEnd(Retry* retry) override {
+    if (retry != nullptr || !says_so_) return std::nullopt;
+    return absl::DeadlineExceededError("late");
+  }
+  void Abort(const absl::Status&) override { ++aborts_; }
+
+ private:
+  const bool says_so_;
+  int& aborts_;
+};
+
+// The lender of the input goes on, so the whole is not aborted.
+TEST_F(StartedJoinTest, AnOutputThatIsLateInCloseIsAbortedAndTheLenderGoesOn) {
+  for (const bool says_so : {false, true}) {
+    int aborts = 0;
+    Pipe pipe = MakePipe();
+    pipe.left->SetEngine(&engine_);
+    auto flow = JoinFlow(
+        BorrowFlow(*pipe.left),
+        MakeFlow(std::make_unique<EndlessTransport>(says_so, &aborts)));
+    const absl::Time deadline = Soon();
+    if (!flow->StartClose(&close_, deadline)) {
+      absl::SleepFor(deadline - absl::Now() + absl::Milliseconds(20));
+      engine_.FireTimers();
+      engine_.RunAll();
+    }
+    EXPECT_THAT(close_.status, StatusIs(absl::StatusCode::kDeadlineExceeded));
+    EXPECT_EQ(aborts, 1);
+    EXPECT_THAT(pipe.left->Write("on"), IsOk());
+  }
 }
 
 TEST_F(StartedJoinTest, AJoinedFlowHasTheEngineOfItsInputOrOutput) {
