@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "absl/algorithm/container.h"
+#include "absl/container/inlined_vector.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/cord.h"
@@ -40,12 +41,12 @@ void StartedCalls::TryAgain() {
   writer_.Now();
   MutexLock lock(core_.mu());
   ForEach(closers_, [](Closer& closer) { closer.Now(); });
-  if (relays_ != nullptr) relays_->TellAll();
+  if (rare_ != nullptr) rare_->relays.TellAll();
 }
 
 void StartedCalls::TryToAwaitRefusal() {
   ForEach(refusals_, [](Refusal& refusal) { refusal.Now(); });
-  if (relays_ != nullptr) relays_->TellAll();
+  if (rare_ != nullptr) rare_->relays.TellAll();
 }
 
 void StartedCalls::TryToClose(bool is_known, bool is_for_first) {
@@ -60,19 +61,28 @@ void StartedCalls::Forget() {
   MutexLock lock(core_.mu());
   // Here a Close() runs that has nothing to watch any more.
   ForEach(closers_, [](Closer& closer) { closer.Forget(); });
-  for (const int fd : other_fds_) engine_.Forget(fd);
-  other_fds_.clear();
-  if (relays_ != nullptr) relays_->Forget(engine_);
+  if (other_fd_ >= 0) engine_.Forget(std::exchange(other_fd_, -1));
+  if (rare_ == nullptr) return;
+  for (const int fd : rare_->further_fds) engine_.Forget(fd);
+  rare_->further_fds.clear();
+  rare_->relays.Forget(engine_);
 }
 
 Relays& StartedCalls::relays() {
   MutexLock lock(core_.mu());
-  if (relays_ == nullptr) relays_ = std::make_unique<Relays>();
-  return *relays_;
+  return rare().relays;
+}
+
+StartedCalls::Rare& StartedCalls::rare() {
+  if (rare_ == nullptr) rare_ = std::make_unique<Rare>();
+  return *rare_;
 }
 
 void StartedCalls::Remember(int fd) {
-  if (!absl::c_linear_search(other_fds_, fd)) other_fds_.push_back(fd);
+  if (other_fd_ < 0) other_fd_ = fd;
+  if (other_fd_ == fd) return;
+  absl::InlinedVector<int, 2>& further = rare().further_fds;
+  if (!absl::c_linear_search(further, fd)) further.push_back(fd);
 }
 
 template <typename Call>

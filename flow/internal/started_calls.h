@@ -124,6 +124,12 @@ class StartedCalls : public PendingCalls {
     std::unique_ptr<Closer> next_;
   };
 
+  // What most flows do without.
+  struct Rare {
+    absl::InlinedVector<int, 2> further_fds;  // besides `other_fd_`
+    Relays relays;
+  };
+
   bool StartReader(ReadOperation* operation, ReadAttempt* attempt,
                    size_t max_bytes);
 
@@ -133,6 +139,7 @@ class StartedCalls : public PendingCalls {
   Call& Add(std::unique_ptr<Call> call, std::unique_ptr<Call>& first);
   // Forgets `fd` before the transport closes it. With the lock of the core.
   void Remember(int fd);
+  Rare& rare();
   // Calls `function` with each of them. With the lock of the core.
   template <typename Call, typename Function>
   static void ForEach(const std::unique_ptr<Call>& first, Function function);
@@ -148,8 +155,8 @@ class StartedCalls : public PendingCalls {
   // The first of those that are pending. Guarded by core_.mu().
   std::unique_ptr<Refusal> refusals_;
   std::unique_ptr<Closer> closers_;
-  absl::InlinedVector<int, 2> other_fds_;  // that they have watched
-  std::unique_ptr<Relays> relays_;
+  int other_fd_ = -1;           // that they have watched
+  std::unique_ptr<Rare> rare_;  // from when it is needed on
 };
 
 }  // namespace flow::internal
