@@ -58,6 +58,7 @@ class BorrowTransport final : public Transport {
                 ? &static_cast<StartedCalls&>(*core_.pending_calls()).relays()
                 : nullptr) {
     core_.BeginLoan();
+    keeps_ = relays_ != nullptr && core_.BeginToKeep();
   }
 
   absl::StatusOr<absl::Cord> Read(size_t max_bytes) override {
@@ -110,7 +111,7 @@ class BorrowTransport final : public Transport {
     // From here on something that happens is told.
     Retry* const relay = read_.Through(*relays_, retry);
     const bool is_last = relay == nullptr || (reading_ & kRefused) != 0 ||
-                         OwnerIsLate(read_deadline_, /*reads=*/true, *retry);
+                         OwnerIsLate(reads_set_, /*reads=*/true, *retry);
     std::optional<absl::StatusOr<absl::Cord>> data;
     {
       internal::Gate::Visit inside(core_.read_gate(), ThisThread());
@@ -138,8 +139,8 @@ class BorrowTransport final : public Transport {
       write_.is_under_way = true;
     }
     Retry* const relay = write_.Through(*relays_, retry);
-    const bool is_last = relay == nullptr ||
-                         OwnerIsLate(write_deadline_, /*reads=*/false, *retry);
+    const bool is_last =
+        relay == nullptr || OwnerIsLate(writes_set_, /*reads=*/false, *retry);
     std::optional<absl::Status> status;
     {
       internal::Gate::Visit inside(core_.write_gate(), ThisThread());
@@ -195,7 +196,7 @@ class BorrowTransport final : public Transport {
   }
   void SetWriteDeadline(absl::Time deadline) override {
     write_deadline_told_ = true;
-    write_deadline_ = core_.deadline(/*reads=*/false);
+    writes_set_ = core_.deadlines_set(/*reads=*/false);
     core_.TellDeadline(/*reads=*/false, deadline);
   }
 
@@ -204,6 +205,7 @@ class BorrowTransport final : public Transport {
     if (write_deadline_told_) core_.TellDeadline(/*reads=*/false, std::nullopt);
     absl::Status status = core_.AbortReason();
     core_.EndLoan();
+    if (keeps_) core_.EndToKeep();
     return status;
   }
 
@@ -277,11 +279,11 @@ class BorrowTransport final : public Transport {
   }
 
   // Whether a deadline has passed that the owner has set since the borrower set
-  // its own, when that of the lender was `before`. A Flow watches its own.
-  bool OwnerIsLate(const std::atomic<MonotonicDeadline>& before, bool reads,
+  // its own. The owner had done so `before` times then. A Flow watches its own.
+  bool OwnerIsLate(const std::atomic<uint32_t>& before, bool reads,
                    Retry& retry) const {
     const MonotonicDeadline now = core_.deadline(reads);
-    if (now.is_never() || now == before) return false;
+    if (now.is_never() || core_.deadlines_set(reads) == before) return false;
     retry.After(now.left());
     return now.has_passed();
   }
@@ -294,7 +296,7 @@ class BorrowTransport final : public Transport {
   // the lender at any time. A limit wakes a read in this way, too.
   void TellReadDeadline(std::optional<absl::Time> deadline) {
     read_deadline_told_ = true;
-    read_deadline_ = core_.deadline(/*reads=*/true);
+    reads_set_ = core_.deadlines_set(/*reads=*/true);
     core_.HoldReads(deadline == absl::InfinitePast());
     core_.TellDeadline(/*reads=*/true, deadline);
   }
@@ -319,10 +321,13 @@ class BorrowTransport final : public Transport {
   Started refusal_;
   size_t size_ = 0;    // of the write
   bool asks_ = false;  // for a refusal
-  // Those of the lender when the borrower set its own.
-  std::atomic<MonotonicDeadline> read_deadline_{core_.deadline(/*reads=*/true)};
-  std::atomic<MonotonicDeadline> write_deadline_{
-      core_.deadline(/*reads=*/false)};
+  // How often the deadlines of the lender had been set when the borrower set
+  // its own.
+  std::atomic<uint32_t> reads_set_{core_.deadlines_set(/*reads=*/true)};
+  std::atomic<uint32_t> writes_set_{core_.deadlines_set(/*reads=*/false)};
+  // A call of the lender that is over may still be watched by the borrower's,
+  // so an abort of the lender frees nothing during the loan.
+  bool keeps_ = false;
 };
 
 }  // namespace

@@ -63,8 +63,9 @@ namespace flow {
 //
 // If another thread is in a Read when the borrower calls Shutdown(kRead), that
 // Read takes nothing from the lender. If it has done so just then, those bytes
-// are lost, and the lender is aborted with kAborted. The same holds for a
-// started read, until its Done().
+// are lost, and the lender is aborted with kAborted. A started read may do so
+// until its Done(): also if the bytes come after Shutdown(kRead), but before
+// the engine ends the read.
 //
 // The borrower has the engine of its lender, if that has one, and starts what
 // the lender can start (docs/started.md). Of its started calls, each is a

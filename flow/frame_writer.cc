@@ -83,7 +83,7 @@ struct FrameWriter::Frame {
 FrameWriter::FrameWriter(Flow& flow, FrameWriterOptions options)
     : flow_(flow),
       options_(options),
-      deadlines_set_(FlowAccess::Core(flow).write_deadlines_set()) {}
+      deadlines_set_(FlowAccess::Core(flow).deadlines_set(/*reads=*/false)) {}
 
 FrameWriter::~FrameWriter() {
   if (fork_generation_ != internal::ForkGeneration()) {
@@ -335,7 +335,7 @@ void FrameWriter::EndWritten(const Batch& batch, size_t accepted,
   if (is_late) {
     deadline_.reset();
     // If somebody else has set a deadline, this may not be that of the frames.
-    const uint32_t set = FlowAccess::Core(flow_).write_deadlines_set();
+    const uint32_t set = FlowAccess::Core(flow_).deadlines_set(/*reads=*/false);
     is_disturbed = set != std::exchange(deadlines_set_, set);
   }
   bool all_sent = take_off(rest_);

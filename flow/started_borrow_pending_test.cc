@@ -5,6 +5,8 @@
 // lender. Their outcomes are those of calls that block, which borrow_test.cc
 // and borrow_refusal_test.cc test in both ways.
 
+#include <unistd.h>
+
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -39,6 +41,7 @@ using ::flow::testing::IsClosed;
 using ::flow::testing::IsEof;
 using ::flow::testing::ManualEngine;
 using ::flow::testing::RawPair;
+using ::flow::testing::RawTcp;
 using ::flow::testing::RawUnix;
 using ::flow::testing::Soon;
 
@@ -129,6 +132,32 @@ TEST_F(StartedBorrowTest, AnAbortOfEitherEndsAllThatIsPending) {
   }
 }
 
+// An engine may still watch the descriptor for a call that is over.
+TEST_F(StartedBorrowTest, AnAbortFreesNothingThatIsWatched) {
+  for (const bool is_tcp : {false, true}) {
+    for (const bool of_lender : {false, true}) {
+      const RawPair pair = is_tcp ? RawTcp() : RawUnix();
+      const auto owner = FlowOf(pair.left);
+      owner->SetEngine(&engine_);
+      const auto borrower = BorrowFlow(*owner);
+      Counted<Flow::ReadOperation> read;
+      Counted<Flow::RefusalOperation> refusal;
+      ASSERT_FALSE(borrower->StartRead(&read));
+      ASSERT_FALSE(borrower->StartAwaitRefusal(&refusal));
+      (of_lender ? *owner : *borrower).Abort(absl::DataLossError("no"));
+      engine_.RunAll();
+      engine_.FireTimers();
+      engine_.RunAll();
+      EXPECT_EQ(read.done, 1);
+      EXPECT_EQ(refusal.done, 1);
+      EXPECT_THAT(read.result, StatusIs(absl::StatusCode::kDataLoss));
+      EXPECT_THAT(borrower->Close(), StatusIs(absl::StatusCode::kDataLoss));
+      EXPECT_FALSE(engine_.knows(pair.left));
+      ::close(pair.right);
+    }
+  }
+}
+
 // Of the borrower, or one that the owner sets meanwhile.
 TEST_F(StartedBorrowTest, ADeadlineInThePastLosesNothing) {
   Fill();
@@ -152,13 +181,35 @@ TEST_F(StartedBorrowTest, ADeadlineInThePastLosesNothing) {
   EXPECT_THAT(borrower_->Close(), IsOk());
 }
 
+// Also if the owner has set the same one before.
+TEST_F(StartedBorrowTest, TheOwnerCanGiveUpOneCallAfterTheOther) {
+  for (int i = 0; i < 2; ++i) {
+    borrower_->SetReadDeadline(absl::InfiniteFuture());
+    borrower_->SetWriteDeadline(absl::InfiniteFuture());
+    Fill();
+    read_.done = write_.done = 0;
+    ASSERT_FALSE(borrower_->StartRead(&read_));
+    ASSERT_FALSE(borrower_->StartWrite(&write_));
+    lender().SetReadDeadline(absl::InfinitePast());
+    lender().SetWriteDeadline(absl::InfinitePast());
+    engine_.RunAll();
+    EXPECT_EQ(read_.done, 1);
+    EXPECT_EQ(write_.done, 1);
+    EXPECT_THAT(write_.status, StatusIs(absl::StatusCode::kDeadlineExceeded));
+    EXPECT_THAT(remote().Read(), HoldsData("x"));
+  }
+  EXPECT_THAT(borrower_->Close(), IsOk());
+}
+
 // It needs a timer, as nothing is set when it passes.
 TEST_F(StartedBorrowTest, ADeadlineThatTheOwnerSetsIsNoticedWhenItPasses) {
   ASSERT_FALSE(borrower_->StartRead(&read_));
-  const absl::Time deadline = absl::Now() + absl::Milliseconds(20);
-  lender().SetReadDeadline(deadline);
+  lender().SetReadDeadline(absl::Now() + absl::Hours(1));
   engine_.RunAll();
   EXPECT_EQ(engine_.timers(), 1u);
+  const absl::Time deadline = Soon();
+  lender().SetReadDeadline(deadline);
+  engine_.RunAll();
   absl::SleepFor(deadline - absl::Now() + absl::Milliseconds(20));
   engine_.FireTimers();
   engine_.RunAll();

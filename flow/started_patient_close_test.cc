@@ -59,8 +59,8 @@ constexpr auto kLate = absl::StatusCode::kDeadlineExceeded;
 // Passes while a test waits for it.
 constexpr absl::Duration kShort = absl::Milliseconds(20);
 // Passes when a test sleeps for `kLonger`, and not between two steps of one.
-constexpr absl::Duration kIdle = absl::Milliseconds(400);
-constexpr absl::Duration kLonger = absl::Milliseconds(420);
+constexpr absl::Duration kIdle = absl::Seconds(1);
+constexpr absl::Duration kLonger = absl::Milliseconds(1020);
 // Never passes.
 constexpr absl::Duration kLong = absl::Hours(1);
 

@@ -154,6 +154,19 @@ TEST_F(StartedSocketReadTest, AReadThatBlocksInBetweenIsCounted) {
   EXPECT_THAT(read_.result, IsOkAndHolds("def"));
 }
 
+// The engine may have told that read of what has come since.
+TEST_F(StartedSocketReadTest, AReadAfterOneThatWasStillWatchedLooks) {
+  ASSERT_FALSE(flow_->StartRead(&read_));
+  Send("data");
+  flow_->SetWriteDeadline(absl::InfiniteFuture());  // makes it try again
+  engine_.RunAll();
+  ASSERT_EQ(read_.done, 2);
+  EXPECT_THAT(read_.result, IsOkAndHolds("data"));
+  Send("more");
+  ASSERT_TRUE(flow_->StartRead(&read_));
+  EXPECT_THAT(read_.result, IsOkAndHolds("more"));
+}
+
 TEST_F(StartedSocketReadTest, ARefusalEndsAReadThatHasNotLooked) {
   ASSERT_FALSE(flow_->StartRead(&read_));
   ABSL_CHECK_OK(flow_->Shutdown(ShutdownMode::kRead));

@@ -90,6 +90,12 @@ class Retry {
   // After `patience`. Also beside WhenReady(): whichever comes first.
   virtual void After(absl::Duration patience) = 0;
 
+  // Returns whether an earlier try has said WhenReady(), and no answer to that
+  // has come. If this one finishes the call, the answer may be lost: the next
+  // call is to look again before it relies on WhenReady(). True, unless it is
+  // known.
+  virtual bool is_watched() const { return true; }
+
  protected:
   ~Retry() = default;
 };

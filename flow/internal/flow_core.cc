@@ -66,9 +66,9 @@ FlowCore::Parts FlowCore::TakeParts() {
 }
 
 void FlowCore::CheckIdle(absl::string_view what) const {
+  ABSL_CHECK(loans_ == 0) << Describe() << ": " << what << " while it is lent";
   ABSL_CHECK(state_.idle() && closers_ == 0)
       << Describe() << ": " << what << " while a call is under way";
-  ABSL_CHECK(loans_ == 0) << Describe() << ": " << what << " while it is lent";
 }
 
 void FlowCore::Decorate(TransportDecorator decorate) {
@@ -232,16 +232,27 @@ void FlowCore::SetDeadline(bool reads, absl::Time deadline) {
   {
     MutexLock lock(mu_);
     (reads ? read_deadline_ : write_deadline_) = MonotonicDeadline(deadline);
-    if (!reads) ++write_deadlines_set_;
+    ++(reads ? read_deadlines_set_ : write_deadlines_set_);
     if (!BeginOther()) return;
   }
   Tell(reads, deadline);
   EndOther();
 }
 
-uint32_t FlowCore::write_deadlines_set() const {
+uint32_t FlowCore::deadlines_set(bool reads) const {
   MutexLock lock(mu_);
-  return write_deadlines_set_;
+  return reads ? read_deadlines_set_ : write_deadlines_set_;
+}
+
+bool FlowCore::BeginToKeep() {
+  MutexLock lock(mu_);
+  if (state_.freed()) return false;
+  state_.BeginOther();
+  return true;
+}
+
+void FlowCore::EndToKeep() {
+  Move([](FlowState& state) { state.EndOther(); });
 }
 
 void FlowCore::TellDeadline(bool reads, std::optional<absl::Time> deadline) {

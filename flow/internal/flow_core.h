@@ -129,16 +129,18 @@ class FlowCore {
       ABSL_LOCKS_EXCLUDED(mu_);
   // Sets the deadline of reads, or of writes.
   void SetDeadline(bool reads, absl::Time deadline) ABSL_LOCKS_EXCLUDED(mu_);
-  // Returns how often that of writes was set. Whoever sets it can tell by this
-  // whether somebody else has. It grows before the transport is told.
-  uint32_t write_deadlines_set() const ABSL_LOCKS_EXCLUDED(mu_);
+  // Returns how often it was set. Whoever sets it can tell by this whether
+  // somebody else has. It grows before the transport is told.
+  uint32_t deadlines_set(bool reads) const ABSL_LOCKS_EXCLUDED(mu_);
 
   // --- For a flow that is lent (borrow.h)
 
-  // Between the two, the core must neither be destroyed nor taken apart. They
-  // take no lock.
+  // Between the two, the core must neither be destroyed nor taken apart.
   void BeginLoan() { ++loans_; }
   void EndLoan() { --loans_; }
+  // Between these two, the transport is not freed. Returns false if it was.
+  bool BeginToKeep() ABSL_LOCKS_EXCLUDED(mu_);
+  void EndToKeep() ABSL_LOCKS_EXCLUDED(mu_);
   // While reads are held, TellDeadline() tells of a read deadline that has
   // passed, whoever calls it. Call it afterwards, as this tells nobody.
   void HoldReads(bool held) { reads_held_ = held; }
@@ -275,6 +277,7 @@ class FlowCore {
   absl::InlinedVector<const void*, 2> inside_ ABSL_GUARDED_BY(mu_);
   CloseLimit close_limit_ ABSL_GUARDED_BY(mu_);  // of the first Close()
   int closers_ ABSL_GUARDED_BY(mu_) = 0;         // threads that are in Close()
+  uint32_t read_deadlines_set_ ABSL_GUARDED_BY(mu_) = 0;
   uint32_t write_deadlines_set_ ABSL_GUARDED_BY(mu_) = 0;
   std::atomic<int> loans_{0};
   const uint32_t fork_generation_;

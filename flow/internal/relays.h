@@ -56,6 +56,10 @@ class Relays {
       MutexLock lock(relays_.mu_);
       to_->After(patience);
     }
+    bool is_watched() const override {
+      MutexLock lock(relays_.mu_);
+      return to_->is_watched();
+    }
 
    private:
     friend class Relays;

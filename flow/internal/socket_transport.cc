@@ -163,7 +163,9 @@ class SocketTransport : public GatheringTransport, public KernelEnd {
     }
     const std::optional<absl::Span<char>> space = fill_buffer_.Space(max_bytes);
     if (!space.has_value()) return FillBuffer::NoMemory();
-    const absl::StatusOr<ssize_t> n = ReadNow(*space, counts_what_is_left_);
+    const bool counts =
+        counts_what_is_left_ && retry != nullptr && !retry->is_watched();
+    const absl::StatusOr<ssize_t> n = ReadNow(*space, counts);
     if (n.ok() && *n > 0) return fill_buffer_.Take(static_cast<size_t>(*n));
     fill_buffer_.Drop();
     if (!n.ok()) return n.status();
@@ -427,6 +429,7 @@ class SocketTransport : public GatheringTransport, public KernelEnd {
   }
 
   std::optional<size_t> FillPipe(int pipe, size_t max_bytes) override {
+    is_drained_ = false;
     for (bool has_waited = false; !waiters_.stopped(FdWaiters::kReader);) {
       const absl::StatusOr<ssize_t> n = ReceiveBy("splice", [&] {
         return UnlessImpossible(SpliceToPipe(fd_, kSocket, pipe, max_bytes));
@@ -494,7 +497,7 @@ class SocketTransport : public GatheringTransport, public KernelEnd {
   // A read that finds nothing is a system call in vain. Fewer bytes than there
   // was space for need not be all that there are: the kernel stops at urgent
   // data. So from its first wait on a reader of TCP lets the kernel say how
-  // many bytes are left, or 1 for the end of the peer (Linux 4.18, TCP_INQ).
+  // many bytes are left (Linux 4.18, TCP_INQ), or 1 for the end of the peer.
   // Where it says nothing, each read looks.
   void CountWhatIsLeft() {
     if (!is_tcp_ || std::exchange(counts_what_is_left_, true)) return;

@@ -87,6 +87,7 @@ class StartedCall : public Retry, private Engine::Watcher {
   // Deadline() may ask for a patience, too.
   void WhenReady(int fd, short events) final;
   void After(absl::Duration patience) final;
+  bool is_watched() const final { return Has(kWatch); }
 
   // Also for Try(): ends the watch. Returns false if it is to be reported yet,
   // after which this tries again.
