@@ -790,9 +790,6 @@ class SocketTransport : public GatheringTransport, public KernelEnd {
   const KeptAddress remote_;
 
   FillBuffer fill_buffer_;
-  // For the reader that starts its calls.
-  bool counts_what_is_left_ = false;
-  bool is_drained_ = false;  // the last read has taken all
   FdWaiters waiters_;
   // How long a peer that was sent everything may go on; never, until that is
   // so. Only the closer uses it.
@@ -815,6 +812,9 @@ class SocketTransport : public GatheringTransport, public KernelEnd {
   // The outbound direction has ended in good order.
   bool ended_ ABSL_GUARDED_BY(error_mu_) = false;
   const bool is_tcp_;
+  // For the reader that starts its calls.
+  bool counts_what_is_left_ = false;
+  bool is_drained_ = false;  // the last read has taken all
 };
 
 }  // namespace
