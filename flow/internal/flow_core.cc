@@ -247,12 +247,12 @@ uint32_t FlowCore::deadlines_set(bool reads) const {
 bool FlowCore::BeginToKeep() {
   MutexLock lock(mu_);
   if (state_.freed()) return false;
-  state_.BeginOther();
+  state_.BeginToKeep();
   return true;
 }
 
 void FlowCore::EndToKeep() {
-  Move([](FlowState& state) { state.EndOther(); });
+  Move([](FlowState& state) { state.EndToKeep(); });
 }
 
 void FlowCore::TellDeadline(bool reads, std::optional<absl::Time> deadline) {

@@ -230,7 +230,7 @@ void FlowState::Advance() {
       }
     }
   }
-  if (free_when_idle_ && !freed_ && idle()) {
+  if (free_when_idle_ && !freed_ && keeps_ == 0 && idle()) {
     freed_ = true;
     free_due_ = true;
   }
@@ -288,6 +288,11 @@ void FlowState::Finish(Hook hook, const absl::Status& status) {
     default:
       break;
   }
+  Advance();
+}
+
+void FlowState::EndToKeep() {
+  --keeps_;
   Advance();
 }
 

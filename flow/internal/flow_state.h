@@ -252,6 +252,9 @@ class FlowState {
   // Precondition: not freed().
   void BeginOther() { ++running_; }
   void EndOther();
+  // Between these two, an abort frees nothing, whatever calls end.
+  void BeginToKeep() { ++keeps_; }
+  void EndToKeep();
 
   // --- Questions
 
@@ -298,6 +301,7 @@ class FlowState {
   absl::Status remote_error_;   // of AwaitRemoteEnd()
   std::optional<absl::Status> closed_;
   int running_ = 0;  // functions of the transport other than reads and writes
+  int keeps_ = 0;    // BeginToKeep()
   Direction in_ = Direction::kOpen;
   Direction out_ = Direction::kOpen;
   bool end_requested_ = false;  // Shutdown(kWrite) or Close()
