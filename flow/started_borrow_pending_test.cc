@@ -158,6 +158,15 @@ TEST_F(StartedBorrowTest, AnAbortFreesNothingThatIsWatched) {
   }
 }
 
+// As any flow that is idle when it is aborted.
+TEST_F(StartedBorrowTest, AnAbortedLenderThatWasIdleIsFreedByItsClose) {
+  lender().Abort(absl::DataLossError("no"));
+  EXPECT_THAT(borrower_->Close(), StatusIs(absl::StatusCode::kDataLoss));
+  EXPECT_TRUE(lender().can_be_refused());
+  EXPECT_THAT(lender().Close(), StatusIs(absl::StatusCode::kDataLoss));
+  EXPECT_FALSE(lender().can_be_refused());
+}
+
 // Of the borrower, or one that the owner sets meanwhile.
 TEST_F(StartedBorrowTest, ADeadlineInThePastLosesNothing) {
   Fill();
