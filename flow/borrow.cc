@@ -204,8 +204,8 @@ class BorrowTransport final : public Transport {
     if (read_deadline_told_) TellReadDeadline(std::nullopt);
     if (write_deadline_told_) core_.TellDeadline(/*reads=*/false, std::nullopt);
     absl::Status status = core_.AbortReason();
-    core_.EndLoan();
     if (keeps_) core_.EndToKeep();
+    core_.EndLoan();
     return status;
   }
 

@@ -66,9 +66,9 @@ FlowCore::Parts FlowCore::TakeParts() {
 }
 
 void FlowCore::CheckIdle(absl::string_view what) const {
-  ABSL_CHECK(loans_ == 0) << Describe() << ": " << what << " while it is lent";
   ABSL_CHECK(state_.idle() && closers_ == 0)
       << Describe() << ": " << what << " while a call is under way";
+  ABSL_CHECK(loans_ == 0) << Describe() << ": " << what << " while it is lent";
 }
 
 void FlowCore::Decorate(TransportDecorator decorate) {
