@@ -24,6 +24,7 @@
 #include "flow/outgoing.h"
 #include "flow/pipe.h"
 #include "flow/status.h"
+#include "flow/testing/internal/counted.h"
 #include "flow/testing/internal/manual_engine.h"
 #include "flow/testing/matchers.h"
 #include "flow/transport.h"
@@ -36,17 +37,13 @@ namespace {
 using ::absl_testing::IsOk;
 using ::absl_testing::IsOkAndHolds;
 using ::absl_testing::StatusIs;
+using ::flow::testing::Counted;
 using ::flow::testing::IsClosed;
 using ::flow::testing::IsEof;
 using ::flow::testing::ManualEngine;
 using ::testing::HasSubstr;
 using ::testing::Optional;
 
-template <typename Operation>
-struct Counted final : Operation {
-  void Done() override { ++done; }
-  int done = 0;
-};
 using Line = Counted<Channel::LineOperation>;
 using Part = Counted<Channel::PartOperation>;
 using Bytes = Counted<Channel::BytesOperation>;

@@ -22,6 +22,7 @@
 #include "flow/join.h"
 #include "flow/outgoing.h"
 #include "flow/pipe.h"
+#include "flow/testing/internal/counted.h"
 #include "flow/testing/internal/deadlines.h"
 #include "flow/testing/internal/manual_engine.h"
 #include "flow/testing/internal/raw_sockets.h"
@@ -35,6 +36,7 @@ namespace {
 
 using ::absl_testing::IsOk;
 using ::absl_testing::StatusIs;
+using ::flow::testing::Counted;
 using ::flow::testing::FlowOf;
 using ::flow::testing::HoldsData;
 using ::flow::testing::IsClosed;
@@ -44,12 +46,6 @@ using ::flow::testing::RawPair;
 using ::flow::testing::RawTcp;
 using ::flow::testing::RawUnix;
 using ::flow::testing::Soon;
-
-template <typename Operation>
-struct Counted final : Operation {
-  void Done() override { ++done; }
-  int done = 0;
-};
 
 class StartedJoinTest : public ::testing::Test {
  protected:

@@ -27,6 +27,7 @@
 #include "flow/pipe.h"
 #include "flow/testing/byte_pattern.h"
 #include "flow/testing/fault_flow.h"
+#include "flow/testing/internal/counted.h"
 #include "flow/testing/internal/engine_threads.h"
 #include "flow/testing/internal/manual_engine.h"
 #include "flow/testing/internal/raw_sockets.h"
@@ -41,6 +42,7 @@ namespace {
 using ::absl_testing::IsOk;
 using ::absl_testing::IsOkAndHolds;
 using ::absl_testing::StatusIs;
+using ::flow::testing::Counted;
 using ::flow::testing::EngineThreads;
 using ::flow::testing::FaultOptions;
 using ::flow::testing::FlowOf;
@@ -64,10 +66,7 @@ constexpr absl::Duration kLonger = absl::Milliseconds(1020);
 // Never passes.
 constexpr absl::Duration kLong = absl::Hours(1);
 
-struct Closer final : Flow::CloseOperation {
-  void Done() override { ++done; }
-  int done = 0;
-};
+using Closer = Counted<Flow::CloseOperation>;
 
 // The other end takes what the test says, and ends when the test says.
 class RemoteTransport final : public Transport {

@@ -23,6 +23,7 @@
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "flow/flow.h"
+#include "flow/testing/internal/counted.h"
 #include "flow/testing/internal/deadlines.h"
 #include "flow/testing/internal/engine_threads.h"
 #include "flow/testing/internal/failing_system_calls.h"
@@ -37,6 +38,7 @@ namespace {
 
 using ::absl_testing::IsOkAndHolds;
 using ::absl_testing::StatusIs;
+using ::flow::testing::Counted;
 using ::flow::testing::EngineThreads;
 using ::flow::testing::FlowOf;
 using ::flow::testing::IsEof;
@@ -48,10 +50,7 @@ using ::flow::testing::RawWrite;
 using ::flow::testing::SystemCallFault;
 using ::flow::testing::SystemCallScope;
 
-struct Reader final : Flow::ReadOperation {
-  void Done() override { ++done; }
-  int done = 0;
-};
+using Reader = Counted<Flow::ReadOperation>;
 
 // A connection whose left end has waited once, and then read "hello".
 class StartedSocketReadTest : public ::testing::Test {
