@@ -33,6 +33,7 @@
 #include "flow/copy.h"
 #include "flow/flow.h"
 #include "flow/proxy.h"
+#include "flow/socket.h"
 #include "flow/testing/allocation_counter.h"
 #include "flow/testing/byte_pattern.h"
 #include "flow/testing/internal/copy_ends.h"
@@ -299,6 +300,34 @@ TEST(CopyInKernelStepTest, ASlowSinkGetsSmallOnes) {
   EXPECT_LE(largest, 128 << 10);
   sink = nullptr;
   reader.join();
+}
+
+// --- Sockets of our own
+
+TEST(CopyInKernelSocketTest, ConnectionsOfAcceptAndDialNeedLittleMemory) {
+  const auto listener = Listen("tcp:127.0.0.1:0");
+  ABSL_CHECK_OK(listener.status());
+  const auto client = Dial((*listener)->address());
+  ABSL_CHECK_OK(client.status());
+  const auto served = (*listener)->Accept();
+  ABSL_CHECK_OK(served.status());
+  for (Flow* const source : {client->get(), served->get()}) {
+    Flow* const writer =
+        source == client->get() ? served->get() : client->get();
+    ABSL_CHECK_OK(writer->Write(PatternString(0, kQueued)));
+    ABSL_CHECK_OK(writer->Shutdown(ShutdownMode::kWrite));
+    const RawPair out = RawUnix();
+    SetNonBlocking(out.right);
+    std::thread reader([&] { RawReadToEnd(out.left); });
+    {
+      auto sink = FlowOf(out.right);
+      EXPECT_LT(MemoryOfCopy(*source, *sink), kBlock);
+      EXPECT_EQ(sink->bytes_written(), kQueued);
+      EXPECT_THAT(sink->Shutdown(ShutdownMode::kWrite), IsOk());
+    }
+    reader.join();
+    ::close(out.left);
+  }
 }
 
 // --- Sockets of others

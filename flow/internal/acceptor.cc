@@ -282,8 +282,9 @@ int Acceptor::TakeNext(Connection& connection) {
   for (size_t i = 0; i < sockets_.size(); ++i) {
     const OwnedFd& fd = sockets_[(first + i) % sockets_.size()].fd;
     connection.peer.size = sizeof(connection.peer.storage);
-    connection.fd = OwnedFd(::accept4(fd.get(), connection.peer.get(),
-                                      &connection.peer.size, SOCK_CLOEXEC));
+    connection.fd =
+        OwnedFd(::accept4(fd.get(), connection.peer.get(),
+                          &connection.peer.size, SOCK_CLOEXEC | SOCK_NONBLOCK));
     if (connection.fd.get() >= 0) return 0;
     if (!WouldBlock(errno)) return errno;
   }
