@@ -46,8 +46,13 @@ class Engine {
   // until Ready() is called.
   class Watcher {
    public:
-    // Called once for each Watch(), on a thread of the engine.
-    virtual void Ready() = 0;
+    // Called once for each Watch(), on a thread of the engine. `seen` is what
+    // poll(2) had reported until then and nobody was told of: if they held,
+    // POLLPRI, POLLHUP and POLLRDHUP are among it, whoever waits for them. What
+    // comes afterwards is reported to the next Watch(). 0 if that is not so, or
+    // not known. An engine may always say 0, and costs a read of TCP another
+    // system call by that.
+    virtual void Ready(short seen) = 0;
 
     // For the engine alone, from Watch() to Ready().
     Watcher* next = nullptr;
@@ -82,7 +87,9 @@ class Engine {
   // `events` (0: none), an error or a hang-up; and perhaps earlier. An engine
   // may rely on edges: somebody who waits for POLLIN or POLLOUT has read, or
   // written, until the kernel said that nothing was left to read, or that there
-  // was no room. The end of the other side (POLLRDHUP) has no edge. It is
+  // was no room. (A read of TCP that returns fewer bytes than it has space for
+  // says so, too, if what was `seen` before it was neither an end nor urgent
+  // data.) The end of the other side (POLLRDHUP) has no edge. It is
   // reported as long as it holds. Precondition: `watcher` is not watching.
   virtual void Watch(int fd, short events, Watcher* watcher) = 0;
 

@@ -37,7 +37,8 @@ using internal::MonotonicNow;
 
 // Both families of constants have the same values on Linux.
 static_assert(POLLIN == EPOLLIN && POLLOUT == EPOLLOUT && POLLERR == EPOLLERR &&
-              POLLHUP == EPOLLHUP && POLLRDHUP == EPOLLRDHUP);
+              POLLHUP == EPOLLHUP && POLLRDHUP == EPOLLRDHUP &&
+              POLLPRI == EPOLLPRI);
 
 // Events that have no edge: they stay. (An error is gone once it was told.)
 constexpr short kLasting = POLLHUP | POLLRDHUP;
@@ -168,7 +169,7 @@ void EpollEngine::RunOne() {
   }
   internal::Unlock(mu_);
   if (work.watcher != nullptr) {
-    work.watcher->Ready();
+    work.watcher->Ready(work.seen);
   } else {
     work.function();
     work.function = nullptr;  // frees what it holds, without the lock
@@ -182,7 +183,7 @@ void EpollEngine::TakeDueTimers() {
   while (!timers_.empty() && timers_.begin()->first.first <= now) {
     const auto due = timers_.begin();
     timer_times_.erase(due->first.second);
-    round_.push_back({nullptr, std::move(due->second)});
+    round_.push_back({nullptr, 0, std::move(due->second)});
     timers_.erase(due);
   }
 }
@@ -227,7 +228,7 @@ void EpollEngine::Stop() {
   WakeOne();
 }
 
-void EpollEngine::Enqueue(Work work) {
+void EpollEngine::Enqueue(Work&& work) {
   incoming_.push_back(std::move(work));
   WakeOne();
 }
@@ -242,7 +243,7 @@ void EpollEngine::WakeOne() {
 
 void EpollEngine::Post(absl::AnyInvocable<void()> function) {
   internal::MutexLock lock(mu_);
-  Enqueue({nullptr, std::move(function)});
+  Enqueue({nullptr, 0, std::move(function)});
 }
 
 // --- Timers
@@ -288,7 +289,7 @@ void EpollEngine::Tell(Descriptor& descriptor, short events) {
     }
     told = static_cast<short>(told | mine);
     *link = watcher->next;
-    Enqueue({watcher, nullptr});
+    Enqueue({watcher, events, nullptr});
   }
   descriptor.seen = static_cast<short>(descriptor.seen | (events & kLasting) |
                                        (events & ~told));
@@ -301,8 +302,9 @@ void EpollEngine::Watch(int fd, short events, Watcher* watcher) {
   Descriptor& descriptor = descriptors_[number];
   const short seen = static_cast<short>(descriptor.seen & (events | kAlways));
   if (seen != 0 || descriptor.is_always_ready) {
-    descriptor.seen = static_cast<short>(descriptor.seen & ~(seen & ~kLasting));
-    return Enqueue({watcher, nullptr});
+    const short all = descriptor.seen;
+    descriptor.seen = static_cast<short>(all & ~(seen & ~kLasting));
+    return Enqueue({watcher, all, nullptr});
   }
   watcher->events = events;
   watcher->next = descriptor.first;
@@ -313,7 +315,7 @@ void EpollEngine::Watch(int fd, short events, Watcher* watcher) {
 void EpollEngine::Register(int fd, Descriptor& descriptor, Watcher* watcher) {
   struct epoll_event event = {};
   // Once for all watchers, so that a wait costs no system call of its own.
-  event.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET;
+  event.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLPRI | EPOLLET;
   event.data.u64 =
       uint64_t{descriptor.generation} << 32 | static_cast<uint32_t>(fd);
   if (::epoll_ctl(epoll_fd_, EPOLL_CTL_ADD, fd, &event) == 0) {
@@ -336,7 +338,7 @@ void EpollEngine::CancelWatch(int fd, Watcher* watcher) {
   while (*link != nullptr && *link != watcher) link = &(*link)->next;
   if (*link == nullptr) return;  // Ready() is on its way
   *link = watcher->next;
-  Enqueue({watcher, nullptr});
+  Enqueue({watcher, 0, nullptr});
 }
 
 void EpollEngine::Forget(int fd) {

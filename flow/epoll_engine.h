@@ -80,6 +80,7 @@ class EpollEngine final : public Engine {
   // Something to run: a function, or the Ready() of a watcher.
   struct Work {
     Watcher* watcher = nullptr;
+    short seen = 0;
     absl::AnyInvocable<void()> function;
   };
 
@@ -108,7 +109,7 @@ class EpollEngine final : public Engine {
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   Timer AddTimer(absl::Duration at, absl::AnyInvocable<void()> function)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
-  void Enqueue(Work work) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  void Enqueue(Work&& work) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // Makes a thread that sleeps look again, if one does.
   void WakeOne() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 

@@ -32,6 +32,7 @@ namespace {
 
 using ::flow::testing::EngineThreads;
 using ::flow::testing::RawPair;
+using ::flow::testing::RawTcp;
 using ::flow::testing::RawUnix;
 
 constexpr absl::Duration kSoon = absl::Milliseconds(20);
@@ -45,8 +46,13 @@ std::unique_ptr<EpollEngine> Make() {
 
 class CountingWatcher final : public Engine::Watcher {
  public:
-  void Ready() override { ++count_; }
+  void Ready(short seen) override {
+    seen_ = seen;
+    ++count_;
+  }
   int count() const { return count_; }
+  // As of the last report.
+  short seen() const { return seen_; }
   // Waits until there were `count` reports.
   bool Await(int count) const {
     const absl::Time deadline = absl::Now() + kPatience;
@@ -57,6 +63,7 @@ class CountingWatcher final : public Engine::Watcher {
   }
 
  private:
+  std::atomic<short> seen_{0};
   std::atomic<int> count_{0};
 };
 
@@ -297,6 +304,45 @@ TEST(EpollEngineTest, TheEndOfThePeerIsReportedAsLongAsItHolds) {
     threads.engine()->Watch(sockets.fd(), POLLRDHUP, &watcher);
     EXPECT_TRUE(watcher.Await(1));
   }
+  threads.engine()->Forget(sockets.fd());
+}
+
+// Urgent data and an end are told to somebody who waits for other things.
+TEST(EpollEngineTest, AReportSaysWhatElseWasSeen) {
+  EngineThreads threads(1);
+  const RawPair pair = RawTcp();
+  CountingWatcher watcher;
+  int count = 0;
+  // Returns what was seen when `event` was.
+  const auto await = [&](int event) {
+    do {
+      threads.engine()->Watch(pair.left, POLLIN, &watcher);
+      EXPECT_TRUE(watcher.Await(++count)) << event;
+    } while ((watcher.seen() & event) == 0 && !HasFailure());
+    return watcher.seen() & ~POLLOUT;
+  };
+  ABSL_PCHECK(::send(pair.right, "a", 1, 0) == 1);
+  EXPECT_EQ(await(POLLIN), POLLIN);
+  ABSL_PCHECK(::send(pair.right, "b", 1, MSG_OOB) == 1);
+  EXPECT_EQ(await(POLLPRI), POLLIN | POLLPRI);
+  ABSL_PCHECK(::shutdown(pair.right, SHUT_WR) == 0);
+  EXPECT_EQ(await(POLLRDHUP), POLLIN | POLLPRI | POLLRDHUP);
+  threads.engine()->Forget(pair.left);
+  ::close(pair.left);
+  ::close(pair.right);
+}
+
+TEST(EpollEngineTest, AReportThatWasCancelledHasSeenNothing) {
+  EngineThreads threads(1);
+  Sockets sockets;
+  CountingWatcher watcher;
+  threads.engine()->Watch(sockets.fd(), POLLOUT, &watcher);
+  EXPECT_TRUE(watcher.Await(1));
+  EXPECT_EQ(watcher.seen(), POLLOUT);
+  threads.engine()->Watch(sockets.fd(), POLLIN, &watcher);
+  threads.engine()->CancelWatch(sockets.fd(), &watcher);
+  EXPECT_TRUE(watcher.Await(2));
+  EXPECT_EQ(watcher.seen(), 0);
   threads.engine()->Forget(sockets.fd());
 }
 

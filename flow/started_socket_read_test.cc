@@ -3,17 +3,18 @@
 //
 // Reads of a TCP socket that are started one after the other: each byte that
 // has come is read, whether or not it makes the socket ready once more, and no
-// system call finds nothing.
+// system call finds nothing if the engine says what it has seen.
 
 #include <poll.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
-#include <cerrno>
+#include <cstring>
 #include <memory>
-#include <optional>
-#include <utility>
+#include <string>
+#include <thread>
 
 #include "absl/log/absl_check.h"
 #include "absl/status/status.h"
@@ -46,8 +47,8 @@ using ::flow::testing::ManualEngine;
 using ::flow::testing::Patience;
 using ::flow::testing::RawPair;
 using ::flow::testing::RawTcp;
+using ::flow::testing::RawUnix;
 using ::flow::testing::RawWrite;
-using ::flow::testing::SystemCallFault;
 using ::flow::testing::SystemCallScope;
 
 using Reader = Counted<Flow::ReadOperation>;
@@ -55,10 +56,8 @@ using Reader = Counted<Flow::ReadOperation>;
 // A connection whose left end has waited once, and then read "hello".
 class StartedSocketReadTest : public ::testing::Test {
  protected:
-  explicit StartedSocketReadTest(
-      std::optional<SystemCallFault> fault = std::nullopt) {
+  StartedSocketReadTest() {
     flow_->SetEngine(&engine_);
-    const SystemCallScope scope(std::move(fault));
     ABSL_CHECK(!flow_->StartRead(&read_));
     Send("hello");
     Wake();
@@ -66,7 +65,11 @@ class StartedSocketReadTest : public ::testing::Test {
     EXPECT_THAT(read_.result, IsOkAndHolds("hello"));
   }
 
-  ~StartedSocketReadTest() override { ::close(pair_.right); }
+  ~StartedSocketReadTest() override {
+    flow_->Abort(absl::CancelledError("the test is over"));
+    engine_.RunAll();
+    ::close(pair_.right);
+  }
 
   // Sends `bytes`, and waits until they have come.
   void Send(absl::string_view bytes, int flags = 0) {
@@ -83,10 +86,25 @@ class StartedSocketReadTest : public ::testing::Test {
     }
   }
 
-  // Says that the socket is ready.
-  void Wake() {
-    engine_.MakeReady(pair_.left);
+  // What poll(2) reports of the socket now.
+  short Seen() const {
+    struct pollfd polled = {pair_.left, POLLIN | POLLPRI | POLLRDHUP, 0};
+    ABSL_PCHECK(::poll(&polled, 1, 0) >= 0);
+    return polled.revents;
+  }
+
+  // Says that the socket is ready, and what was `seen` of it.
+  void Wake(short seen) {
+    engine_.MakeReady(pair_.left, seen);
     engine_.RunAll();
+  }
+  void Wake() { Wake(Seen()); }
+
+  // Ends the other side, and waits until that has come.
+  void End() {
+    ::shutdown(pair_.right, SHUT_WR);
+    struct pollfd end = {pair_.left, POLLRDHUP, 0};
+    ABSL_PCHECK(::poll(&end, 1, -1) == 1);
   }
 
   ManualEngine engine_;
@@ -98,11 +116,11 @@ class StartedSocketReadTest : public ::testing::Test {
 TEST_F(StartedSocketReadTest, AReadAfterOneThatHasTakenAllCallsNobody) {
   SystemCallScope scope;
   ASSERT_FALSE(flow_->StartRead(&read_));
-  EXPECT_EQ(scope.calls()["recv"] + scope.calls()["recvmsg"], 0);
+  EXPECT_EQ(scope.calls()["recv"], 0);
   Send("more");
   Wake();
   EXPECT_THAT(read_.result, IsOkAndHolds("more"));
-  EXPECT_EQ(scope.calls()["recv"] + scope.calls()["recvmsg"], 1);
+  EXPECT_EQ(scope.calls()["recv"], 1);
 }
 
 TEST_F(StartedSocketReadTest, AReadAfterOneThatHasLeftSomeIsOverAtOnce) {
@@ -128,13 +146,52 @@ TEST_F(StartedSocketReadTest, UrgentDataBehindAReadAreReadAtOnce) {
 TEST_F(StartedSocketReadTest, AnEndBehindAReadIsReadAtOnce) {
   ASSERT_FALSE(flow_->StartRead(&read_));
   Send("last");
-  ::shutdown(pair_.right, SHUT_WR);
-  struct pollfd end = {pair_.left, POLLRDHUP, 0};
-  ABSL_PCHECK(::poll(&end, 1, -1) == 1);
+  End();
   Wake();
   EXPECT_THAT(read_.result, IsOkAndHolds("last"));
   ASSERT_TRUE(flow_->StartRead(&read_));
   EXPECT_THAT(read_.result, IsEof());
+}
+
+// They make the socket ready, and the next watch is told of that.
+TEST_F(StartedSocketReadTest, WhatComesOnceTheEngineHasSeenTheRestIsReported) {
+  ASSERT_FALSE(flow_->StartRead(&read_));
+  Send("ab");
+  const short seen = Seen();
+  Send("c", MSG_OOB);
+  End();
+  Wake(seen);
+  EXPECT_THAT(read_.result, IsOkAndHolds("ab"));
+  SystemCallScope scope;
+  ASSERT_FALSE(flow_->StartRead(&read_));
+  EXPECT_EQ(scope.calls()["recv"], 0);
+  Wake();
+  EXPECT_THAT(read_.result, IsOkAndHolds("c"));
+  ASSERT_TRUE(flow_->StartRead(&read_));
+  EXPECT_THAT(read_.result, IsEof());
+}
+
+TEST_F(StartedSocketReadTest, AReadLooksIfTheEngineDoesNotSayWhatItHasSeen) {
+  ASSERT_FALSE(flow_->StartRead(&read_));
+  Send("ab");
+  Send("c", MSG_OOB);
+  Wake(/*seen=*/0);
+  EXPECT_THAT(read_.result, IsOkAndHolds("ab"));
+  ASSERT_TRUE(flow_->StartRead(&read_));
+  EXPECT_THAT(read_.result, IsOkAndHolds("c"));
+  SystemCallScope scope;
+  ASSERT_FALSE(flow_->StartRead(&read_));
+  EXPECT_EQ(scope.calls()["recv"], 1);
+}
+
+// What an earlier call was told is no answer to this one.
+TEST_F(StartedSocketReadTest, AReadLooksIfNothingWasSeenForIt) {
+  Send("abcd");
+  EXPECT_THAT(flow_->Read(2), IsOkAndHolds("ab"));
+  SystemCallScope scope;
+  ASSERT_TRUE(flow_->StartRead(&read_));
+  ASSERT_FALSE(flow_->StartRead(&read_));
+  EXPECT_EQ(scope.calls()["recv"], 2);
 }
 
 TEST_F(StartedSocketReadTest, AReadThatIsLateTakesWhatHasCome) {
@@ -174,19 +231,39 @@ TEST_F(StartedSocketReadTest, ARefusalEndsAReadThatHasNotLooked) {
   EXPECT_THAT(read_.result, IsEof());
 }
 
-class UncountedReadTest : public StartedSocketReadTest {
- protected:
-  UncountedReadTest()
-      : StartedSocketReadTest(SystemCallFault{"setsockopt", 0, ENOPROTOOPT}) {}
-};
+// Sends `bytes` with a descriptor, behind which a read stops.
+void SendWithDescriptor(int fd, absl::string_view bytes) {
+  struct iovec piece = {const_cast<char*>(bytes.data()), bytes.size()};
+  alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(int))] = {};
+  struct msghdr message = {};
+  message.msg_iov = &piece;
+  message.msg_iovlen = 1;
+  message.msg_control = control;
+  message.msg_controllen = sizeof(control);
+  struct cmsghdr* const header = CMSG_FIRSTHDR(&message);
+  header->cmsg_level = SOL_SOCKET;
+  header->cmsg_type = SCM_RIGHTS;
+  header->cmsg_len = CMSG_LEN(sizeof(int));
+  std::memcpy(CMSG_DATA(header), &fd, sizeof(int));
+  const auto size = static_cast<ssize_t>(bytes.size());
+  ABSL_PCHECK(::sendmsg(fd, &message, 0) == size);
+}
 
-TEST_F(UncountedReadTest, AReadLooksIfTheKernelDoesNotCount) {
-  SystemCallScope scope;
-  ASSERT_FALSE(flow_->StartRead(&read_));
-  EXPECT_EQ(scope.calls()["recvmsg"], 1);
-  Send("more");
-  Wake();
-  EXPECT_THAT(read_.result, IsOkAndHolds("more"));
+TEST(StartedUnixReadTest, AReadLooksAfterOneThatTheKernelHasStopped) {
+  ManualEngine engine;
+  const RawPair pair = RawUnix();
+  const std::unique_ptr<Flow> flow = FlowOf(pair.left);
+  flow->SetEngine(&engine);
+  Reader read;
+  ASSERT_FALSE(flow->StartRead(&read));
+  SendWithDescriptor(pair.right, "ab");
+  RawWrite(pair.right, "c");
+  engine.MakeReady(pair.left, POLLIN);
+  engine.RunAll();
+  EXPECT_THAT(read.result, IsOkAndHolds("ab"));
+  ASSERT_TRUE(flow->StartRead(&read));
+  EXPECT_THAT(read.result, IsOkAndHolds("c"));
+  ::close(pair.right);
 }
 
 // --- An engine that gets edges
@@ -215,6 +292,37 @@ TEST(StartedSocketEdgeTest, WhatComesBetweenTwoReadsIsReported) {
     ASSERT_THAT(read.result, IsOkAndHolds("data"));
   }
   ::close(pair.right);
+}
+
+// In between is when the engine looks, or the reader.
+TEST(StartedSocketEdgeTest, UrgentDataAndTheEndAreReportedWheneverTheyCome) {
+  EngineThreads engine(1);
+  for (int i = 0; i < 100; ++i) {
+    const RawPair pair = RawTcp();
+    const std::unique_ptr<Flow> flow = FlowOf(pair.left);
+    flow->SetEngine(engine.engine());
+    std::thread sender([&] {
+      for (const bool is_urgent : {false, true, false, true, false}) {
+        ABSL_PCHECK(::send(pair.right, "ab", 2, is_urgent ? MSG_OOB : 0) == 2);
+        for (int spin = 0; spin < i * 10; ++spin) std::this_thread::yield();
+      }
+      ::close(pair.right);
+    });
+    std::string all;
+    while (true) {
+      Teller read;
+      if (!flow->StartRead(&read)) {
+        ASSERT_TRUE(
+            read.told.WaitForNotificationWithTimeout(Patience() - absl::Now()))
+            << i << ", after " << all.size() << " bytes";
+      }
+      ABSL_CHECK_OK(read.result.status());
+      if (read.result->empty()) break;
+      all += std::string(*read.result);
+    }
+    EXPECT_EQ(all, "ababababab");
+    sender.join();
+  }
 }
 
 }  // namespace

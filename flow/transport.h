@@ -90,11 +90,10 @@ class Retry {
   // After `patience`. Also beside WhenReady(): whichever comes first.
   virtual void After(absl::Duration patience) = 0;
 
-  // Returns whether an earlier try has said WhenReady(), and no answer to that
-  // has come. If this one finishes the call, the answer may be lost: the next
-  // call is to look again before it relies on WhenReady(). True, unless it is
-  // known.
-  virtual bool is_watched() const { return true; }
+  // Returns what the engine has seen of `fd`, if this try is its answer to a
+  // WhenReady() for that; see Engine::Watcher::Ready(). Otherwise 0, or if it
+  // is not known. An answer is for one read, so it is taken.
+  virtual short TakeSeen(int /*fd*/) { return 0; }
 
  protected:
   ~Retry() = default;

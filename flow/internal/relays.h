@@ -56,9 +56,9 @@ class Relays {
       MutexLock lock(relays_.mu_);
       to_->After(patience);
     }
-    bool is_watched() const override {
+    short TakeSeen(int fd) override {
       MutexLock lock(relays_.mu_);
-      return to_->is_watched();
+      return to_->TakeSeen(fd);
     }
 
    private:

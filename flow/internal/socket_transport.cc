@@ -20,7 +20,6 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
-#include <cstring>
 #include <memory>
 #include <optional>
 #include <string>
@@ -163,17 +162,17 @@ class SocketTransport : public GatheringTransport, public KernelEnd {
     }
     const std::optional<absl::Span<char>> space = fill_buffer_.Space(max_bytes);
     if (!space.has_value()) return FillBuffer::NoMemory();
-    const bool counts =
-        counts_what_is_left_ && retry != nullptr && !retry->is_watched();
-    const absl::StatusOr<ssize_t> n = ReadNow(*space, counts);
-    if (n.ok() && *n > 0) return fill_buffer_.Take(static_cast<size_t>(*n));
+    const short seen = retry == nullptr ? short{0} : retry->TakeSeen(fd_);
+    const absl::StatusOr<ssize_t> n = ReadNow(*space);
+    if (n.ok() && *n > 0) {
+      is_drained_ =
+          IsAllThatIsLeft(static_cast<size_t>(*n), space->size(), seen);
+      return fill_buffer_.Take(static_cast<size_t>(*n));
+    }
     fill_buffer_.Drop();
     if (!n.ok()) return n.status();
     if (*n == 0) return absl::Cord();
-    if (retry != nullptr) {
-      CountWhatIsLeft();
-      retry->WhenReady(fd_, POLLIN | POLLRDHUP);
-    }
+    if (retry != nullptr) retry->WhenReady(fd_, POLLIN | POLLRDHUP);
     return std::nullopt;
   }
 
@@ -183,25 +182,10 @@ class SocketTransport : public GatheringTransport, public KernelEnd {
       if (waiters_.stopped(FdWaiters::kWriter)) {
         return absl::AbortedError("aborted");
       }
-      struct iovec list[kStartedPieces];
-      size_t pieces = 0;
-      for (absl::string_view piece : rest->Chunks()) {
-        list[pieces].iov_base = const_cast<char*>(piece.data());
-        list[pieces].iov_len = piece.size();
-        if (++pieces == kStartedPieces) break;
-      }
-      struct msghdr message = {};
-      message.msg_iov = list;
-      message.msg_iovlen = pieces;
-      const absl::StatusOr<ssize_t> n = SendNow("sendmsg", [&] {
-        return ::sendmsg(fd_, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
-      });
+      const absl::StatusOr<ssize_t> n = SendSome(*rest);
       if (!n.ok()) return n.status();
       if (*n < 0) {
-        if (retry != nullptr) {
-          retry->WhenReady(fd_, POLLOUT);
-          if (!is_tcp_) retry->After(kWriterLooksAgain);
-        }
+        AwaitRoom(retry);
         return std::nullopt;
       }
       rest->RemovePrefix(static_cast<size_t>(*n));
@@ -471,14 +455,13 @@ class SocketTransport : public GatheringTransport, public KernelEnd {
   // --- Reading
 
   // Reads what is there; 0 bytes are the end, -1 means that nothing is there
-  // yet. If `counts`, notices when it has taken all that there was.
-  absl::StatusOr<ssize_t> ReadNow(absl::Span<char> space, bool counts = false) {
+  // yet.
+  absl::StatusOr<ssize_t> ReadNow(absl::Span<char> space) {
     is_drained_ = false;
     // The read was refused; or aborted, and then the Flow ignores this.
     if (waiters_.stopped(FdWaiters::kReader)) return 0;
     const absl::StatusOr<ssize_t> n =
-        counts ? ReceiveAndCount(space)
-               : Receive(space.data(), space.size(), /*flags=*/0);
+        Receive(space.data(), space.size(), /*flags=*/0);
     if (!n.ok() || *n != 0) return n;
     inbound_is_over_.store(true);
     // The kernel reports a reset once, to whoever asks first, and an end to all
@@ -494,37 +477,31 @@ class SocketTransport : public GatheringTransport, public KernelEnd {
         "recv", [&] { return ::recv(fd_, space, size, MSG_DONTWAIT | flags); });
   }
 
-  // A read that finds nothing is a system call in vain. Fewer bytes than there
-  // was space for need not be all that there are: the kernel stops at urgent
-  // data. So from its first wait on a reader of TCP lets the kernel say how
-  // many bytes are left (Linux 4.18, TCP_INQ), or 1 for the end of the peer.
-  // Where it says nothing, each read looks.
-  void CountWhatIsLeft() {
-    if (!is_tcp_ || std::exchange(counts_what_is_left_, true)) return;
-    const int on = 1;
-    ::setsockopt(fd_, IPPROTO_TCP, TCP_INQ, &on, sizeof(on));
+  // A read that finds nothing is a system call in vain. TCP returns fewer bytes
+  // than there is space for if there are no more; but it also stops before
+  // urgent data, and before an end. Either makes the socket ready as it comes.
+  // So if the engine had seen neither when it said that there is something to
+  // read, it will yet say so. (A peer that marks data as urgent after it has
+  // sent them is not told of, and waits for what it sends next.)
+  bool IsAllThatIsLeft(size_t size, size_t space, short seen) {
+    if (!is_tcp_ || size >= space || (seen & ~POLLOUT) != POLLIN) return false;
+    if (!tells_all_.has_value()) tells_all_ = IsBareTcp();
+    return *tells_all_;
   }
 
-  absl::StatusOr<ssize_t> ReceiveAndCount(absl::Span<char> space) {
-    struct iovec list = {space.data(), space.size()};
-    alignas(struct cmsghdr) char control[CMSG_SPACE(sizeof(int))];
-    struct msghdr message = {};
-    message.msg_iov = &list;
-    message.msg_iovlen = 1;
-    const absl::StatusOr<ssize_t> n = ReceiveBy("recvmsg", [&] {
-      message.msg_control = control;
-      message.msg_controllen = sizeof(control);
-      return ::recvmsg(fd_, &message, MSG_DONTWAIT);
-    });
-    if (!n.ok() || *n <= 0) return n;
-    const struct cmsghdr* const header = CMSG_FIRSTHDR(&message);
-    if (header != nullptr && header->cmsg_level == IPPROTO_TCP &&
-        header->cmsg_type == TCP_CM_INQ) {
-      int left = 0;
-      std::memcpy(&left, CMSG_DATA(header), sizeof(left));
-      is_drained_ = left == 0;
+  // SCTP has the same domain, and TLS in the kernel is on top of TCP. Both stop
+  // after a record, and the next one makes nothing ready that it already was.
+  bool IsBareTcp() const {
+    int protocol = 0;
+    socklen_t size = sizeof(protocol);
+    if (::getsockopt(fd_, SOL_SOCKET, SO_PROTOCOL, &protocol, &size) != 0 ||
+        protocol != IPPROTO_TCP) {
+      return false;
     }
-    return n;
+    char layer[16];
+    size = sizeof(layer);
+    return ::getsockopt(fd_, IPPROTO_TCP, TCP_ULP, layer, &size) == 0 &&
+           size == 0;
   }
 
   // The same by another call, which may also return kCannotSplice.
@@ -583,7 +560,35 @@ class SocketTransport : public GatheringTransport, public KernelEnd {
     return absl::AbortedError("aborted");
   }
 
-  // The same without waiting: -1 means that there is no room.
+  // Sends as much of `data`, which is not empty, as one call takes without
+  // waiting; -1 means that there is no room.
+  absl::StatusOr<ssize_t> SendSome(const absl::Cord& data) {
+    constexpr int kFlags = MSG_NOSIGNAL | MSG_DONTWAIT;
+    // The kernel has less to do for one piece than for a list of it.
+    if (const auto piece = data.TryFlat(); piece.has_value()) {
+      return SendNow("send", [&] {
+        return ::send(fd_, piece->data(), piece->size(), kFlags);
+      });
+    }
+    struct iovec list[kStartedPieces];
+    struct msghdr message = {};
+    message.msg_iov = list;
+    for (absl::string_view piece : data.Chunks()) {
+      list[message.msg_iovlen] = {const_cast<char*>(piece.data()),
+                                  piece.size()};
+      if (++message.msg_iovlen == kStartedPieces) break;
+    }
+    return SendNow("sendmsg", [&] { return ::sendmsg(fd_, &message, kFlags); });
+  }
+
+  // For a started write; `retry` may be null.
+  void AwaitRoom(Retry* retry) const {
+    if (retry == nullptr) return;
+    retry->WhenReady(fd_, POLLOUT);
+    if (!is_tcp_) retry->After(kWriterLooksAgain);
+  }
+
+  // The same by another call: -1 means that there is no room.
   absl::StatusOr<ssize_t> SendNow(absl::string_view tried,
                                   absl::FunctionRef<ssize_t()> call) {
     while (true) {
@@ -812,9 +817,10 @@ class SocketTransport : public GatheringTransport, public KernelEnd {
   // The outbound direction has ended in good order.
   bool ended_ ABSL_GUARDED_BY(error_mu_) = false;
   const bool is_tcp_;
-  // For the reader that starts its calls.
-  bool counts_what_is_left_ = false;
-  bool is_drained_ = false;  // the last read has taken all
+  // For the reader that starts its calls: the last one has taken all, and what
+  // comes makes the socket ready.
+  bool is_drained_ = false;
+  std::optional<bool> tells_all_;  // IsBareTcp(), from when it matters on
 };
 
 }  // namespace

@@ -16,6 +16,7 @@ namespace flow::internal {
 bool StartedCall::Start() {
   is_over_ = false;
   is_late_ = false;
+  seen_ = 0;
   word_.store(kPending | kRunning);
   if (!Run()) return false;
   End();
@@ -54,6 +55,8 @@ bool StartedCall::Run() {
       wanted_fd_ = -1;
       wanted_at_ = MonotonicDeadline();
       is_over_ = Try(is_late_);
+      // Somebody else may read before the next one.
+      if (!Has(kWatch)) seen_ = 0;
       if (!is_over_ && !is_late_) {
         // What is ready comes before what is late.
         const MonotonicDeadline deadline = Deadline();
@@ -62,7 +65,7 @@ bool StartedCall::Run() {
         Arm(std::min(deadline, wanted_at_));
       }
     }
-    if (is_over_) Disarm();
+    if (is_over_ && Has(kTimer | kWatch)) Disarm();
     uint32_t word = word_.load();
     do {
       if ((word & kMarked) != 0) break;
@@ -86,6 +89,12 @@ void StartedCall::WhenReady(int fd, short events) {
 
 void StartedCall::After(absl::Duration patience) {
   wanted_at_ = std::min(wanted_at_, MonotonicDeadline::In(patience));
+}
+
+short StartedCall::TakeSeen(int fd) {
+  // While something is watched, an answer may be on its way.
+  if (Has(kWatch) || fd != watched_fd_) return 0;
+  return std::exchange(seen_, short{0});
 }
 
 void StartedCall::Arm(MonotonicDeadline at) {

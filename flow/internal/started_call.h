@@ -87,7 +87,7 @@ class StartedCall : public Retry, private Engine::Watcher {
   // Deadline() may ask for a patience, too.
   void WhenReady(int fd, short events) final;
   void After(absl::Duration patience) final;
-  bool is_watched() const final { return Has(kWatch); }
+  short TakeSeen(int fd) final;
 
   // Also for Try(): ends the watch. Returns false if it is to be reported yet,
   // after which this tries again.
@@ -106,7 +106,10 @@ class StartedCall : public Retry, private Engine::Watcher {
   void RunOnEngine();
   // The engine has reported `source`.
   void Report(uint32_t source);
-  void Ready() final { Report(kWatch); }
+  void Ready(short seen) final {
+    seen_ = seen;
+    Report(kWatch);
+  }
 
   // Lets the engine report at `at`, and when the descriptor that is wanted is
   // ready.
@@ -133,6 +136,8 @@ class StartedCall : public Retry, private Engine::Watcher {
   MonotonicDeadline timer_at_;
   Engine::Timer timer_{};
   int wanted_fd_ = -1;
+  // --- For the thread that reports, while there is a watch
+  short seen_ = 0;
 };
 
 }  // namespace flow::internal

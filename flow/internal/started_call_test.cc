@@ -29,6 +29,7 @@ constexpr int kFd = 7;
 class Call final : public StartedCall, public Operation {
  public:
   explicit Call(ManualEngine& engine) : engine_(engine) {}
+  using StartedCall::TakeSeen;
 
   void Done() override { ++done; }
 
@@ -110,6 +111,74 @@ TEST(StartedCallTest, WhatComesDuringATryIsNotLost) {
   EXPECT_TRUE(call.Start());
   EXPECT_EQ(call.tries, 2);
 }
+
+// --- What the engine has seen
+
+// A call that watches, and takes what was seen when it is tried.
+class SeenTest : public ::testing::Test {
+ protected:
+  SeenTest() {
+    call_.watches = true;
+    call_.in_try = [this] {
+      if (takes_) seen_.push_back(call_.TakeSeen(kFd));
+    };
+    EXPECT_FALSE(call_.Start());
+    EXPECT_EQ(seen_.back(), 0) << "nothing has answered";
+  }
+  ~SeenTest() override {
+    call_.ready = true;
+    call_.Now();
+    engine_.RunAll();
+  }
+
+  ManualEngine engine_;
+  Call call_{engine_};
+  bool takes_ = true;
+  std::vector<int> seen_;
+};
+
+TEST_F(SeenTest, AnAnswerIsForOneRead) {
+  call_.in_try = [this] {
+    seen_ = {call_.TakeSeen(kFd + 1), call_.TakeSeen(kFd), call_.TakeSeen(kFd)};
+  };
+  engine_.MakeReady(kFd, POLLIN);
+  engine_.RunAll();
+  EXPECT_EQ(seen_, (std::vector<int>{0, POLLIN, 0}));
+}
+
+TEST_F(SeenTest, AnAnswerIsForTheTryThatItHasCaused) {
+  takes_ = false;
+  engine_.MakeReady(kFd, POLLIN);
+  engine_.RunOne();
+  call_.watches = false;  // or an answer could be on its way
+  engine_.MakeReady(kFd, POLLIN);
+  engine_.RunAll();
+  takes_ = true;
+  call_.Now();
+  engine_.RunAll();
+  EXPECT_EQ(seen_.back(), 0);
+}
+
+TEST_F(SeenTest, WhileSomethingIsWatchedNothingIsKnown) {
+  call_.Now();
+  engine_.RunAll();
+  EXPECT_EQ(seen_, (std::vector<int>{0, 0}));
+}
+
+// The first call was over before it was answered.
+TEST_F(SeenTest, AnAnswerIsNotForTheNextCall) {
+  call_.ready = true;
+  call_.Now();
+  engine_.MakeReady(kFd, POLLIN);
+  engine_.RunAll();
+  ASSERT_EQ(call_.done, 1);
+  call_.ready = false;
+  call_.ended = 0;
+  EXPECT_FALSE(call_.Start());
+  EXPECT_EQ(seen_.back(), 0);
+}
+
+// --- What is watched
 
 TEST(StartedCallTest, AWatchIsReportedBeforeTheCallIsOver) {
   ManualEngine engine;

@@ -226,21 +226,6 @@ extern "C" ssize_t sendmsg(int fd, const struct msghdr* message, int flags) {
   return FLOW_REAL(sendmsg)(fd, &copy, flags);
 }
 
-FLOW_DECLARE(recvmsg);
-extern "C" ssize_t recvmsg(int fd, struct msghdr* message, int flags) {
-  FLOW_FAIL(recvmsg, error)
-  if (!error.has_value()) return FLOW_REAL(recvmsg)(fd, message, flags);
-  struct msghdr copy = *message;
-  struct iovec less;
-  int count = static_cast<int>(copy.msg_iovlen);
-  copy.msg_iov = const_cast<struct iovec*>(KeepLess(copy.msg_iov, count, less));
-  copy.msg_iovlen = static_cast<size_t>(count);
-  const ssize_t n = FLOW_REAL(recvmsg)(fd, &copy, flags);
-  message->msg_controllen = copy.msg_controllen;
-  message->msg_flags = copy.msg_flags;
-  return n;
-}
-
 FLOW_DECLARE(ppoll);
 extern "C" int ppoll(struct pollfd* polled, nfds_t count,
                      const struct timespec* timeout, const sigset_t* mask) {
@@ -388,8 +373,7 @@ const std::vector<Ways>& AllWays() {
       {"pwritev2", {EIO, ENOSPC, EOPNOTSUPP}, true, true, "write"},
       {"read", {EIO, ENOMEM}, true, true},
       {"recv", {ECONNRESET, ENOMEM}, true, true, "read"},
-      {"recvmsg", {ECONNRESET, ENOMEM}, true, true, "read"},
-      {"send", {ENOBUFS, EPERM}, true},
+      {"send", {ECONNRESET, ENOBUFS, EPERM}, true, true, "write"},
       {"sendmsg", {ECONNRESET, ENOBUFS}, true, true, "write"},
       {"setsockopt", {ENOPROTOOPT, ENOMEM}},
       {"shutdown", {ENOBUFS, EPERM}},

@@ -58,11 +58,11 @@ class ManualEngine final : public Engine {
     timers_.clear();
   }
 
-  // Reports to all who watch `fd`.
-  void MakeReady(int fd) {
+  // Reports to all who watch `fd` that it is ready, as of now.
+  void MakeReady(int fd, short seen = 0) {
     for (size_t i = 0; i < watchers_.size();) {
       if (watchers_[i].first == fd) {
-        Report(i);
+        Report(i, seen);
       } else {
         ++i;
       }
@@ -104,7 +104,7 @@ class ManualEngine final : public Engine {
 
   void CancelWatch(int fd, Watcher* watcher) override {
     for (size_t i = 0; i < watchers_.size(); ++i) {
-      if (watchers_[i] == std::pair(fd, watcher)) return Report(i);
+      if (watchers_[i] == std::pair(fd, watcher)) return Report(i, 0);
     }
   }
 
@@ -124,13 +124,13 @@ class ManualEngine final : public Engine {
     inside_ = false;
   }
 
-  void Report(size_t i) {
+  void Report(size_t i, short seen) {
     Watcher* const watcher = watchers_[i].second;
     watchers_.erase(watchers_.begin() + static_cast<std::ptrdiff_t>(i));
     ++reports_;
-    posted_.push_back([this, watcher] {
+    posted_.push_back([this, watcher, seen] {
       --reports_;
-      watcher->Ready();
+      watcher->Ready(seen);
     });
   }
 

@@ -222,7 +222,7 @@ class AsioEngine::State final : public std::enable_shared_from_this<State> {
   // --- Those below are called with the lock.
 
   void Report(Watcher* watcher) {
-    asio::post(context_, [watcher] { watcher->Ready(); });
+    asio::post(context_, [watcher] { watcher->Ready(/*seen=*/0); });
   }
 
   // Returns false and sets errno if epoll(7) refuses `fd`.

@@ -46,7 +46,7 @@ std::unique_ptr<AsioEngine> Make(asio::io_context& context) {
 
 class CountingWatcher final : public Engine::Watcher {
  public:
-  void Ready() override { ++count_; }
+  void Ready(short) override { ++count_; }
   int count() const { return count_; }
   // Waits until there were `count` reports.
   bool Await(int count) const {
