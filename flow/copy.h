@@ -177,7 +177,6 @@ struct CopyOperation : Operation {
 // engine (else kFailedPrecondition, and nothing is read or ended). To stop it,
 // Abort() both. Differences to Copy():
 //
-//  * All bytes pass through memory.
 //  * `on_write` and `on_deadline` run on the thread that starts it or on an
 //    engine, one at a time. They must not destroy the flows.
 //  * A source that always has something leaves their turn to the other calls of

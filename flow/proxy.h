@@ -136,7 +136,6 @@ struct ProxyOperation : Operation {
 // (else kFailedPrecondition, and nothing is done). To stop it, Abort() both.
 // Differences to Proxy():
 //
-//  * All bytes pass through memory.
 //  * `on_write` runs on the thread that starts it or on an engine.
 //  * With `close_timeout` it closes both flows at the same time.
 //  * Shutdown(kWrite), which the end of a direction calls, blocks an engine if

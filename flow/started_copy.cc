@@ -16,6 +16,8 @@
 #include "flow/flow.h"
 #include "flow/internal/copy_ends.h"
 #include "flow/internal/flow_access.h"
+#include "flow/internal/kernel_copy.h"
+#include "flow/internal/kernel_end.h"
 #include "flow/internal/monotonic_deadline.h"
 #include "flow/operation.h"
 
@@ -25,8 +27,9 @@ namespace {
 using ::flow::internal::MonotonicDeadline;
 using Side = CopyResult::Side;
 
-// How many steps it takes until it is the turn of others.
+// How many steps it takes, and how many bytes, until it is the turn of others.
 constexpr int kStepsAtOnce = 64;
+constexpr int64_t kBytesAtOnce = int64_t{1} << 20;
 
 // One StartCopy(). At any time one call of it is pending, or one thread runs
 // it, so it needs no lock.
@@ -38,6 +41,8 @@ class StartedCopy {
         source_(source),
         sink_(sink),
         options_(options),
+        may_move_(!options.through_memory &&
+                  options.max_read >= internal::kMinSplice),
         start_(std::chrono::steady_clock::now()),
         read_(this),
         write_(this),
@@ -64,7 +69,8 @@ class StartedCopy {
   // Takes step after step until a call is pending. Returns whether the copy is
   // over. If not, another thread may have gone on, and this may be gone.
   bool Run() {
-    for (int i = 0; i < kStepsAtOnce; ++i) {
+    const int64_t turn_ends = copied_ + kBytesAtOnce;
+    for (int i = 0; i < kStepsAtOnce && copied_ < turn_ends; ++i) {
       switch (next_) {
         case Step::kRead:
           if (!ReadIsOver()) return false;
@@ -74,6 +80,13 @@ class StartedCopy {
           break;
         case Step::kWrite:
           if (!WriteIsOver()) return false;
+          break;
+        case Step::kDrain:
+          if (!DrainIsOver()) return false;
+          break;
+        case Step::kTakeDrain:
+          in_kernel_->EndDrain(write_);
+          TakeWrite();
           break;
         case Step::kTakeWrite:
           TakeWrite();
@@ -100,6 +113,8 @@ class StartedCopy {
     kTakeRead,
     kWrite,
     kTakeWrite,
+    kDrain,
+    kTakeDrain,
     kEnd,
     kTakeClose,
     kOver
@@ -128,14 +143,22 @@ class StartedCopy {
       return true;
     }
     has_begun_ = true;
+    const size_t max_read = std::min<uint64_t>(
+        std::max(options_.max_read, size_t{1}), static_cast<uint64_t>(left));
+    if (in_kernel_ != nullptr) {
+      size_ = in_kernel_->TryFill(max_read);
+      if (size_ != 0) {
+        CountRead(size_);
+        next_ = Step::kDrain;
+        return true;
+      }
+    }
     if (BoundsReads()) {
       source_.SetReadDeadline(
           MonotonicDeadline::In(options_.read_timeout).ToTime());
     }
-    const size_t max_read = std::max(options_.max_read, size_t{1});
     next_ = Step::kTakeRead;
-    return source_.StartRead(
-        &read_, std::min<uint64_t>(max_read, static_cast<uint64_t>(left)));
+    return source_.StartRead(&read_, max_read);
   }
 
   void TakeRead() {
@@ -152,17 +175,44 @@ class StartedCopy {
       return Fail(internal::EndedEarly(source_, copied_, options_.max_bytes),
                   Side::kSource);
     }
-    ++result().statistics.reads;
-    copied_ += static_cast<int64_t>(read_.result->size());
+    CountRead(read_.result->size());
+    MoveIfBulk(read_.result->size());
     write_.rest = *std::move(read_.result);
     next_ = Step::kWrite;
   }
 
-  bool WriteIsOver() {
-    if (BoundsWrites()) {
-      sink_.SetWriteDeadline(
-          MonotonicDeadline::In(options_.write_timeout).ToTime());
+  void CountRead(size_t size) {
+    ++result().statistics.reads;
+    copied_ += static_cast<int64_t>(size);
+  }
+
+  // If a read has found much, more may come, and that moves inside the kernel.
+  // Others hold nothing for it.
+  void MoveIfBulk(size_t size) {
+    if (size < internal::kMinSplice) {
+      in_kernel_.reset();
+    } else if (may_move_ && in_kernel_ == nullptr) {
+      may_move_ = internal::KernelCopy::IsPossible(source_, sink_);
+      if (!may_move_) return;
+      in_kernel_ = std::make_unique<internal::KernelCopy>(source_, sink_);
     }
+    if (in_kernel_ != nullptr) in_kernel_->Tell(size);
+  }
+
+  bool DrainIsOver() {
+    BoundWrite();
+    next_ = Step::kTakeDrain;
+    return in_kernel_->StartDrain(write_);
+  }
+
+  void BoundWrite() {
+    if (!BoundsWrites()) return;
+    sink_.SetWriteDeadline(
+        MonotonicDeadline::In(options_.write_timeout).ToTime());
+  }
+
+  bool WriteIsOver() {
+    BoundWrite();
     size_ = write_.rest.size();
     next_ = Step::kTakeWrite;
     return sink_.StartWrite(&write_);
@@ -226,6 +276,8 @@ class StartedCopy {
   Flow& source_;
   Flow& sink_;
   const CopyOptions options_;
+  bool may_move_;                                    // inside the kernel
+  std::unique_ptr<internal::KernelCopy> in_kernel_;  // while there is much
   // Not the wall clock, which can be set while this runs.
   const std::chrono::steady_clock::time_point start_;
   Step next_ = Step::kRead;

@@ -47,6 +47,8 @@ class WriteAttempt {
  public:
   // As Transport::TryWrite(). `*rest` may be empty.
   virtual std::optional<absl::Status> Try(absl::Cord* rest, Retry* retry) = 0;
+  // How many bytes are not accepted yet, if they are not all in `rest`.
+  virtual size_t Left(const absl::Cord& rest) const { return rest.size(); }
 
  protected:
   ~WriteAttempt() = default;

@@ -62,6 +62,12 @@ class FlowAccess {
     return flow.WriteWith(size, function);
   }
 
+  // The same as a started call. Precondition: CanStart() is Ok.
+  static bool StartWriteWith(Flow& flow, Flow::WriteOperation& operation,
+                             WriteAttempt& attempt) {
+    return flow.StartWriteWith(operation, attempt);
+  }
+
   // Breaks the outbound direction of `flow` with `reason`, as a write that
   // fails does. The inbound direction goes on.
   static void BreakWrite(Flow& flow, const absl::Status& reason) {

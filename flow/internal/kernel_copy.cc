@@ -16,6 +16,7 @@
 #include "flow/internal/flow_core.h"
 #include "flow/internal/flow_state.h"
 #include "flow/internal/kernel_end.h"
+#include "flow/operation.h"
 #include "flow/outgoing.h"
 #include "flow/transport.h"
 
@@ -114,15 +115,15 @@ size_t KernelCopy::Move(uint64_t max_bytes) {
   return moved.value_or(0);
 }
 
-size_t KernelCopy::Fill(size_t max_bytes) {
+template <typename FillPipe>
+size_t KernelCopy::FillBy(size_t max_bytes, FillPipe fill) {
   if (!splices_ || !is_bulk_ || max_bytes < kMinSplice) return 0;
   Call read(source_, Call::Way::kRead);
   KernelEnd* const from = read.end();
   if (pipe_ == nullptr && from != nullptr) pipe_ = from->MakePipe();
   std::optional<size_t> size;
   if (from != nullptr && pipe_ != nullptr) {
-    size = from->FillPipe(pipe_->write_fd(),
-                          std::min({max_bytes, piece_, pipe_->capacity()}));
+    size = fill(*from, std::min({max_bytes, piece_, pipe_->capacity()}));
   }
   splices_ = size.has_value();
   filled_ = size.value_or(0);
@@ -131,17 +132,27 @@ size_t KernelCopy::Fill(size_t max_bytes) {
   return filled_;
 }
 
+size_t KernelCopy::Fill(size_t max_bytes) {
+  return FillBy(max_bytes, [this](KernelEnd& from, size_t size) {
+    return from.FillPipe(pipe_->write_fd(), size);
+  });
+}
+
+size_t KernelCopy::TryFill(size_t max_bytes) {
+  return FillBy(max_bytes, [this](KernelEnd& from, size_t size) {
+    return from.TryFillPipe(pipe_->write_fd(), size);
+  });
+}
+
 absl::Status KernelCopy::Drain(absl::Cord* rest) {
+  drain_start_ = std::chrono::steady_clock::now();
   const absl::Status status =
       FlowAccess::WriteWith(sink_, filled_, [&](size_t* accepted) {
         Transport& transport = FlowAccess::Core(sink_).transport();
         KernelEnd* const to = transport.kernel_end();
         std::optional<size_t> size;
-        const auto start = std::chrono::steady_clock::now();
         if (to != nullptr) size = to->DrainPipe(pipe_->read_fd(), filled_);
-        const bool is_quick = std::chrono::steady_clock::now() - start < kQuick;
-        piece_ =
-            std::clamp(is_quick ? 2 * piece_ : piece_ / 2, kMinPiece, kMaxMove);
+        EndPiece();
         splices_ = size.has_value();
         *accepted = size.value_or(0);
         filled_ -= *accepted;
@@ -158,6 +169,46 @@ absl::Status KernelCopy::Drain(absl::Cord* rest) {
   // The sink takes no write.
   if (filled_ != 0) *rest = TakeRest();
   return status;
+}
+
+bool KernelCopy::StartDrain(Flow::WriteOperation& operation) {
+  drain_start_ = std::chrono::steady_clock::now();
+  operation.rest.Clear();
+  operation.status = absl::OkStatus();
+  return FlowAccess::StartWriteWith(sink_, operation, *this);
+}
+
+std::optional<absl::Status> KernelCopy::Try(absl::Cord* rest, Retry* retry) {
+  Transport& transport = FlowAccess::Core(sink_).transport();
+  KernelEnd* const to = transport.kernel_end();
+  while (filled_ != 0) {
+    std::optional<size_t> size;
+    if (to != nullptr) {
+      size = to->TryDrainPipe(pipe_->read_fd(), filled_, retry);
+    }
+    if (size == size_t{0}) return std::nullopt;
+    splices_ = size.has_value();
+    if (!splices_) {
+      // This goes on with the same write, or says why it cannot.
+      *rest = TakeRest();
+    } else {
+      filled_ -= *size;
+    }
+  }
+  if (rest->empty()) return absl::OkStatus();
+  return transport.TryWrite(rest, retry);
+}
+
+void KernelCopy::EndDrain(Flow::WriteOperation& operation) {
+  EndPiece();
+  // The sink takes no write, or was late.
+  if (filled_ != 0) operation.rest = TakeRest();
+}
+
+void KernelCopy::EndPiece() {
+  const bool is_quick =
+      std::chrono::steady_clock::now() - drain_start_ < kQuick;
+  piece_ = std::clamp(is_quick ? 2 * piece_ : piece_ / 2, kMinPiece, kMaxMove);
 }
 
 absl::Cord KernelCopy::TakeRest() {

@@ -12,14 +12,19 @@
 #ifndef FLOW_INTERNAL_KERNEL_COPY_H_
 #define FLOW_INTERNAL_KERNEL_COPY_H_
 
+#include <chrono>  // NOLINT(build/c++11)
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 
 #include "absl/status/status.h"
 #include "absl/strings/cord.h"
 #include "flow/flow.h"
+#include "flow/internal/attempts.h"
 #include "flow/internal/kernel_end.h"
+#include "flow/operation.h"
+#include "flow/transport.h"
 
 namespace flow::internal {
 
@@ -33,7 +38,9 @@ namespace flow::internal {
 // it moves. What it does not move, it leaves to a Read() or a Write(): an end,
 // errors, deadlines, waiting for long, and small messages. For what is in the
 // pipe, that Write() is part of Drain(), so that nothing comes between the two.
-class KernelCopy {
+//
+// A started copy calls TryFill() and StartDrain() instead, which do not wait.
+class KernelCopy final : private WriteAttempt {
  public:
   static bool IsPossible(Flow& source, Flow& sink);
 
@@ -49,6 +56,12 @@ class KernelCopy {
   // accepted.
   absl::Status Drain(absl::Cord* rest);
 
+  size_t TryFill(size_t max_bytes);
+  // As Flow::StartWrite(). When it is over, EndDrain() makes
+  // `operation.rest` what the sink has not accepted.
+  bool StartDrain(Flow::WriteOperation& operation);
+  void EndDrain(Flow::WriteOperation& operation);
+
   // A Read() has returned `size` bytes. If these are many, more may come.
   void Tell(size_t size);
 
@@ -56,6 +69,15 @@ class KernelCopy {
   // Of a piece, as of a block of an ordinary read.
   static constexpr size_t kMinPiece = size_t{64} << 10;
 
+  template <typename FillPipe>
+  size_t FillBy(size_t max_bytes, FillPipe fill);
+  // Chooses the size of the next piece by how long this one has taken.
+  void EndPiece();
+  // Of a started write of what is in the pipe.
+  std::optional<absl::Status> Try(absl::Cord* rest, Retry* retry) override;
+  size_t Left(const absl::Cord& rest) const override {
+    return filled_ + rest.size();
+  }
   absl::Cord TakeRest();
   void GiveUpPipe();
 
@@ -67,6 +89,7 @@ class KernelCopy {
   std::unique_ptr<KernelPipe> pipe_;
   size_t piece_ = kMinPiece;  // how much to fill it with at most
   size_t filled_ = 0;         // bytes in it
+  std::chrono::steady_clock::time_point drain_start_;
 };
 
 }  // namespace flow::internal

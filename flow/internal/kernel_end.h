@@ -7,8 +7,9 @@
 // move bytes inside the kernel, where nobody sees them. Not for users of the
 // library.
 //
-// Thread safety: FillPipe() and MoveTo() are reads of the transport,
-// DrainPipe() and write_fd() writes (transport.h). The rest is for any thread.
+// Thread safety: FillPipe(), TryFillPipe() and MoveTo() are reads of the
+// transport, DrainPipe(), TryDrainPipe() and write_fd() writes (transport.h).
+// The rest is for any thread.
 
 #ifndef FLOW_INTERNAL_KERNEL_END_H_
 #define FLOW_INTERNAL_KERNEL_END_H_
@@ -20,7 +21,11 @@
 
 #include "absl/strings/cord.h"
 
-namespace flow::internal {
+namespace flow {
+
+class Retry;
+
+namespace internal {
 
 // The least that is worth moving inside the kernel. Less is copied as fast, and
 // a stream of small messages should not hold a pipe.
@@ -70,8 +75,8 @@ class KernelPipe {
 // kernel tells only once, the transport keeps for them.) So the rules for these
 // are in one place, and a copy is correct if nothing is ever moved here.
 //
-// FillPipe(), DrainPipe() and MoveTo() return how many bytes they have moved,
-// or nullopt if this will never work.
+// All that move return how many bytes they have moved, or nullopt if this will
+// never work.
 class KernelEnd {
  public:
   // What FillPipe() and MoveTo() read, and what DrainPipe() writes. Never
@@ -94,6 +99,21 @@ class KernelEnd {
   // leaves there was not accepted.
   virtual std::optional<size_t> DrainPipe(int pipe, size_t size) = 0;
 
+  // KernelEnd::TryFillPipe(), KernelEnd::TryDrainPipe()
+  //
+  // The same for calls that were started: they do not wait. If TryDrainPipe()
+  // has moved nothing for lack of room, it returns 0, and has told `retry`,
+  // which may be null, what it waits for. Nullopt leaves the rest to
+  // TryWrite().
+  virtual std::optional<size_t> TryFillPipe(int /*pipe*/,
+                                            size_t /*max_bytes*/) {
+    return std::nullopt;
+  }
+  virtual std::optional<size_t> TryDrainPipe(int /*pipe*/, size_t /*size*/,
+                                             Retry* /*retry*/) {
+    return std::nullopt;
+  }
+
   // KernelEnd::MoveTo()
   //
   // Moves up to `max_bytes` from this file to that of `sink`, and does not
@@ -107,6 +127,7 @@ class KernelEnd {
   ~KernelEnd() = default;
 };
 
-}  // namespace flow::internal
+}  // namespace internal
+}  // namespace flow
 
 #endif  // FLOW_INTERNAL_KERNEL_END_H_

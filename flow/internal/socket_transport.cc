@@ -413,19 +413,25 @@ class SocketTransport : public GatheringTransport, public KernelEnd {
   }
 
   std::optional<size_t> FillPipe(int pipe, size_t max_bytes) override {
-    is_drained_ = false;
-    for (bool has_waited = false; !waiters_.stopped(FdWaiters::kReader);) {
-      const absl::StatusOr<ssize_t> n = ReceiveBy("splice", [&] {
-        return UnlessImpossible(SpliceToPipe(fd_, kSocket, pipe, max_bytes));
-      });
-      if (!n.ok() || *n == kCannotSplice) return std::nullopt;
-      if (*n >= 0) return static_cast<size_t>(*n);
-      if (std::exchange(has_waited, true)) break;
+    for (bool has_waited = false;; has_waited = true) {
+      const std::optional<size_t> size = TryFillPipe(pipe, max_bytes);
+      if (size != size_t{0} || has_waited) return size;
+      if (waiters_.stopped(FdWaiters::kReader)) return 0;
       if (!waiters_.Wait(FdWaiters::kReader, fd_, POLLIN, kFillPatience).ok()) {
-        break;
+        return 0;
       }
     }
-    return 0;
+  }
+
+  // An end leaves nothing to move, too.
+  std::optional<size_t> TryFillPipe(int pipe, size_t max_bytes) override {
+    is_drained_ = false;
+    if (waiters_.stopped(FdWaiters::kReader)) return 0;
+    const absl::StatusOr<ssize_t> n = ReceiveBy("splice", [&] {
+      return UnlessImpossible(SpliceToPipe(fd_, kSocket, pipe, max_bytes));
+    });
+    if (!n.ok() || *n == kCannotSplice) return std::nullopt;
+    return static_cast<size_t>(std::max(*n, ssize_t{0}));
   }
 
   std::optional<size_t> DrainPipe(int pipe, size_t size) override {
@@ -444,6 +450,19 @@ class SocketTransport : public GatheringTransport, public KernelEnd {
       }
     }
     return sent;
+  }
+
+  std::optional<size_t> TryDrainPipe(int pipe, size_t size,
+                                     Retry* retry) override {
+    // Why it takes no more is for TryWrite() to say.
+    if (waiters_.stopped(FdWaiters::kWriter)) return std::nullopt;
+    const absl::StatusOr<ssize_t> n = SendNow("splice", [&] {
+      error_mu_.AssertHeld();
+      return SpliceAndKeepError(pipe, size);
+    });
+    if (!n.ok() || *n == kCannotSplice) return std::nullopt;
+    if (*n < 0) AwaitRoom(retry);
+    return static_cast<size_t>(std::max(*n, ssize_t{0}));
   }
 
   std::optional<size_t> MoveTo(KernelEnd&, size_t) override {

@@ -172,7 +172,8 @@ Operation* StartedCalls::Reader::End() {
 // --- Writing
 
 bool StartedCalls::Write(WriteOperation& operation, WriteAttempt* attempt) {
-  const size_t size = operation.rest.size();
+  const size_t size = attempt == nullptr ? operation.rest.size()
+                                         : attempt->Left(operation.rest);
   if (attempt == nullptr ? size - 1 >= kMaxWrite : size > kMaxWrite) {
     operation.status = OddWrite(core_, size);
     return true;
@@ -214,7 +215,9 @@ Operation* StartedCalls::Writer::End() {
   WriteOperation* const operation = operation_;
   absl::Status& status = operation->status;
   // If `rest` has grown, this is more than there was, which is refused.
-  const size_t accepted = size_ - operation->rest.size();
+  const size_t accepted =
+      size_ - (attempt_ == nullptr ? operation->rest.size()
+                                   : attempt_->Left(operation->rest));
   if (status.ok() && accepted != size_) {
     status = absl::InternalError(absl::StrCat("said Ok and accepted ", accepted,
                                               " of ", size_, " bytes"));
