@@ -159,12 +159,6 @@ TEST_F(SeenTest, AnAnswerIsForTheTryThatItHasCaused) {
   EXPECT_EQ(seen_.back(), 0);
 }
 
-TEST_F(SeenTest, WhileSomethingIsWatchedNothingIsKnown) {
-  call_.Now();
-  engine_.RunAll();
-  EXPECT_EQ(seen_, (std::vector<int>{0, 0}));
-}
-
 // The first call was over before it was answered.
 TEST_F(SeenTest, AnAnswerIsNotForTheNextCall) {
   call_.ready = true;
