@@ -229,20 +229,13 @@ class BorrowTransport final : public Transport {
   static constexpr int kBusy = 1;     // a read is under way
   static constexpr int kRefused = 2;  // and none may begin
 
-  // A started call that is under way, of which one thread at a time knows.
-  struct Started {
-    // Returns what the lender's transport is to tell, in place of `retry`.
-    Retry* Through(Relays& relays, Retry* retry) {
-      if (retry == nullptr) return nullptr;
-      return relay = relays.Tell(relay, *retry);
-    }
+  struct Started : Relays::Call {
     void End(Relays& relays) {
       is_under_way = false;
-      if (relay != nullptr) relays.Free(*std::exchange(relay, nullptr));
+      Call::End(relays);
     }
 
     bool is_under_way = false;
-    Relays::Relay* relay = nullptr;
   };
 
   template <typename Call>

@@ -38,6 +38,7 @@
 #include "flow/testing/fault_points.h"
 #include "flow/testing/internal/shared_engine.h"
 #include "flow/testing/internal/start_calls.h"
+#include "flow/testing/internal/started_halves.h"
 #include "flow/testing/matchers.h"
 #include "flow/transport.h"
 #include "gmock/gmock.h"
@@ -61,6 +62,7 @@ using ::flow::testing::HoldsData;
 using ::flow::testing::IsClosed;
 using ::flow::testing::IsEof;
 using ::flow::testing::MaybeStarts;
+using ::flow::testing::SplitMaybeStarts;
 using ::flow::testing::StartOrBlockBoth;
 using ::flow::testing::StartsCalls;
 
@@ -209,7 +211,7 @@ TEST_F(LentPartTest, SoDoesAChannelThatHasMetTheEnd) {
 }
 
 TEST_F(LentPartTest, SoDoesTheSecondOfTwoHalves) {
-  SplitHalves halves = SplitFlow(std::move(part_));
+  const SplitHalves halves = SplitMaybeStarts(std::move(part_));
   EXPECT_THAT(ReadAll(*halves.reader, 100), IsOkAndHolds("0123456789"));
   EXPECT_THAT(halves.reader->Close(), IsOk());
   EXPECT_THAT(halves.writer->Close(), IsOk());
@@ -433,7 +435,7 @@ TEST(CombinatorFaultTest, HalvesAreOneFlowWhateverFails) {
   const size_t points = ForEachFaultPoint([](FaultPlan& plan) {
     Pipe pipe = MakePipe();
     SplitHalves halves =
-        SplitFlow(plan.Wrap(Holding("abcdef", pipe), /*max_read=*/4));
+        SplitMaybeStarts(plan.Wrap(Holding("abcdef", pipe), /*max_read=*/4));
     absl::Cord got;
     absl::Status status = ReadOn(*halves.reader, &got);
     if (status.ok()) {

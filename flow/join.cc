@@ -21,12 +21,14 @@
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "absl/types/span.h"
+#include "flow/engine.h"
 #include "flow/flow.h"
 #include "flow/internal/flow_access.h"
 #include "flow/internal/flow_core.h"
 #include "flow/internal/flow_state.h"
 #include "flow/internal/monotonic_deadline.h"
 #include "flow/internal/mutex_lock.h"
+#include "flow/internal/relays.h"
 #include "flow/internal/size_of.h"
 #include "flow/outgoing.h"
 #include "flow/transport.h"
@@ -37,6 +39,7 @@ namespace {
 using internal::FlowAccess;
 using internal::FlowCore;
 using internal::FlowState;
+using internal::Relays;
 using internal::SizeOf;
 
 // In place of a transport that an abort has freed. The state of its flow lets
@@ -186,12 +189,19 @@ class JoinTransport final : public Transport {
 // The transport that two halves share, and what each must know of the other.
 class Whole {
  public:
-  Whole(std::unique_ptr<Transport> transport, const absl::Status& abort_reason)
+  // `engine` is that of both halves. Null: they can only block.
+  Whole(std::unique_ptr<Transport> transport, const absl::Status& abort_reason,
+        Engine* engine)
       : transport_(std::move(transport)),
+        engine_(engine),
         aborted_(!abort_reason.ok()),
         abort_reason_(abort_reason) {}
 
   Transport& transport() const { return *transport_; }
+
+  bool CanStart() const { return engine_ != nullptr && transport_->CanStart(); }
+  // By these the started calls of both halves hear of the transport.
+  Relays& relays() { return relays_; }
 
   void Abort(const absl::Status& reason) {
     {
@@ -202,11 +212,18 @@ class Whole {
     // Before it wakes a call of the other half, which looks at it.
     aborted_ = true;
     transport_->Abort(reason);
+    relays_.TellAll();
   }
   absl::Status AbortReason() const {
     if (!aborted_) return absl::OkStatus();
     internal::MutexLock lock(mu_);
     return abort_reason_;
+  }
+
+  // Also for a Close() of the other half, which may await the remote.
+  void RefuseRead() {
+    transport_->RefuseRead();
+    relays_.TellAll();
   }
 
   // Waits until the writer ends, or either half aborts.
@@ -238,7 +255,11 @@ class Whole {
   // The second half frees.
   absl::Status Free() {
     absl::Status status;
-    if (freed_halves_.fetch_add(1) == 1) status = transport_->Free();
+    if (freed_halves_.fetch_add(1) == 1) {
+      // Now neither has a call that watches.
+      if (engine_ != nullptr) relays_.Forget(*engine_);
+      status = transport_->Free();
+    }
     absl::Status reason = AbortReason();
     return reason.ok() ? status : reason;
   }
@@ -248,6 +269,8 @@ class Whole {
 
  private:
   const std::unique_ptr<Transport> transport_;
+  Engine* const engine_;
+  Relays relays_;
   std::atomic<bool> aborted_;
   std::atomic<int> freed_halves_{0};
   mutable absl::Mutex mu_;
@@ -280,22 +303,19 @@ class HalfTransport final : public Transport {
   absl::Status EndWrite(const absl::Status& outcome,
                         absl::Time deadline) override {
     whole_->EndWrites();
-    absl::Status status = inner().EndWrite(outcome, deadline);
-    absl::Status reason = whole_->AbortReason();
-    return reason.ok() ? status : reason;
+    return Checked(inner().EndWrite(outcome, deadline));
   }
-  void RefuseRead() override { inner().RefuseRead(); }
+  void RefuseRead() override { whole_->RefuseRead(); }
   absl::Status AwaitRemoteEnd(absl::Time deadline) override {
     if (!whole_->IsLastToClose(reads_)) return absl::OkStatus();
-    return inner().AwaitRemoteEnd(deadline);
+    return Checked(inner().AwaitRemoteEnd(deadline));
   }
   // Only the writer's flow asks: the writes of the reader's are over.
   std::optional<absl::Status> AwaitRefusal(absl::Time deadline) override {
     std::optional<absl::Status> status = inner().AwaitRefusal(deadline);
     // The Flow would wait for what this half does, and not for the other one.
     if (!status.has_value()) status = whole_->AwaitEndOfWrites(deadline);
-    absl::Status reason = whole_->AbortReason();
-    return reason.ok() ? status : reason;
+    return Checked(*std::move(status));
   }
   bool CanBeRefused() const override {
     return !reads_ && inner().CanBeRefused();
@@ -304,6 +324,46 @@ class HalfTransport final : public Transport {
   void LoseRead() override { inner().LoseRead(); }
   absl::Status Free() override { return whole_->Free(); }
   void FreeInChild() override { whole_->FreeInChild(); }
+
+  bool CanStart() const override { return whole_->CanStart(); }
+  std::optional<absl::StatusOr<absl::Cord>> TryRead(size_t max_bytes,
+                                                    Retry* retry) override {
+    return Try<absl::StatusOr<absl::Cord>>(read_, retry, [&](Retry* relay) {
+      return inner().TryRead(max_bytes, relay);
+    });
+  }
+  std::optional<absl::Status> TryWrite(absl::Cord* rest,
+                                       Retry* retry) override {
+    return Try<absl::Status>(write_, retry, [&](Retry* relay) {
+      return inner().TryWrite(rest, relay);
+    });
+  }
+  std::optional<absl::Status> TryEndWrite(const absl::Status& outcome,
+                                          Retry* retry) override {
+    whole_->EndWrites();
+    return Try<absl::Status>(close_, retry, [&](Retry* relay) {
+      return inner().TryEndWrite(outcome, relay);
+    });
+  }
+  std::optional<absl::Status> TryAwaitRemoteEnd(Retry* retry) override {
+    if (!whole_->IsLastToClose(reads_)) return absl::OkStatus();
+    return Try<absl::Status>(close_, retry, [&](Retry* relay) {
+      return inner().TryAwaitRemoteEnd(relay);
+    });
+  }
+  std::optional<absl::Status> TryAwaitRefusal(Retry* retry) override {
+    return Try<absl::Status>(
+        refusal_, retry, [&](Retry* relay) -> std::optional<absl::Status> {
+          // From here on an abort is told. A transport that cannot tell of a
+          // refusal does not end this.
+          absl::Status reason = whole_->AbortReason();
+          std::optional<absl::Status> status =
+              inner().TryAwaitRefusal(reason.ok() ? relay : nullptr);
+          if (!reason.ok()) status = std::move(reason);
+          return status;
+        });
+  }
+
   void SetReadDeadline(absl::Time deadline) override {
     if (reads_) inner().SetReadDeadline(deadline);
   }
@@ -329,6 +389,21 @@ class HalfTransport final : public Transport {
  private:
   Transport& inner() const { return whole_->transport(); }
 
+  // Tries `call`, which hears of the transport through a relay.
+  template <typename Result, typename Function>
+  std::optional<Result> Try(Relays::Call& call, Retry* retry,
+                            Function function) {
+    std::optional<Result> result =
+        function(call.Through(whole_->relays(), retry));
+    if (result.has_value() || retry == nullptr) call.End(whole_->relays());
+    if (result.has_value()) result = Checked(*std::move(result));
+    return result;
+  }
+
+  absl::Status Checked(absl::Status status) {
+    absl::Status reason = whole_->AbortReason();
+    return reason.ok() ? status : reason;
+  }
   template <typename Data>
   absl::StatusOr<Data> Checked(absl::StatusOr<Data> data) {
     absl::Status reason = whole_->AbortReason();
@@ -339,6 +414,12 @@ class HalfTransport final : public Transport {
 
   const std::shared_ptr<Whole> whole_;
   const bool reads_;
+
+  // Started calls. A close waits for one thing after the other.
+  Relays::Call read_;
+  Relays::Call write_;
+  Relays::Call refusal_;
+  Relays::Call close_;
 };
 
 }  // namespace
@@ -370,17 +451,19 @@ std::unique_ptr<Flow> JoinFlow(std::unique_ptr<Flow> input,
 SplitHalves SplitFlow(std::unique_ptr<Flow> flow) {
   ABSL_CHECK(flow != nullptr) << "no flow to split";
   FlowCore::Parts parts = TakeParts(*flow);
-  auto whole = std::make_shared<Whole>(std::move(parts.transport),
-                                       parts.state.abort_reason());
+  auto whole = std::make_shared<Whole>(
+      std::move(parts.transport), parts.state.abort_reason(), parts.engine);
   FlowCore::Parts reader;
   reader.state = FlowState::Joined(parts.state, FlowState::OfNothing());
   reader.read_deadline = parts.read_deadline;
   reader.fork_generation = parts.fork_generation;
+  reader.engine = parts.engine;
   reader.transport = std::make_unique<HalfTransport>(whole, /*reads=*/true);
   FlowCore::Parts writer;
   writer.state = FlowState::Joined(FlowState::OfNothing(), parts.state);
   writer.write_deadline = parts.write_deadline;
   writer.fork_generation = parts.fork_generation;
+  writer.engine = parts.engine;
   writer.transport = std::make_unique<HalfTransport>(std::move(whole),
                                                      /*reads=*/false);
   return {FlowAccess::Make(std::move(reader)),

@@ -17,8 +17,6 @@
 //
 // When not to use it: to read on one thread and write on another. Any flow can
 // do that; SplitFlow() is for two owners, each of which closes its own half.
-// For started calls (docs/started.md) of halves: they can only block, as each
-// would let its engine forget what the other one still watches.
 //
 // Thread safety: that of `flow::Flow`, for each flow. Both halves may be used,
 // closed and destroyed at the same time.
@@ -74,6 +72,9 @@ struct SplitHalves {
 //  * Abort() of one half, and its destruction without Close(), aborts both.
 //    The other half gets the reason in its next call, or in the one under way,
 //    and from Close().
+//  * Both have the engine of `flow`, and start calls if it can. Without one
+//  they
+//    can only block, so bind `flow` to its engine before you split it.
 //
 // Precondition: `flow` is not null or closed, and no call on it is under way.
 SplitHalves SplitFlow(std::unique_ptr<Flow> flow);

@@ -2,12 +2,15 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The halves of a flow. JoinFlow() is in join_test.cc.
+//
+// started_split_flow_test runs them with calls that start (start_calls.h).
 
 #include <unistd.h>
 
 #include <cstddef>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <thread>
 #include <utility>
@@ -18,13 +21,13 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/cord.h"
 #include "absl/strings/match.h"
+#include "absl/strings/string_view.h"
+#include "absl/synchronization/notification.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "absl/types/span.h"
 #include "flow/borrow.h"
-#include "flow/cord_flow.h"
 #include "flow/flow.h"
-#include "flow/function_flow.h"
 #include "flow/join.h"
 #include "flow/limit.h"
 #include "flow/outgoing.h"
@@ -33,6 +36,9 @@
 #include "flow/testing/internal/deadlines.h"
 #include "flow/testing/internal/hook_flow.h"
 #include "flow/testing/internal/raw_sockets.h"
+#include "flow/testing/internal/shared_engine.h"
+#include "flow/testing/internal/start_calls.h"
+#include "flow/testing/internal/started_halves.h"
 #include "flow/testing/matchers.h"
 #include "flow/transport.h"
 #include "gmock/gmock.h"
@@ -43,6 +49,7 @@ namespace {
 
 using ::absl_testing::IsOk;
 using ::absl_testing::StatusIs;
+using ::flow::testing::BindToSharedEngine;
 using ::flow::testing::FlowOf;
 using ::flow::testing::HoldsData;
 using ::flow::testing::HookFlow;
@@ -52,6 +59,8 @@ using ::flow::testing::IsEof;
 using ::flow::testing::Patience;
 using ::flow::testing::RawPair;
 using ::flow::testing::RawUnix;
+using ::flow::testing::SplitMaybeStarts;
+using ::flow::testing::StartsCalls;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
@@ -62,7 +71,7 @@ TEST(SplitFlowTest, EachHalfHasItsDirectionAndWhatBelongsToIt) {
   ASSERT_THAT(pipe.right->Write("abc"), IsOk());
   ASSERT_THAT(pipe.left->Read(1), HoldsData("a"));
   pipe.left->SetReadDeadline(absl::InfinitePast());
-  SplitHalves halves = SplitFlow(std::move(pipe.left));
+  SplitHalves halves = SplitMaybeStarts(std::move(pipe.left));
   EXPECT_EQ(halves.reader->bytes_read(), 1);
   EXPECT_EQ(halves.reader->bytes_written(), 0);
   EXPECT_EQ(halves.writer->bytes_read(), 0);
@@ -79,7 +88,7 @@ TEST(SplitFlowTest, EachHalfHasItsDirectionAndWhatBelongsToIt) {
 TEST(SplitFlowTest, ADeadlineIsForTheDirectionOfItsHalf) {
   auto flow = std::make_unique<HookFlow>();
   const HookTransport& hooks = flow->hooks;
-  const SplitHalves halves = SplitFlow(std::move(flow));
+  const SplitHalves halves = SplitMaybeStarts(std::move(flow));
   halves.writer->SetReadDeadline(absl::InfinitePast());
   halves.reader->SetWriteDeadline(absl::InfinitePast());
   EXPECT_THAT(hooks.log(), IsEmpty());
@@ -90,7 +99,7 @@ TEST(SplitFlowTest, ADeadlineIsForTheDirectionOfItsHalf) {
 
 TEST(SplitFlowTest, CloseOfTheWriterHalfClosesAndTheReaderGoesOn) {
   Pipe pipe = MakePipe();
-  SplitHalves halves = SplitFlow(std::move(pipe.left));
+  SplitHalves halves = SplitMaybeStarts(std::move(pipe.left));
   ASSERT_THAT(halves.writer->Write("question"), IsOk());
   EXPECT_THAT(halves.writer->Close(), IsOk());
   halves.writer.reset();
@@ -107,7 +116,7 @@ TEST(SplitFlowTest, CloseOfTheWriterHalfClosesAndTheReaderGoesOn) {
 TEST(SplitFlowTest, CloseOfTheReaderLeavesTheWriterAndWaitsForNoRemote) {
   for (const bool refuses : {false, true}) {
     Pipe pipe = MakePipe();
-    SplitHalves halves = SplitFlow(std::move(pipe.left));
+    SplitHalves halves = SplitMaybeStarts(std::move(pipe.left));
     if (refuses) {
       ASSERT_THAT(halves.reader->Shutdown(ShutdownMode::kRead), IsOk());
     }
@@ -122,7 +131,7 @@ TEST(SplitFlowTest, CloseOfTheReaderLeavesTheWriterAndWaitsForNoRemote) {
 TEST(SplitFlowTest, TheSecondCloseWaitsForTheRemote) {
   for (const bool reader_first : {false, true}) {
     Pipe pipe = MakePipe();
-    SplitHalves halves = SplitFlow(std::move(pipe.left));
+    SplitHalves halves = SplitMaybeStarts(std::move(pipe.left));
     Flow& first = reader_first ? *halves.reader : *halves.writer;
     Flow& second = reader_first ? *halves.writer : *halves.reader;
     ASSERT_THAT(first.Close(), IsOk());
@@ -134,7 +143,7 @@ TEST(SplitFlowTest, TheSecondCloseWaitsForTheRemote) {
 
 TEST(SplitFlowTest, TheSecondCloseReportsLostData) {
   Pipe pipe = MakePipe();
-  SplitHalves halves = SplitFlow(std::move(pipe.left));
+  SplitHalves halves = SplitMaybeStarts(std::move(pipe.left));
   ASSERT_THAT(halves.writer->Write("lost"), IsOk());
   ASSERT_THAT(halves.writer->Close(), IsOk());
   ASSERT_THAT(pipe.right->Shutdown(ShutdownMode::kWrite), IsOk());
@@ -144,16 +153,16 @@ TEST(SplitFlowTest, TheSecondCloseReportsLostData) {
 
 TEST(SplitFlowTest, TheWriterAwaitsARefusal) {
   Pipe pipe = MakePipe();
-  SplitHalves halves = SplitFlow(std::move(pipe.left));
+  SplitHalves halves = SplitMaybeStarts(std::move(pipe.left));
   EXPECT_TRUE(halves.writer->can_be_refused());
   EXPECT_FALSE(halves.reader->can_be_refused());
   ASSERT_THAT(pipe.right->Shutdown(ShutdownMode::kRead), IsOk());
   EXPECT_THAT(halves.writer->AwaitRefusal(Patience()), IsClosed());
 }
 
-// Functions cannot tell of a refusal.
+// Of a transport that cannot tell of a refusal.
 SplitHalves HalvesThatCannotTell() {
-  return SplitFlow(MakeOutputFlow(OutputDiscarded()));
+  return SplitMaybeStarts(std::make_unique<HookFlow>());
 }
 
 TEST(SplitFlowTest, AWaitForARefusalThatNobodyTellsEndsWithTheWritesOrLate) {
@@ -183,7 +192,7 @@ TEST(SplitFlowTest, AbortOfOneHalfEndsAWaitOfTheOtherForARefusal) {
 TEST(SplitFlowTest, AbortOfOneHalfAbortsBothWithTheReason) {
   for (const bool of_reader : {false, true}) {
     Pipe pipe = MakePipe(/*capacity=*/1);
-    SplitHalves halves = SplitFlow(std::move(pipe.left));
+    SplitHalves halves = SplitMaybeStarts(std::move(pipe.left));
     Flow& aborted = of_reader ? *halves.reader : *halves.writer;
     Flow& other = of_reader ? *halves.writer : *halves.reader;
     std::thread blocked([&] {
@@ -217,6 +226,16 @@ class CarefreeTransport final : public Transport {
     meanwhile_();
     return absl::OkStatus();
   }
+  bool CanStart() const override { return true; }
+  std::optional<absl::StatusOr<absl::Cord>> TryRead(size_t max_bytes,
+                                                    Retry*) override {
+    return Read(max_bytes);
+  }
+  std::optional<absl::Status> TryWrite(absl::Cord* rest, Retry*) override {
+    meanwhile_();
+    rest->Clear();
+    return absl::OkStatus();
+  }
   std::string Describe() const override { return "carefree"; }
 
  private:
@@ -227,7 +246,7 @@ TEST(SplitFlowTest, AnAbortOfTheOtherHalfOverridesWhatTheTransportSays) {
   SplitHalves halves;
   bool of_reader = false;
   const auto split = [&] {
-    halves = SplitFlow(MakeFlow(std::make_unique<CarefreeTransport>([&] {
+    halves = SplitMaybeStarts(MakeFlow(std::make_unique<CarefreeTransport>([&] {
       (of_reader ? halves.reader : halves.writer)
           ->Abort(absl::DataLossError("no"));
     })));
@@ -244,6 +263,48 @@ TEST(SplitFlowTest, AnAbortOfTheOtherHalfOverridesWhatTheTransportSays) {
               StatusIs(absl::StatusCode::kDataLoss));
 }
 
+TEST(SplitFlowTest, TheFirstCloseIsNeverLate) {
+  for (const bool reader_first : {false, true}) {
+    Pipe pipe = MakePipe();
+    const SplitHalves halves = SplitMaybeStarts(std::move(pipe.left));
+    EXPECT_THAT((reader_first ? halves.reader : halves.writer)
+                    ->Close(absl::InfinitePast()),
+                IsOk());
+  }
+}
+
+TEST(SplitFlowTest, AnAbortOfAHalfThatClosesIsTheResultOfTheOther) {
+  absl::Notification aborted;
+  SplitHalves halves;
+  auto flow = std::make_unique<HookFlow>();
+  flow->hooks.abort = [&] { aborted.Notify(); };
+  flow->hooks.read = [&](size_t) {
+    aborted.WaitForNotification();
+    return absl::UnavailableError("over");
+  };
+  flow->hooks.await_remote_end = [&](absl::Time) {
+    halves.reader->Abort(absl::DataLossError("no"));
+    return absl::UnavailableError("over");
+  };
+  halves = SplitMaybeStarts(std::move(flow));
+  const auto await = [&](absl::string_view what) {
+    while (!absl::StrContains(halves.reader->DebugString(), what)) {
+      std::this_thread::yield();
+    }
+  };
+  std::thread reading([&] {
+    EXPECT_THAT(halves.reader->Read(), StatusIs(absl::StatusCode::kDataLoss));
+  });
+  await("in Read()");
+  std::thread closing([&] {
+    EXPECT_THAT(halves.reader->Close(), StatusIs(absl::StatusCode::kDataLoss));
+  });
+  await("in Close() waiting for a call");
+  EXPECT_THAT(halves.writer->Close(), StatusIs(absl::StatusCode::kDataLoss));
+  reading.join();
+  closing.join();
+}
+
 // Close of a socket that has something to read would reset the connection.
 TEST(SplitFlowTest, WhatAReadTookWhenTheOtherHalfAbortsIsLost) {
   const absl::StatusOr<absl::Cord> kOutcomes[] = {
@@ -252,7 +313,7 @@ TEST(SplitFlowTest, WhatAReadTookWhenTheOtherHalfAbortsIsLost) {
     for (const absl::StatusOr<absl::Cord>& outcome : kOutcomes) {
       auto flow = std::make_unique<HookFlow>();
       HookTransport& hooks = flow->hooks;
-      const SplitHalves halves = SplitFlow(std::move(flow));
+      const SplitHalves halves = SplitMaybeStarts(std::move(flow));
       hooks.read = [&](size_t) {
         halves.writer->Abort(absl::DataLossError("no"));
         return outcome;
@@ -273,10 +334,10 @@ TEST(SplitFlowTest, BothHalvesHaveTheAddressesAndThePeer) {
   auto tcp = Dial((*listener)->address());
   ASSERT_THAT(tcp, IsOk());
   const std::string local = (*tcp)->local_address();
-  const SplitHalves halves = SplitFlow(*std::move(tcp));
+  const SplitHalves halves = SplitMaybeStarts(*std::move(tcp));
   const RawPair raw = RawUnix();
   auto remote = FlowOf(raw.right);
-  const SplitHalves unix_halves = SplitFlow(FlowOf(raw.left));
+  const SplitHalves unix_halves = SplitMaybeStarts(FlowOf(raw.left));
   for (const bool reads : {false, true}) {
     Flow& half = reads ? *halves.reader : *halves.writer;
     EXPECT_EQ(half.local_address(), local);
@@ -290,7 +351,7 @@ TEST(SplitFlowTest, BothHalvesHaveTheAddressesAndThePeer) {
 
 TEST(SplitFlowTest, WhatIsInTransitBelongsToTheWriter) {
   Pipe pipe = MakePipe();
-  const SplitHalves halves = SplitFlow(std::move(pipe.left));
+  const SplitHalves halves = SplitMaybeStarts(std::move(pipe.left));
   ASSERT_THAT(halves.writer->Write("abc"), IsOk());
   EXPECT_EQ(halves.writer->bytes_in_transit(), 3);
   EXPECT_EQ(halves.reader->bytes_in_transit(), 0);
@@ -299,7 +360,8 @@ TEST(SplitFlowTest, WhatIsInTransitBelongsToTheWriter) {
 // So that the rest of the part is not taken for what follows it.
 TEST(SplitFlowTest, ALentPartThatWasNotReadToItsEndRefusesTheRestOfTheLender) {
   Pipe pipe = MakePipe();
-  SplitHalves halves = SplitFlow(BorrowFlow(*pipe.left));
+  if (StartsCalls()) BindToSharedEngine(*pipe.left);
+  SplitHalves halves = SplitMaybeStarts(BorrowFlow(*pipe.left));
   EXPECT_THAT(halves.writer->Close(), IsOk());
   auto part = LimitInput(std::move(halves.reader), /*n=*/10);
   EXPECT_THAT(part->Close(absl::InfinitePast()),
@@ -315,7 +377,7 @@ TEST(SplitFlowTest, TheSecondCloseDiscardsWhatTheFirstHalfHasRefused) {
   ASSERT_THAT(remote, IsOk());
   auto accepted = (*listener)->Accept();
   ASSERT_THAT(accepted, IsOk());
-  SplitHalves halves = SplitFlow(*std::move(accepted));
+  SplitHalves halves = SplitMaybeStarts(*std::move(accepted));
   EXPECT_EQ(halves.reader->local_address(), halves.writer->local_address());
   EXPECT_THAT(halves.reader->Shutdown(ShutdownMode::kRead), IsOk());
   EXPECT_THAT(halves.reader->Close(), IsOk());
@@ -332,7 +394,7 @@ TEST(SplitFlowTest, DestructionOfOneHalfAbortsBoth) {
   Pipe pipe = MakePipe();
   ASSERT_THAT(pipe.right->Write("unread"), IsOk());
   ASSERT_THAT(pipe.right->Shutdown(ShutdownMode::kWrite), IsOk());
-  SplitHalves halves = SplitFlow(std::move(pipe.left));
+  SplitHalves halves = SplitMaybeStarts(std::move(pipe.left));
   halves.writer.reset();
   EXPECT_THAT(halves.reader->Read(), StatusIs(absl::StatusCode::kAborted));
   EXPECT_THAT(halves.reader->Close(), StatusIs(absl::StatusCode::kAborted));
@@ -341,7 +403,7 @@ TEST(SplitFlowTest, DestructionOfOneHalfAbortsBoth) {
 
 TEST(SplitFlowTest, CloseReportsAnAbortOfTheOtherHalfThatNoCallHasMet) {
   Pipe pipe = MakePipe();
-  SplitHalves halves = SplitFlow(std::move(pipe.left));
+  SplitHalves halves = SplitMaybeStarts(std::move(pipe.left));
   ASSERT_THAT(halves.writer->Write("accepted"), IsOk());
   halves.reader->Abort(absl::DataLossError("no"));
   EXPECT_THAT(halves.writer->Close(), StatusIs(absl::StatusCode::kDataLoss));
@@ -350,7 +412,7 @@ TEST(SplitFlowTest, CloseReportsAnAbortOfTheOtherHalfThatNoCallHasMet) {
 TEST(SplitFlowTest, TwoThreadsCloseAtTheSameTime) {
   Pipe pipe = MakePipe();
   ASSERT_THAT(pipe.right->Shutdown(ShutdownMode::kWrite), IsOk());
-  SplitHalves halves = SplitFlow(std::move(pipe.left));
+  SplitHalves halves = SplitMaybeStarts(std::move(pipe.left));
   std::thread other([&] { EXPECT_THAT(halves.reader->Close(), IsOk()); });
   EXPECT_THAT(halves.writer->Close(), IsOk());
   other.join();

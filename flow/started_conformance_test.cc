@@ -3,8 +3,8 @@
 //
 // The conformance suite with every call that can start a started operation:
 // a call of a check starts one, and waits until it is over. On pipes, channels,
-// limits, joined flows and sockets, with one thread of the engine and with two.
-// The tests of other decorators run it, too, where they start
+// limits, halves, joined flows and sockets, with one thread of the engine and
+// with two. The tests of other decorators run it, too, where they start
 // (testing/internal/ start_calls.h).
 
 #include <cstddef>
@@ -96,6 +96,9 @@ ConformanceOptions Decorated(
   options.name = absl::StrCat(name, "_on_", threads);
   const auto make = [=](size_t capacity) {
     Pipe pipe = MakePipe(capacity);
+    // Halves have the engine of what is split.
+    pipe.left->SetEngine(EngineOf(threads));
+    pipe.right->SetEngine(EngineOf(threads));
     return StartedPair(
         {decorate(std::move(pipe.left)), decorate(std::move(pipe.right))},
         threads);
@@ -110,6 +113,11 @@ std::unique_ptr<Flow> LimitedAndPrepended(std::unique_ptr<Flow> inner) {
   return PrependInput(
       absl::Cord(),
       LimitInput(std::move(inner), std::numeric_limits<int64_t>::max()));
+}
+
+std::unique_ptr<Flow> SplitAndJoined(std::unique_ptr<Flow> inner) {
+  SplitHalves halves = SplitFlow(std::move(inner));
+  return JoinFlow(std::move(halves.reader), std::move(halves.writer));
 }
 
 // Each direction is a pipe of its own.
@@ -211,6 +219,7 @@ std::vector<ConformanceOptions> All() {
     }
     all.push_back(
         Decorated("limited_and_prepended", &LimitedAndPrepended, threads));
+    all.push_back(Decorated("split_and_joined", &SplitAndJoined, threads));
     all.push_back(Joined(threads));
     all.push_back(UnixSockets(threads));
     all.push_back(TcpSockets(threads));

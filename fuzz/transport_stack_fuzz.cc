@@ -50,6 +50,7 @@
 #include "flow/status.h"
 #include "flow/tee.h"
 #include "flow/testing/fault_flow.h"
+#include "flow/testing/internal/shared_engine.h"
 #include "flow/testing/internal/start_calls.h"
 #include "flow/trace.h"
 #include "flow/transport.h"
@@ -180,6 +181,7 @@ std::unique_ptr<Flow> Put(Decorator decorator, size_t side,
     case kTeeWrites:
       return TeeWrites(std::move(flow), MakeSide(side));
     case kHalves: {
+      if (testing::StartsCalls()) testing::BindToSharedEngine(*flow);
       SplitHalves halves = SplitFlow(std::move(flow));
       return JoinFlow(std::move(halves.reader), std::move(halves.writer));
     }

@@ -3,9 +3,10 @@
 //
 // File: internal/relays.h
 //
-// How the started calls of a borrower (borrow.h) become calls of its lender.
-// Whoever hears of the lender's transport hears it through a relay, which lives
-// as long as the lender: a borrower may end earlier. Not for users of the
+// How the started calls of a flow become calls of a transport that others use,
+// too: that of its lender (borrow.h), or that of both halves (join.h). Whoever
+// hears of that transport hears it through a relay, which lives as long as the
+// transport: a borrower or a half may end earlier. Not for users of the
 // library.
 //
 // Thread safety: any thread may call anything.
@@ -14,6 +15,7 @@
 #define FLOW_INTERNAL_RELAYS_H_
 
 #include <deque>
+#include <utility>
 
 #include "absl/algorithm/container.h"
 #include "absl/base/thread_annotations.h"
@@ -29,7 +31,7 @@ namespace flow::internal {
 
 // Relays
 //
-// Those of one lender. The engine of its borrowers is that of the lender.
+// Those of one transport. All that hear of it have one engine.
 class Relays {
  public:
   // Relay
@@ -45,7 +47,7 @@ class Relays {
     }
     void WhenReady(int fd, short events) override {
       MutexLock lock(relays_.mu_);
-      // The lender of a lender has marked it already.
+      // Underneath there may be other relays, which have marked it already.
       if ((events & StartedCall::kStaysOpen) == 0 &&
           !absl::c_linear_search(relays_.fds_, fd)) {
         relays_.fds_.push_back(fd);
@@ -74,6 +76,40 @@ class Relays {
     Retry* to_ = nullptr;  // guarded by relays_.mu_
   };
 
+  // Call
+  //
+  // A started call, which has a relay until its last try. One thread at a time
+  // knows of it.
+  class Call {
+   public:
+    // Returns what the transport is to tell in place of `retry`.
+    Retry* Through(Relays& relays, Retry* retry) {
+      if (retry == nullptr) return nullptr;
+      return relay_ = relays.Tell(relay_, *retry);
+    }
+    // That was the last try. Nobody is told from now on.
+    void End(Relays& relays) {
+      if (relay_ != nullptr) relays.Free(*std::exchange(relay_, nullptr));
+    }
+
+   private:
+    Relay* relay_ = nullptr;
+  };
+
+  // Something has happened to the transport.
+  void TellAll() ABSL_LOCKS_EXCLUDED(mu_) {
+    MutexLock lock(mu_);
+    for (Relay& relay : relays_) relay.TellNow();
+  }
+
+  // The transport is about to close what `engine` has watched.
+  void Forget(Engine& engine) ABSL_LOCKS_EXCLUDED(mu_) {
+    MutexLock lock(mu_);
+    for (const int fd : fds_) engine.Forget(fd);
+    fds_.clear();
+  }
+
+ private:
   // Lets `relay`, or one that is free if that is null, tell `to`, and returns
   // it.
   Relay* Tell(Relay* relay, Retry& to) ABSL_LOCKS_EXCLUDED(mu_) {
@@ -85,26 +121,11 @@ class Relays {
     relay->Tell(&to);
     return relay;
   }
-  // Makes it free. It tells nobody from now on.
   void Free(Relay& relay) ABSL_LOCKS_EXCLUDED(mu_) {
     MutexLock lock(mu_);
     relay.Tell(nullptr);
   }
 
-  // Something has happened to the lender.
-  void TellAll() ABSL_LOCKS_EXCLUDED(mu_) {
-    MutexLock lock(mu_);
-    for (Relay& relay : relays_) relay.TellNow();
-  }
-
-  // The lender's transport is about to close what `engine` has watched.
-  void Forget(Engine& engine) ABSL_LOCKS_EXCLUDED(mu_) {
-    MutexLock lock(mu_);
-    for (const int fd : fds_) engine.Forget(fd);
-    fds_.clear();
-  }
-
- private:
   absl::Mutex mu_;
   std::deque<Relay> relays_ ABSL_GUARDED_BY(mu_);  // which do not move
   absl::InlinedVector<int, 2> fds_ ABSL_GUARDED_BY(mu_);
