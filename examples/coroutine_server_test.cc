@@ -11,12 +11,10 @@
 
 #include "absl/status/status.h"
 #include "absl/status/status_matchers.h"
-#include "absl/time/clock.h"
-#include "absl/time/time.h"
 #include "flow/channel.h"
 #include "flow/epoll_engine.h"
 #include "flow/flow.h"
-#include "flow/socket.h"
+#include "flow/testing/pipe_listener.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
@@ -28,11 +26,12 @@ using ::absl_testing::IsOkAndHolds;
 using ::testing::Not;
 using ::testing::Optional;
 
+// In memory.
 class CoroutineServerTest : public ::testing::Test {
  protected:
   CoroutineServerTest() : engine_(*flow::EpollEngine::Make()) {
-    auto listener = *flow::Listen("tcp:127.0.0.1:0");
-    address_ = listener->address();
+    auto listener = std::make_unique<flow::testing::PipeListener>();
+    listener_ = listener.get();
     server_.emplace(*engine_, std::move(listener));
     thread_ = std::thread([this] { server_->Run(); });
   }
@@ -42,12 +41,11 @@ class CoroutineServerTest : public ::testing::Test {
   }
 
   std::unique_ptr<flow::Channel> Client() {
-    return flow::MakeChannel(
-        *flow::Dial(address_, absl::Now() + absl::Seconds(10)));
+    return flow::MakeChannel(listener_->Dial());
   }
 
   const std::unique_ptr<flow::EpollEngine> engine_;
-  std::string address_;
+  flow::testing::PipeListener* listener_;
   std::optional<CoroutineServer> server_;
   std::thread thread_;
 };

@@ -9,20 +9,29 @@
 #include <string>
 #include <utility>
 
+#include "absl/algorithm/container.h"
+#include "absl/log/absl_check.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
 #include "absl/types/span.h"
+#include "flow/engine.h"
 #include "flow/flow.h"
+#include "flow/internal/monotonic_deadline.h"
 #include "flow/internal/mutex_lock.h"
+#include "flow/internal/started_call.h"
+#include "flow/operation.h"
 #include "flow/pipe.h"
+#include "flow/socket.h"
 #include "flow/status.h"
 #include "flow/transport.h"
 
 namespace flow::testing {
 namespace {
+
+using ::flow::internal::MonotonicDeadline;
 
 class AddressedTransport final : public ForwardingTransport {
  public:
@@ -36,6 +45,7 @@ class AddressedTransport final : public ForwardingTransport {
   absl::StatusOr<size_t> ReadInto(absl::Span<char> space) override {
     return inner().ReadInto(space);
   }
+  bool CanStart() const override { return inner().CanStart(); }
   std::string LocalAddress() const override { return local_; }
   std::string RemoteAddress() const override { return remote_; }
 
@@ -53,20 +63,89 @@ std::unique_ptr<Flow> WithAddresses(std::unique_ptr<Flow> flow,
   });
 }
 
+absl::Status NobodyCame() {
+  return absl::DeadlineExceededError("no connection before the deadline");
+}
+
 }  // namespace
+
+// An accept that was started. It owns itself, by way of `started_`.
+class PipeListener::Started final : public flow::internal::StartedCall {
+ public:
+  Started(PipeListener& listener, AcceptOperation& operation, Engine& engine,
+          MonotonicDeadline deadline)
+      : listener_(listener),
+        operation_(operation),
+        engine_(engine),
+        deadline_(deadline) {}
+
+ private:
+  bool Try(bool is_late) override {
+    {
+      flow::internal::MutexLock lock(listener_.mu_);
+      if (!listener_.IsReady()) {
+        if (is_late) operation_.flow = NobodyCame();
+        return is_late;
+      }
+      operation_.flow = listener_.Next();
+    }
+    if (operation_.flow.ok()) (*operation_.flow)->SetEngine(&engine_);
+    return true;
+  }
+  MonotonicDeadline Deadline() override { return deadline_; }
+  Engine& engine() const override { return engine_; }
+  Operation* End() override {
+    AcceptOperation* const operation = &operation_;
+    std::unique_ptr<Started> self;  // freed without the lock
+    flow::internal::MutexLock lock(listener_.mu_);
+    auto& started = listener_.started_;
+    const auto found = absl::c_find_if(
+        started, [this](const auto& each) { return each.get() == this; });
+    self = std::move(*found);
+    started.erase(found);
+    return operation;
+  }
+
+  PipeListener& listener_;
+  AcceptOperation& operation_;
+  Engine& engine_;
+  const MonotonicDeadline deadline_;
+};
+
+PipeListener::PipeListener() = default;
+
+PipeListener::~PipeListener() {
+  flow::internal::MutexLock lock(mu_);
+  ABSL_CHECK(started_.empty())
+      << "a Listener is destroyed while a started accept is pending";
+}
 
 std::unique_ptr<Flow> PipeListener::Dial(absl::string_view from) {
   Pipe pipe = MakePipe();
   pipe.left = WithAddresses(std::move(pipe.left), from, "");
   pipe.right = WithAddresses(std::move(pipe.right), "", from);
-  flow::internal::MutexLock lock(mu_);
-  if (!closed_) waiting_.push_back(std::move(pipe.right));
+  Add(std::move(pipe.right));
   return std::move(pipe.left);
 }
 
-void PipeListener::Fail(absl::Status error) {
+void PipeListener::Fail(absl::Status error) { Add(std::move(error)); }
+
+void PipeListener::Add(Outcome outcome) {
   flow::internal::MutexLock lock(mu_);
-  if (!closed_) waiting_.push_back(std::move(error));
+  if (closed_) return;
+  waiting_.push_back(std::move(outcome));
+  TellStarted();
+}
+
+void PipeListener::TellStarted() {
+  for (const std::unique_ptr<Started>& started : started_) started->Now();
+}
+
+PipeListener::Outcome PipeListener::Next() {
+  if (closed_) return ClosedError("not listening anymore");
+  Outcome next = std::move(waiting_.front());
+  waiting_.pop_front();
+  return next;
 }
 
 size_t PipeListener::waiting() const {
@@ -79,19 +158,29 @@ absl::StatusOr<std::unique_ptr<Flow>> PipeListener::Accept(
   flow::internal::MutexLock lock(mu_);
   if (!mu_.AwaitWithDeadline(absl::Condition(this, &PipeListener::IsReady),
                              deadline)) {
-    return absl::DeadlineExceededError("no connection before the deadline");
+    return NobodyCame();
   }
-  if (closed_) return ClosedError("not listening anymore");
-  absl::StatusOr<std::unique_ptr<Flow>> next = std::move(waiting_.front());
-  waiting_.pop_front();
-  return next;
+  return Next();
+}
+
+bool PipeListener::StartAccept(AcceptOperation* operation, Engine& engine,
+                               absl::Time deadline) {
+  auto added = std::make_unique<Started>(*this, *operation, engine,
+                                         MonotonicDeadline(deadline));
+  Started& started = *added;
+  {
+    flow::internal::MutexLock lock(mu_);
+    started_.push_back(std::move(added));
+  }
+  return started.Start();
 }
 
 void PipeListener::Close() {
-  std::deque<absl::StatusOr<std::unique_ptr<Flow>>> reset;
+  std::deque<Outcome> reset;
   flow::internal::MutexLock lock(mu_);
   closed_ = true;
   reset.swap(waiting_);
+  TellStarted();
 }
 
 }  // namespace flow::testing

@@ -13,10 +13,15 @@
 //   server.Stop(absl::InfinitePast());
 //   running.join();
 //
+// Its accepts may be started (docs/started.md), and so may the calls of both
+// ends of its pipes.
+//
 // When not to use it: to test what only a kernel does, such as a backlog that
 // is full.
 //
-// Thread safety: any thread may call anything, except the destructor.
+// Thread safety: any thread may call anything, except the destructor. When an
+// accept is done, the Dial() of another thread that it was for may still be
+// under way, so do not destroy the listener in that Done().
 
 #ifndef FLOW_TESTING_PIPE_LISTENER_H_
 #define FLOW_TESTING_PIPE_LISTENER_H_
@@ -24,6 +29,7 @@
 #include <cstddef>
 #include <deque>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "absl/base/thread_annotations.h"
@@ -32,6 +38,7 @@
 #include "absl/strings/string_view.h"
 #include "absl/synchronization/mutex.h"
 #include "absl/time/time.h"
+#include "flow/engine.h"
 #include "flow/flow.h"
 #include "flow/socket.h"
 
@@ -40,7 +47,8 @@ namespace flow::testing {
 // PipeListener
 class PipeListener final : public Listener {
  public:
-  PipeListener() = default;
+  PipeListener();
+  ~PipeListener() override;
 
   // PipeListener::Dial()
   //
@@ -60,18 +68,30 @@ class PipeListener final : public Listener {
 
   absl::StatusOr<std::unique_ptr<Flow>> Accept(
       absl::Time deadline = absl::InfiniteFuture()) override;
+  [[nodiscard]] bool StartAccept(
+      AcceptOperation* operation, Engine& engine,
+      absl::Time deadline = absl::InfiniteFuture()) override;
   void Close() override;
   std::string address() const override { return "pipe"; }
 
  private:
+  class Started;
+  using Outcome = absl::StatusOr<std::unique_ptr<Flow>>;
+
   bool IsReady() const ABSL_SHARED_LOCKS_REQUIRED(mu_) {
     return closed_ || !waiting_.empty();
   }
+  // Returns the outcome of the next Accept(). Precondition: IsReady().
+  Outcome Next() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
+  // Lets `outcome` wait to be accepted, unless it is too late.
+  void Add(Outcome outcome) ABSL_LOCKS_EXCLUDED(mu_);
+  // Makes the started accepts look again.
+  void TellStarted() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
   mutable absl::Mutex mu_;
-  std::deque<absl::StatusOr<std::unique_ptr<Flow>>> waiting_
-      ABSL_GUARDED_BY(mu_);
+  std::deque<Outcome> waiting_ ABSL_GUARDED_BY(mu_);
   bool closed_ ABSL_GUARDED_BY(mu_) = false;
+  std::deque<std::unique_ptr<Started>> started_ ABSL_GUARDED_BY(mu_);
 };
 
 }  // namespace flow::testing
