@@ -68,7 +68,8 @@ struct SplitHalves {
 //    Shutdown(kRead) before if the remote is to know that.
 //  * The second Close() is that of the whole flow: if the inbound direction is
 //    still open or was refused, it waits for the end of the remote. Then it
-//    frees, and reports what that finds. The first Close() waits for no remote.
+//    frees, and reports what that finds. The first Close() waits for no remote,
+//    but for a call of its half: refuse a read that is under way before.
 //  * Abort() of one half, and its destruction without Close(), aborts both.
 //    The other half gets the reason in its next call, or in the one under way,
 //    and from Close().

@@ -187,11 +187,9 @@ class StartedCopy {
   }
 
   // If a read has found much, more may come, and that moves inside the kernel.
-  // Others hold nothing for it.
+  // A copy of small messages holds nothing for it.
   void MoveIfBulk(size_t size) {
-    if (size < internal::kMinSplice) {
-      in_kernel_.reset();
-    } else if (may_move_ && in_kernel_ == nullptr) {
+    if (size >= internal::kMinSplice && may_move_ && in_kernel_ == nullptr) {
       may_move_ = internal::KernelCopy::IsPossible(source_, sink_);
       if (!may_move_) return;
       in_kernel_ = std::make_unique<internal::KernelCopy>(source_, sink_);
@@ -243,6 +241,7 @@ class StartedCopy {
     }
     result().statistics.duration =
         absl::FromChrono(std::chrono::steady_clock::now() - start_);
+    in_kernel_.reset();
     next_ = Step::kOver;
     if (!options_.close_timeout.has_value()) return true;
     if (!result().status.ok()) {
@@ -277,7 +276,7 @@ class StartedCopy {
   Flow& sink_;
   const CopyOptions options_;
   bool may_move_;                                    // inside the kernel
-  std::unique_ptr<internal::KernelCopy> in_kernel_;  // while there is much
+  std::unique_ptr<internal::KernelCopy> in_kernel_;  // from when much came on
   // Not the wall clock, which can be set while this runs.
   const std::chrono::steady_clock::time_point start_;
   Step next_ = Step::kRead;

@@ -5,6 +5,9 @@
 // those of the other. Their outcomes are those of calls that block, which
 // split_flow_test.cc tests in both ways.
 
+#include <sys/socket.h>
+#include <unistd.h>
+
 #include <cstddef>
 #include <functional>
 #include <memory>
@@ -18,10 +21,13 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/cord.h"
 #include "absl/synchronization/blocking_counter.h"
+#include "absl/synchronization/notification.h"
+#include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "flow/flow.h"
 #include "flow/function_flow.h"
 #include "flow/join.h"
+#include "flow/limit.h"
 #include "flow/outgoing.h"
 #include "flow/pipe.h"
 #include "flow/testing/internal/counted.h"
@@ -38,6 +44,7 @@ namespace flow {
 namespace {
 
 using ::absl_testing::IsOk;
+using ::absl_testing::IsOkAndHolds;
 using ::absl_testing::StatusIs;
 using ::flow::testing::Counted;
 using ::flow::testing::EngineThreads;
@@ -49,6 +56,7 @@ using ::flow::testing::Patience;
 using ::flow::testing::RawPair;
 using ::flow::testing::RawTcp;
 using ::flow::testing::RawUnix;
+using ::flow::testing::RawWrite;
 using ::flow::testing::ShrinkBuffers;
 using ::testing::AnyOf;
 
@@ -537,6 +545,40 @@ TEST(StartedSplitThreadsTest, HalvesOfTwoOwnersEndInAnyOrder) {
       }
     }
   }
+}
+
+// --- A limit that refuses
+
+// Over TCP a refusal tells nobody, so the read has to.
+TEST(StartedLimitCloseTest, ACloseIsOverWhenAReadComesToTheLimit) {
+  EngineThreads engine(1);
+  const RawPair pair = RawTcp();
+  const std::unique_ptr<Flow> flow = LimitInput(FlowOf(pair.left), 3);
+  flow->SetEngine(engine.engine());
+  struct Close final : Flow::CloseOperation {
+    void Done() override { over.Notify(); }
+    absl::Notification over;
+  };
+  Close close;
+  ASSERT_FALSE(flow->StartClose(&close));
+  RawWrite(pair.right, "abc");
+  struct Read final : Flow::ReadOperation {
+    void Done() override { over.Notify(); }
+    absl::Notification over;
+  };
+  Read read;
+  if (!flow->StartRead(&read)) read.over.WaitForNotification();
+  EXPECT_THAT(read.result, IsOkAndHolds("abc"));
+  ASSERT_TRUE(flow->StartRead(&read));
+  EXPECT_THAT(read.result, IsOkAndHolds(""));
+  // A peer that goes on sending is not waited for.
+  const absl::Time until = Patience();
+  while (!close.over.WaitForNotificationWithTimeout(absl::Milliseconds(20))) {
+    ASSERT_LT(absl::Now(), until);
+    ::send(pair.right, "x", 1, MSG_NOSIGNAL);
+  }
+  EXPECT_THAT(close.status, IsOk());
+  ::close(pair.right);
 }
 
 }  // namespace

@@ -3,7 +3,7 @@
 //
 // File: internal/attempts.h
 //
-// How a kind of flow with more ways to read and write (Channel) makes them
+// How those with more ways to read and write (Channel, KernelCopy) make them
 // started calls. Not for users of the library.
 //
 // Thread safety: for the call that is under way.

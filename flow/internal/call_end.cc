@@ -145,9 +145,10 @@ void EndDisturbedWrite(FlowCore& core) {
 
 void FinishReadOfCord(FlowCore& core, absl::StatusOr<absl::Cord>& data,
                       size_t max_bytes, bool passes) {
-  // The transport knows of an error that the Flow does not. It may have refused
-  // reads, for which a started Close() waits in another way.
-  if (passes && !data.ok() && core.pending_calls() != nullptr) {
+  // The transport may know of an end or an error that the Flow does not, and
+  // have refused reads. For that a started Close() waits in another way.
+  const bool may_be_refused = !data.ok() || (data->empty() && !passes);
+  if (may_be_refused && core.pending_calls() != nullptr) {
     core.pending_calls()->TryAgain();
   }
   const absl::StatusOr<size_t> size = FinishRead(

@@ -117,7 +117,10 @@ size_t KernelCopy::Move(uint64_t max_bytes) {
 
 template <typename FillPipe>
 size_t KernelCopy::FillBy(size_t max_bytes, FillPipe fill) {
-  if (!splices_ || !is_bulk_ || max_bytes < kMinSplice) return 0;
+  if (!splices_ || !is_bulk_ || max_bytes < kMinSplice) {
+    GiveUpPipe();
+    return 0;
+  }
   Call read(source_, Call::Way::kRead);
   KernelEnd* const from = read.end();
   if (pipe_ == nullptr && from != nullptr) pipe_ = from->MakePipe();
@@ -139,9 +142,19 @@ size_t KernelCopy::Fill(size_t max_bytes) {
 }
 
 size_t KernelCopy::TryFill(size_t max_bytes) {
+  if (IsDrained()) return 0;
   return FillBy(max_bytes, [this](KernelEnd& from, size_t size) {
     return from.TryFillPipe(pipe_->write_fd(), size);
   });
+}
+
+// A pipe for nothing would cost more than the look at it.
+bool KernelCopy::IsDrained() {
+  if (!is_bulk_) return false;
+  Call read(source_, Call::Way::kRead);
+  if (read.end() == nullptr || !read.end()->IsDrained()) return false;
+  GiveUpPipe();
+  return true;
 }
 
 absl::Status KernelCopy::Drain(absl::Cord* rest) {

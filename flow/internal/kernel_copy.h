@@ -69,6 +69,7 @@ class KernelCopy final : private WriteAttempt {
   // Of a piece, as of a block of an ordinary read.
   static constexpr size_t kMinPiece = size_t{64} << 10;
 
+  bool IsDrained();
   template <typename FillPipe>
   size_t FillBy(size_t max_bytes, FillPipe fill);
   // Chooses the size of the next piece by how long this one has taken.

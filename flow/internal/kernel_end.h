@@ -3,13 +3,13 @@
 //
 // File: internal/kernel_end.h
 //
-// What a transport on descriptors can do for Copy() beyond Read() and Write():
-// move bytes inside the kernel, where nobody sees them. Not for users of the
-// library.
+// What a transport on descriptors can do for Copy() and StartCopy() beyond
+// reads and writes: move bytes inside the kernel, where nobody sees them. Not
+// for users of the library.
 //
-// Thread safety: FillPipe(), TryFillPipe() and MoveTo() are reads of the
-// transport, DrainPipe(), TryDrainPipe() and write_fd() writes (transport.h).
-// The rest is for any thread.
+// Thread safety: FillPipe(), IsDrained(), TryFillPipe() and MoveTo() are reads
+// of the transport, DrainPipe(), TryDrainPipe() and write_fd() writes
+// (transport.h). The rest is for any thread.
 
 #ifndef FLOW_INTERNAL_KERNEL_END_H_
 #define FLOW_INTERNAL_KERNEL_END_H_
@@ -99,12 +99,13 @@ class KernelEnd {
   // leaves there was not accepted.
   virtual std::optional<size_t> DrainPipe(int pipe, size_t size) = 0;
 
-  // KernelEnd::TryFillPipe(), KernelEnd::TryDrainPipe()
+  // KernelEnd::IsDrained(), TryFillPipe(), TryDrainPipe()
   //
   // The same for calls that were started: they do not wait. If TryDrainPipe()
   // has moved nothing for lack of room, it returns 0, and has told `retry`,
   // which may be null, what it waits for. Nullopt leaves the rest to
   // TryWrite().
+  virtual bool IsDrained() const { return false; }  // nothing is there
   virtual std::optional<size_t> TryFillPipe(int /*pipe*/,
                                             size_t /*max_bytes*/) {
     return std::nullopt;

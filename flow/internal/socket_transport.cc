@@ -423,6 +423,7 @@ class SocketTransport : public GatheringTransport, public KernelEnd {
     }
   }
 
+  bool IsDrained() const override { return is_drained_; }
   // An end leaves nothing to move, too.
   std::optional<size_t> TryFillPipe(int pipe, size_t max_bytes) override {
     is_drained_ = false;

@@ -19,6 +19,7 @@
 #include "absl/types/span.h"
 #include "flow/engine.h"
 #include "flow/flow.h"
+#include "flow/internal/fork_generation.h"
 #include "flow/internal/monotonic_deadline.h"
 #include "flow/internal/mutex_lock.h"
 #include "flow/internal/started_call.h"
@@ -112,9 +113,16 @@ class PipeListener::Started final : public flow::internal::StartedCall {
   const MonotonicDeadline deadline_;
 };
 
-PipeListener::PipeListener() = default;
+PipeListener::PipeListener()
+    : fork_generation_(flow::internal::ForkGeneration()) {}
+
+bool PipeListener::IsCopy() const {
+  return fork_generation_ != flow::internal::ForkGeneration();
+}
 
 PipeListener::~PipeListener() {
+  // In a child of fork(2) no lock is to be trusted.
+  if (IsCopy()) return;
   flow::internal::MutexLock lock(mu_);
   ABSL_CHECK(started_.empty())
       << "a Listener is destroyed while a started accept is pending";
@@ -165,6 +173,11 @@ absl::StatusOr<std::unique_ptr<Flow>> PipeListener::Accept(
 
 bool PipeListener::StartAccept(AcceptOperation* operation, Engine& engine,
                                absl::Time deadline) {
+  if (IsCopy()) {
+    operation->flow = absl::FailedPreconditionError(
+        "after fork(2) an accept cannot be started");
+    return true;
+  }
   auto added = std::make_unique<Started>(*this, *operation, engine,
                                          MonotonicDeadline(deadline));
   Started& started = *added;

@@ -27,6 +27,7 @@
 #define FLOW_TESTING_PIPE_LISTENER_H_
 
 #include <cstddef>
+#include <cstdint>
 #include <deque>
 #include <memory>
 #include <optional>
@@ -76,6 +77,8 @@ class PipeListener final : public Listener {
 
  private:
   class Started;
+  // Returns whether this is a copy in a child of fork(2).
+  bool IsCopy() const;
   using Outcome = absl::StatusOr<std::unique_ptr<Flow>>;
 
   bool IsReady() const ABSL_SHARED_LOCKS_REQUIRED(mu_) {
@@ -88,6 +91,7 @@ class PipeListener final : public Listener {
   // Makes the started accepts look again.
   void TellStarted() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
+  const uint32_t fork_generation_;
   mutable absl::Mutex mu_;
   std::deque<Outcome> waiting_ ABSL_GUARDED_BY(mu_);
   bool closed_ ABSL_GUARDED_BY(mu_) = false;
