@@ -91,7 +91,7 @@ class StartedCopyInKernel {
 
   // Writes `size` bytes of the pattern, and ends if `ends`, in a thread.
   void Feed(size_t size, bool ends = true) {
-    writer_ = std::thread([=] {
+    writer_ = std::thread([this, size, ends] {
       const std::string bytes = PatternString(0, size);
       size_t sent = 0;
       while (sent < size) {
