@@ -68,8 +68,8 @@ struct SplitHalves {
 //    Shutdown(kRead) before if the remote is to know that.
 //  * The second Close() is that of the whole flow: if the inbound direction is
 //    still open or was refused, it waits for the end of the remote. Then it
-//    frees, and reports what that finds. The first Close() waits for no remote,
-//    but for a call of its half: refuse a read that is under way before.
+//    frees, and reports what that finds. The first Close() waits for no remote.
+//    It waits for a read of its half that is under way, so refuse that before.
 //  * Abort() of one half, and its destruction without Close(), aborts both.
 //    The other half gets the reason in its next call, or in the one under way,
 //    and from Close().

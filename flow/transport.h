@@ -280,12 +280,13 @@ class Transport {
 
   // Transport::kernel_end()
   //
-  // Returns how Copy() can move bytes inside the kernel, past Read() and
-  // Write(), or null if it cannot. Copy() asks before each step. Every outcome
-  // other than bytes that have moved comes by Read() and Write(). So a
-  // decorator that cares for outcomes and ends only, and neither sees, counts
-  // nor delays bytes, can return that of inner(). ForwardingTransport does not,
-  // because it cannot know. Default: returns null, as only descriptors have it.
+  // Returns how Copy() and StartCopy() can move bytes inside the kernel, past
+  // reads and writes, or null if they cannot. They ask before each step. Every
+  // outcome other than bytes that have moved comes by Read() and Write(), or by
+  // TryRead() and TryWrite(). So a decorator that cares for outcomes and ends
+  // only, and neither sees, counts nor delays bytes, can return that of
+  // inner(). ForwardingTransport does not, because it cannot know. Default:
+  // returns null, as only descriptors have it.
   virtual internal::KernelEnd* kernel_end() { return nullptr; }
 
   // --- Started calls (docs/started.md)

@@ -3,11 +3,11 @@
 //
 // File: internal/kernel_copy.h
 //
-// The steps of a Copy() that move bytes inside the kernel. Not for users of the
-// library.
+// The steps of a Copy() or StartCopy() that move bytes inside the kernel. Not
+// for users of the library.
 //
-// Thread safety: that of Copy(), which is the one reader of the source and the
-// one writer of the sink.
+// Thread safety: that of such a copy, which is the one reader of the source and
+// the one writer of the sink.
 
 #ifndef FLOW_INTERNAL_KERNEL_COPY_H_
 #define FLOW_INTERNAL_KERNEL_COPY_H_
@@ -69,6 +69,7 @@ class KernelCopy final : private WriteAttempt {
   // Of a piece, as of a block of an ordinary read.
   static constexpr size_t kMinPiece = size_t{64} << 10;
 
+  // Returns whether there is nothing to fill a pipe with.
   bool IsDrained();
   template <typename FillPipe>
   size_t FillBy(size_t max_bytes, FillPipe fill);

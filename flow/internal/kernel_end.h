@@ -105,7 +105,8 @@ class KernelEnd {
   // has moved nothing for lack of room, it returns 0, and has told `retry`,
   // which may be null, what it waits for. Nullopt leaves the rest to
   // TryWrite().
-  virtual bool IsDrained() const { return false; }  // nothing is there
+  // IsDrained() returns true if it is known that nothing is there to read.
+  virtual bool IsDrained() const { return false; }
   virtual std::optional<size_t> TryFillPipe(int /*pipe*/,
                                             size_t /*max_bytes*/) {
     return std::nullopt;

@@ -30,7 +30,6 @@
 #include <cstdint>
 #include <deque>
 #include <memory>
-#include <optional>
 #include <string>
 
 #include "absl/base/thread_annotations.h"
@@ -77,10 +76,10 @@ class PipeListener final : public Listener {
 
  private:
   class Started;
-  // Returns whether this is a copy in a child of fork(2).
-  bool IsCopy() const;
   using Outcome = absl::StatusOr<std::unique_ptr<Flow>>;
 
+  // Returns whether this is a copy in a child of fork(2).
+  bool IsCopy() const;
   bool IsReady() const ABSL_SHARED_LOCKS_REQUIRED(mu_) {
     return closed_ || !waiting_.empty();
   }
