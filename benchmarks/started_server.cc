@@ -2,19 +2,16 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // An echo server with started operations, all of them on one thread, for the
-// benchmarks of the network (network_jobs.h). Another thread accepts.
+// benchmarks of the network (network_jobs.h).
 
 #include <iostream>
 #include <memory>
 #include <string>
-#include <thread>
-#include <utility>
 
 #include "absl/log/absl_check.h"
-#include "absl/status/statusor.h"
+#include "absl/status/status.h"
 #include "examples/started_echo.h"
 #include "flow/epoll_engine.h"
-#include "flow/flow.h"
 #include "flow/socket.h"
 
 int main(int argc, char** argv) {
@@ -24,10 +21,9 @@ int main(int argc, char** argv) {
   auto listener = flow::Listen("tcp:127.0.0.1:0").value();
   const std::string name = listener->address();
   std::cout << name.substr(name.rfind(':') + 1) << std::endl;
-  std::thread([&] { engine->Run(); }).detach();
-  while (true) {
-    absl::StatusOr<std::unique_ptr<flow::Flow>> flow = listener->Accept();
-    ABSL_CHECK_OK(flow.status());
-    examples::Echo::Serve(*std::move(flow), engine.get());
-  }
+  examples::EchoServer server(
+      listener.get(), engine.get(),
+      [](absl::Status status) { ABSL_CHECK_OK(status); });
+  server.Start();
+  engine->Run();
 }

@@ -1,20 +1,19 @@
 // Copyright 2026 The flow authors
 // SPDX-License-Identifier: Apache-2.0
 //
-// An echo server: one thread accepts, another one serves all connections.
+// An echo server: one thread accepts and serves all connections.
 //
 //   ./bazelw run //examples:started_echo -- tcp:127.0.0.1:7000
 
 #include "examples/started_echo.h"
 
+#include <cstdlib>
 #include <iostream>
 #include <memory>
-#include <thread>
-#include <utility>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "flow/epoll_engine.h"
-#include "flow/flow.h"
 #include "flow/socket.h"
 
 int main(int argc, char** argv) {
@@ -35,13 +34,11 @@ int main(int argc, char** argv) {
     return 1;
   }
   std::cout << "listening on " << (*listener)->address() << std::endl;
-  std::thread([&] { (*engine)->Run(); }).detach();
-  while (true) {
-    absl::StatusOr<std::unique_ptr<flow::Flow>> flow = (*listener)->Accept();
-    if (!flow.ok()) {
-      std::cerr << flow.status().message() << "\n";
-      return 1;
-    }
-    examples::Echo::Serve(*std::move(flow), engine->get());
-  }
+  examples::EchoServer server(listener->get(), engine->get(),
+                              [](absl::Status status) {
+                                std::cerr << status.message() << "\n";
+                                std::exit(1);
+                              });
+  server.Start();
+  (*engine)->Run();
 }

@@ -3,7 +3,7 @@
 //
 // File: started_echo.h
 //
-// Answers each connection with what it sends, without a thread for each
+// An echo server in callbacks, without a thread for each connection
 // (docs/started.md).
 
 #ifndef EXAMPLES_STARTED_ECHO_H_
@@ -12,10 +12,13 @@
 #include <memory>
 #include <utility>
 
+#include "absl/functional/any_invocable.h"
+#include "absl/status/status.h"
 #include "absl/time/clock.h"
 #include "absl/time/time.h"
 #include "flow/engine.h"
 #include "flow/flow.h"
+#include "flow/socket.h"
 
 namespace examples {
 
@@ -74,6 +77,56 @@ class Echo {
   Step<flow::Flow::ReadOperation, &Echo::OnRead> read_{this};
   Step<flow::Flow::WriteOperation, &Echo::OnWritten> write_{this};
   Step<flow::Flow::CloseOperation, &Echo::OnClosed> close_{this};
+};
+
+// EchoServer
+//
+// Accepts connections and serves each, all on one engine.
+class EchoServer {
+ public:
+  // Both must outlive it, and it must live until `on_end` was called. That
+  // says why it accepts no more: Closed, after listener.Close().
+  EchoServer(flow::Listener* listener, flow::Engine* engine,
+             absl::AnyInvocable<void(absl::Status)> on_end)
+      : listener_(listener), engine_(engine), on_end_(std::move(on_end)) {}
+
+  // Call it once.
+  void Start() { Accept(); }
+
+ private:
+  struct Step final : flow::AcceptOperation {
+    explicit Step(EchoServer* server) : server(server) {}
+    void Done() override {
+      if (server->Serve()) server->Accept();
+    }
+    EchoServer* const server;
+  };
+
+  // A loop, because who has come already is accepted without waiting.
+  void Accept() {
+    for (int round = 0; round < 16; ++round) {
+      if (!listener_->StartAccept(&accept_, *engine_)) return;
+      if (!Serve()) return;
+    }
+    engine_->Post([this] { Accept(); });
+  }
+
+  // Returns whether it accepts more. Otherwise this may be gone.
+  bool Serve() {
+    // There may be descriptors again when a client has gone.
+    if (absl::IsResourceExhausted(accept_.flow.status())) return true;
+    if (!accept_.flow.ok()) {
+      on_end_(accept_.flow.status());
+      return false;
+    }
+    Echo::Serve(*std::move(accept_.flow), engine_);
+    return true;
+  }
+
+  flow::Listener* const listener_;
+  flow::Engine* const engine_;
+  absl::AnyInvocable<void(absl::Status)> on_end_;
+  Step accept_{this};
 };
 
 }  // namespace examples

@@ -7,14 +7,18 @@
 #include <string>
 #include <thread>
 #include <utility>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/status_matchers.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/cord.h"
+#include "absl/synchronization/notification.h"
 #include "flow/epoll_engine.h"
 #include "flow/flow.h"
 #include "flow/pipe.h"
+#include "flow/socket.h"
+#include "flow/status.h"
 #include "flow/testing/matchers.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -71,6 +75,30 @@ TEST_F(EchoTest, AnswersMoreThanThePipeHolds) {
   writer.join();
   EXPECT_EQ(answer, text);
   EXPECT_THAT(pipe.left->Close(), IsOk());
+}
+
+TEST_F(EchoTest, ServesAllWhoComeUntilItsListenerIsClosed) {
+  const auto listener = *flow::Listen("tcp:127.0.0.1:0");
+  absl::Notification ended;
+  EchoServer server(listener.get(), engine_.get(), [&](absl::Status status) {
+    EXPECT_TRUE(flow::IsClosed(status)) << status;
+    ended.Notify();
+  });
+  server.Start();
+  // More than it accepts in a row.
+  std::vector<std::unique_ptr<flow::Flow>> clients;
+  for (int i = 0; i < 40; ++i) {
+    clients.push_back(*flow::Dial(listener->address()));
+    ASSERT_THAT(clients.back()->Write("hello"), IsOk());
+  }
+  for (const std::unique_ptr<flow::Flow>& client : clients) {
+    EXPECT_THAT(client->Read(), IsOkAndHolds("hello"));
+    EXPECT_THAT(client->Shutdown(flow::ShutdownMode::kWrite), IsOk());
+    EXPECT_THAT(client->Read(), IsEof());
+    EXPECT_THAT(client->Close(), IsOk());
+  }
+  listener->Close();
+  ended.WaitForNotification();
 }
 
 TEST_F(EchoTest, EndsWithAConnectionThatIsAborted) {

@@ -136,6 +136,8 @@ class Channel::Buffers final : public ForwardingTransport {
   // ahead. Returns whether there was more. An error passes, in `*passes`, if
   // something is buffered that comes before it.
   std::optional<absl::StatusOr<bool>> Fill(size_t limit, How how, bool* passes);
+  // The same, given what was read.
+  absl::StatusOr<bool> Append(absl::StatusOr<absl::Cord>&& data, bool* passes);
 
   // Removes the first `n` bytes from what is buffered and returns them.
   absl::Cord Take(size_t n);
@@ -251,18 +253,24 @@ std::optional<absl::StatusOr<bool>> Channel::Buffers::Fill(size_t limit,
                                                            How how,
                                                            bool* passes) {
   const size_t size = std::max(limit, max_buffered_read_) - buffered_.size();
-  Outcome data = how.blocks ? ReadInner(size) : TryReadInner(size, how.retry);
+  if (how.blocks) return Append(ReadInner(size), passes);
+  Outcome data = TryReadInner(size, how.retry);
   if (!data.has_value()) {
     if (how.retry != nullptr) return std::nullopt;
     data = absl::DeadlineExceededError("no data before the deadline");
   }
-  if (!data->ok()) {
+  return Append(*std::move(data), passes);
+}
+
+absl::StatusOr<bool> Channel::Buffers::Append(absl::StatusOr<absl::Cord>&& data,
+                                              bool* passes) {
+  if (!data.ok()) {
     // Its turn comes after what is buffered.
     *passes = !buffered_.empty();
-    return std::move(*data).status();
+    return std::move(data).status();
   }
-  if ((*data)->empty()) return false;
-  buffered_.Append(**std::move(data));
+  if (data->empty()) return false;
+  buffered_.Append(*std::move(data));
   return true;
 }
 

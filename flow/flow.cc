@@ -57,13 +57,16 @@ class Parked final : public Operation {
   absl::Notification done_;
 };
 
-absl::StatusOr<absl::Cord> ParkedRead(Flow& flow, size_t max_bytes) {
+// Not inlined, so that calls that block have no room for them on the stack.
+ABSL_ATTRIBUTE_NOINLINE absl::StatusOr<absl::Cord> ParkedRead(
+    Flow& flow, size_t max_bytes) {
   Parked<ReadOperation> read;
   read.Wait(flow.StartRead(&read, max_bytes));
   return std::move(read.result);
 }
 
-absl::StatusOr<size_t> ParkedReadInto(Flow& flow, absl::Span<char> space) {
+ABSL_ATTRIBUTE_NOINLINE absl::StatusOr<size_t> ParkedReadInto(
+    Flow& flow, absl::Span<char> space) {
   const absl::StatusOr<absl::Cord> data = ParkedRead(flow, space.size());
   if (!data.ok()) return data.status();
   char* end = space.data();
@@ -73,7 +76,7 @@ absl::StatusOr<size_t> ParkedReadInto(Flow& flow, absl::Span<char> space) {
   return data->size();
 }
 
-absl::Status ParkedWrite(Flow& flow, Outgoing& data) {
+ABSL_ATTRIBUTE_NOINLINE absl::Status ParkedWrite(Flow& flow, Outgoing& data) {
   Parked<WriteOperation> write;
   for (size_t i = 0; i < data.count(); ++i) {
     write.rest.Append(data[i].TakeCord());

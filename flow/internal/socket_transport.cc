@@ -551,14 +551,23 @@ class SocketTransport : public GatheringTransport, public KernelEnd {
   // --- Writing
 
   absl::StatusOr<size_t> Send(absl::Span<const struct iovec> list) override {
+    const absl::StatusOr<ssize_t> n =
+        SendBy("send", [&] { return SendPieces(list); });
+    if (!n.ok()) return n.status();
+    return static_cast<size_t>(*n);
+  }
+
+  // One system call that sends from `list`, which is not empty.
+  ssize_t SendPieces(absl::Span<const struct iovec> list) const {
+    constexpr int kFlags = MSG_NOSIGNAL | MSG_DONTWAIT;
+    // The kernel has less to do for one piece than for a list of it.
+    if (list.size() == 1) {
+      return ::send(fd_, list[0].iov_base, list[0].iov_len, kFlags);
+    }
     struct msghdr message = {};
     message.msg_iov = const_cast<struct iovec*>(list.data());
     message.msg_iovlen = list.size();
-    const absl::StatusOr<ssize_t> n = SendBy("sendmsg", [&] {
-      return ::sendmsg(fd_, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
-    });
-    if (!n.ok()) return n.status();
-    return static_cast<size_t>(*n);
+    return ::sendmsg(fd_, &message, kFlags);
   }
 
   // Sends at least one byte by `call`, which is like a send(2) that does not
@@ -583,22 +592,14 @@ class SocketTransport : public GatheringTransport, public KernelEnd {
   // Sends as much of `data`, which is not empty, as one call takes without
   // waiting; -1 means that there is no room.
   absl::StatusOr<ssize_t> SendSome(const absl::Cord& data) {
-    constexpr int kFlags = MSG_NOSIGNAL | MSG_DONTWAIT;
-    // The kernel has less to do for one piece than for a list of it.
-    if (const auto piece = data.TryFlat(); piece.has_value()) {
-      return SendNow("send", [&] {
-        return ::send(fd_, piece->data(), piece->size(), kFlags);
-      });
-    }
     struct iovec list[kStartedPieces];
-    struct msghdr message = {};
-    message.msg_iov = list;
+    size_t size = 0;
     for (absl::string_view piece : data.Chunks()) {
-      list[message.msg_iovlen] = {const_cast<char*>(piece.data()),
-                                  piece.size()};
-      if (++message.msg_iovlen == kStartedPieces) break;
+      list[size] = {const_cast<char*>(piece.data()), piece.size()};
+      if (++size == kStartedPieces) break;
     }
-    return SendNow("sendmsg", [&] { return ::sendmsg(fd_, &message, kFlags); });
+    return SendNow("send",
+                   [&] { return SendPieces(absl::MakeConstSpan(list, size)); });
   }
 
   // For a started write; `retry` may be null.
@@ -649,9 +650,9 @@ class SocketTransport : public GatheringTransport, public KernelEnd {
     // A reader may have been told of the error and be about to keep it.
     MutexLock receiving(receive_mu_);
     MutexLock lock(error_mu_);
-    PendingError("sendmsg").IgnoreError();
+    PendingError("send").IgnoreError();
     if (!error_.ok()) return error_;
-    return ClosedError("sendmsg: the peer takes no more data");
+    return ClosedError("send: the peer takes no more data");
   }
 
   // Returns whether a Unix peer takes no more data. To send nothing fails if to
