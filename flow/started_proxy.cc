@@ -253,6 +253,11 @@ class StartedProxy {
         --parts_;
         said_last_words = true;
       } else if (aborted_ || is_failing_) {
+        // It came to its end after the abort was decided, so it is aborted.
+        if (aborted_ && result.status.ok()) {
+          result.status = first_error_;
+          result.failed = Side::kSource;
+        }
         return;
       } else if (error.ok()) {
         way.ended_well = true;
@@ -371,17 +376,20 @@ class StartedProxy {
 
   // Aborts both flows, unless `error` is Ok. Only the first error counts,
   // because it causes others.
-  void Fail(absl::Status error) {
+  void Fail(const absl::Status& error) {
     {
       internal::MutexLock lock(mu_);
       if (error.ok() || aborted_) return;
       aborted_ = true;
       if (first_error_.ok()) first_error_ = error;
-      error = first_error_;
     }
-    error = internal::ReasonOf(error);
-    a_to_b_.source.Abort(error);
-    a_to_b_.sink.Abort(error);
+    AbortBoth();
+  }
+
+  void AbortBoth() {
+    const absl::Status reason = internal::ReasonOf(first_error());
+    a_to_b_.source.Abort(reason);
+    a_to_b_.sink.Abort(reason);
   }
 
   // --- Idleness
@@ -455,11 +463,14 @@ class StartedProxy {
           idle_since_ = last;
           return SetIdleTimer(kIdleLooksAgain);
         }
+        // Nothing can come in between: from here on no direction ends well.
         is_idle = true;
+        aborted_ = true;
+        first_error_ = internal::IdleFor(options_.idle_timeout);
         ++parts_;
       }
     }
-    if (is_idle) Fail(internal::IdleFor(options_.idle_timeout));
+    if (is_idle) AbortBoth();
     Leave();
   }
 

@@ -300,6 +300,36 @@ TEST(StartedProxyIdleTest, APartOfAWriteThatIsUnderWayIsNoIdleness) {
   ExpectNoIdleness(0);
 }
 
+// Both remotes end when the time is just over. Whichever comes first, all of
+// the result says so.
+TEST(StartedProxyIdleTest, AnEndThatComesWithTheTimeoutIsOneOrTheOther) {
+  struct Notified final : ProxyOperation {
+    void Done() override { over.Notify(); }
+    absl::Notification over;
+  };
+  EngineThreads threads(2);
+  ProxyOptions options;
+  options.idle_timeout = absl::Milliseconds(2);
+  for (int i = 0; i < 400; ++i) {
+    Pipe near = MakePipe();
+    Pipe far = MakePipe();
+    near.right->SetEngine(threads.engine());
+    far.left->SetEngine(threads.engine());
+    Notified proxying;
+    ASSERT_FALSE(StartProxy(&proxying, *near.right, *far.left, options));
+    absl::SleepFor(absl::Microseconds(2000 + i));
+    // An error if it was idle.
+    near.left->Shutdown(ShutdownMode::kWrite).IgnoreError();
+    far.right->Shutdown(ShutdownMode::kWrite).IgnoreError();
+    proxying.over.WaitForNotification();
+    const ProxyResult& result = proxying.result;
+    EXPECT_EQ(result.status.ok(),
+              result.a_to_b.status.ok() && result.b_to_a.status.ok())
+        << result.status << "; " << result.a_to_b.status << "; "
+        << result.b_to_a.status;
+  }
+}
+
 TEST_F(StartedProxyPendingTest, WhatCannotStartIsAnErrorAndNothingIsDone) {
   Pipe unbound = MakePipe();
   ASSERT_THAT(client().Write("data"), IsOk());
