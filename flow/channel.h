@@ -79,9 +79,10 @@ enum class LastLine { kNeedsNewline, kNeedsNoNewline };
 //  * Shutdown(kWrite) hands on what is buffered, so it can wait, up to the
 //    write deadline. If that passes or the flush fails, the direction is
 //    broken. Call Flush() first if you want to go on after a deadline.
-//  * Close() flushes, too, up to its own deadline or the write deadline,
-//    whichever comes first. If its own passes, that is a Close() past its
-//    deadline; otherwise the direction is broken (kAborted), and it goes on.
+//  * Close() flushes, too. If it has to wait for that, it does so up to its own
+//    deadline or the write deadline, whichever comes first. If its own passes,
+//    that is a Close() past its deadline; otherwise the direction is broken
+//    (kAborted), and it goes on.
 //  * For the remote, bytes that are buffered here have been read. If this
 //    channel is then destroyed, the remote's Close() does not fail.
 class Channel final : public Flow {

@@ -72,13 +72,15 @@ class Engine {
   // Engine::RunAt()
   //
   // Runs `function` once, at `time` or soon afterwards. How long it is until
-  // then is worked out now, and measured by a clock that nobody can set.
+  // then is worked out now, and measured by a clock that nobody can set. Two
+  // functions for the same time run in any order.
   virtual Timer RunAt(absl::Time time, absl::AnyInvocable<void()> function) = 0;
 
   // Engine::Cancel()
   //
   // Returns true if the function of `timer` will never run, and has freed it by
-  // then. Returns false if it has run, runs, or is about to.
+  // then. Returns false if it has run, runs, or is about to, so that what it
+  // touches has to outlive it. How soon it is "about to" depends on the engine.
   virtual bool Cancel(Timer timer) = 0;
 
   // Engine::Watch()

@@ -113,6 +113,9 @@ void EpollEngine::DropFunctions() {
       dropped = std::exchange(round_, {});
     } else if (!incoming_.empty()) {
       dropped = std::exchange(incoming_, {});
+    } else if (!due_timers_.empty()) {
+      timer = std::move(due_timers_.begin()->second);
+      due_timers_.erase(due_timers_.begin());
     } else if (!timers_.empty()) {
       timer = std::move(timers_.begin()->second);
       timer_times_.erase(timers_.begin()->first.second);
@@ -160,6 +163,12 @@ bool EpollEngine::HasToPoll() {
 
 void EpollEngine::RunOne() {
   Work work = std::move(round_[next_++]);
+  if (work.timer != 0) {
+    const auto due = due_timers_.find(work.timer);
+    if (due == due_timers_.end()) return;  // cancelled
+    work.function = std::move(due->second);
+    due_timers_.erase(due);
+  }
   ++run_since_poll_;
   // Others do not wait for this one, if a thread sleeps.
   const bool is_timer_in_time =
@@ -183,7 +192,8 @@ void EpollEngine::TakeDueTimers() {
   while (!timers_.empty() && timers_.begin()->first.first <= now) {
     const auto due = timers_.begin();
     timer_times_.erase(due->first.second);
-    round_.push_back({nullptr, 0, std::move(due->second)});
+    round_.push_back({nullptr, 0, nullptr, due->first.second});
+    due_timers_.emplace(due->first.second, std::move(due->second));
     timers_.erase(due);
   }
 }
@@ -267,6 +277,12 @@ Engine::Timer EpollEngine::AddTimer(absl::Duration at,
 bool EpollEngine::Cancel(Timer timer) {
   absl::AnyInvocable<void()> cancelled;  // freed without the lock
   internal::MutexLock lock(mu_);
+  if (const auto due = due_timers_.find(static_cast<uint64_t>(timer));
+      due != due_timers_.end()) {
+    cancelled = std::move(due->second);
+    due_timers_.erase(due);
+    return true;
+  }
   const auto found = timer_times_.find(static_cast<uint64_t>(timer));
   if (found == timer_times_.end()) return false;
   const auto entry = timers_.find(std::pair(found->second, found->first));

@@ -71,17 +71,20 @@ class EpollEngine final : public Engine {
 
   void Post(absl::AnyInvocable<void()> function) override;
   Timer RunAt(absl::Time time, absl::AnyInvocable<void()> function) override;
+  // Returns false only if the function has begun.
   bool Cancel(Timer timer) override;
   void Watch(int fd, short events, Watcher* watcher) override;
   void CancelWatch(int fd, Watcher* watcher) override;
   void Forget(int fd) override;
 
  private:
-  // Something to run: a function, or the Ready() of a watcher.
+  // Something to run: a function, the Ready() of a watcher, or the function of
+  // a timer.
   struct Work {
     Watcher* watcher = nullptr;
     short seen = 0;
     absl::AnyInvocable<void()> function;
+    uint64_t timer = 0;  // none
   };
 
   // What is known of one descriptor. It is known to epoll(7) from the first
@@ -139,6 +142,9 @@ class EpollEngine final : public Engine {
                   absl::AnyInvocable<void()>>
       timers_ ABSL_GUARDED_BY(mu_);
   absl::flat_hash_map<uint64_t, absl::Duration> timer_times_
+      ABSL_GUARDED_BY(mu_);
+  // Of those in `round_` that have not begun.
+  absl::flat_hash_map<uint64_t, absl::AnyInvocable<void()>> due_timers_
       ABSL_GUARDED_BY(mu_);
 
   std::vector<Descriptor> descriptors_ ABSL_GUARDED_BY(mu_);  // by number

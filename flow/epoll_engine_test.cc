@@ -233,6 +233,38 @@ TEST(EpollEngineTest, ATimerThatIsCancelledNeverRunsAndIsFreed) {
   engine->Run();
 }
 
+// So whoever has cancelled it on the thread of the engine can free what it
+// touches.
+TEST(EpollEngineTest, ATimerThatIsDueAndHasNotBegunCanBeCancelled) {
+  const auto engine = *EpollEngine::Make();
+  const auto freed = std::make_shared<int>();
+  Engine::Timer timer{};
+  const absl::Time due = absl::Now();
+  engine->Post([&] {
+    EXPECT_TRUE(engine->Cancel(timer));
+    EXPECT_EQ(freed.use_count(), 1);
+    EXPECT_FALSE(engine->Cancel(timer));
+    engine->Post([&] { engine->Stop(); });
+  });
+  timer = engine->RunAt(due, [freed] { FAIL() << "it was cancelled"; });
+  // In one round.
+  engine->Run();
+  EXPECT_EQ(freed.use_count(), 1);
+}
+
+// Which may need the engine.
+TEST(EpollEngineTest, ATimerThatIsDueAndNeverRunsIsFreed) {
+  const auto freed = std::make_shared<int>();
+  {
+    const auto engine = *EpollEngine::Make();
+    engine->Post([&] { engine->Stop(); });
+    engine->RunAt(absl::Now(), [freed, &engine] {});
+    engine->Run();
+    EXPECT_EQ(freed.use_count(), 2);
+  }
+  EXPECT_EQ(freed.use_count(), 1);
+}
+
 TEST(EpollEngineTest, ATimerThatRunsCannotBeCancelled) {
   const std::unique_ptr<EpollEngine> engine = Make();
   Engine::Timer timer{};

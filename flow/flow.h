@@ -104,7 +104,8 @@ class Flow {
   //  * Any other error: the direction is broken, and stays so.
   //
   // What was accepted is always a prefix, and bytes_written() has grown by its
-  // length. An empty write is Ok while the direction is open.
+  // length. An empty write is Ok while the direction is open, as far as this
+  // end knows. To ask what the other end has done, use AwaitRefusal().
   //
   //   // BUG: can send a prefix twice. Use WriteFrom(). To give up the rest,
   //   // Abort(): Close() and Shutdown(kWrite) would send a clean end.

@@ -13,7 +13,8 @@
 //   };
 //
 // Thread safety: an operation belongs to the flow from a Start that returns
-// false until Done(). At all other times it is its owner's.
+// false until Done(). At all other times it is its owner's. Nobody checks that
+// it is in no second Start meanwhile.
 
 #ifndef FLOW_OPERATION_H_
 #define FLOW_OPERATION_H_

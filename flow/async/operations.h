@@ -31,6 +31,10 @@
 #ifndef FLOW_ASYNC_OPERATIONS_H_
 #define FLOW_ASYNC_OPERATIONS_H_
 
+#if __cplusplus < 202002L
+#error "flow/async needs C++20"
+#endif
+
 #include <coroutine>
 #include <cstddef>
 #include <utility>

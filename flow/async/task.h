@@ -32,6 +32,10 @@
 #ifndef FLOW_ASYNC_TASK_H_
 #define FLOW_ASYNC_TASK_H_
 
+#if __cplusplus < 202002L
+#error "flow/async needs C++20"
+#endif
+
 #include <coroutine>
 #include <exception>
 #include <optional>

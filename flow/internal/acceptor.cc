@@ -146,8 +146,9 @@ Acceptor::~Acceptor() {
   Close();
   if (IsCopy()) return;
   MutexLock lock(mu_);
-  ABSL_CHECK(started_.empty())
-      << "a Listener is destroyed while a started accept is pending";
+  ABSL_CHECK(started_.empty()) << "a Listener is destroyed while a started "
+                                  "accept is pending: Close() it, "
+                                  "and wait for each Done()";
 }
 
 bool Acceptor::IsCopy() const { return generation_ != ForkGeneration(); }

@@ -113,8 +113,8 @@ class PipeListener::Started final : public flow::internal::StartedCall {
   const MonotonicDeadline deadline_;
 };
 
-PipeListener::PipeListener()
-    : fork_generation_(flow::internal::ForkGeneration()) {}
+PipeListener::PipeListener(size_t capacity)
+    : fork_generation_(flow::internal::ForkGeneration()), capacity_(capacity) {}
 
 bool PipeListener::IsCopy() const {
   return fork_generation_ != flow::internal::ForkGeneration();
@@ -124,12 +124,13 @@ PipeListener::~PipeListener() {
   // In a child of fork(2) no lock is to be trusted.
   if (IsCopy()) return;
   flow::internal::MutexLock lock(mu_);
-  ABSL_CHECK(started_.empty())
-      << "a Listener is destroyed while a started accept is pending";
+  ABSL_CHECK(started_.empty()) << "a Listener is destroyed while a started "
+                                  "accept is pending: Close() it, "
+                                  "and wait for each Done()";
 }
 
 std::unique_ptr<Flow> PipeListener::Dial(absl::string_view from) {
-  Pipe pipe = MakePipe();
+  Pipe pipe = MakePipe(capacity_);
   pipe.left = WithAddresses(std::move(pipe.left), from, "");
   pipe.right = WithAddresses(std::move(pipe.right), "", from);
   Add(std::move(pipe.right));
@@ -139,10 +140,21 @@ std::unique_ptr<Flow> PipeListener::Dial(absl::string_view from) {
 void PipeListener::Fail(absl::Status error) { Add(std::move(error)); }
 
 void PipeListener::Add(Outcome outcome) {
-  flow::internal::MutexLock lock(mu_);
-  if (closed_) return;
-  waiting_.push_back(std::move(outcome));
-  TellStarted();
+  {
+    flow::internal::MutexLock lock(mu_);
+    if (!closed_) {
+      waiting_.push_back(std::move(outcome));
+      TellStarted();
+      return;
+    }
+  }
+  Refuse(outcome);
+}
+
+void PipeListener::Refuse(Outcome& outcome) {
+  if (outcome.ok()) {
+    (*outcome)->Abort(absl::UnavailableError("the listener is closed"));
+  }
 }
 
 void PipeListener::TellStarted() {
@@ -189,11 +201,14 @@ bool PipeListener::StartAccept(AcceptOperation* operation, Engine& engine,
 }
 
 void PipeListener::Close() {
-  std::deque<Outcome> reset;
-  flow::internal::MutexLock lock(mu_);
-  closed_ = true;
-  reset.swap(waiting_);
-  TellStarted();
+  std::deque<Outcome> refused;
+  {
+    flow::internal::MutexLock lock(mu_);
+    closed_ = true;
+    refused.swap(waiting_);
+    TellStarted();
+  }
+  for (Outcome& outcome : refused) Refuse(outcome);
 }
 
 }  // namespace flow::testing

@@ -14,7 +14,14 @@
 //   running.join();
 //
 // Its accepts may be started (docs/started.md), and so may the calls of both
-// ends of its pipes.
+// ends of its pipes:
+//
+//   server.Start(&listener, &engine);  // calls listener.StartAccept()
+//   auto client = listener.Dial();
+//   client->SetEngine(&engine);
+//
+// address() is no address for Dial() of socket.h. So let a client be given its
+// flow, if it is to be tested like this.
 //
 // When not to use it: to test what only a kernel does, such as a backlog that
 // is full.
@@ -47,13 +54,15 @@ namespace flow::testing {
 // PipeListener
 class PipeListener final : public Listener {
  public:
-  PipeListener();
+  // `capacity` is that of each pipe (pipe.h), in either direction.
+  explicit PipeListener(size_t capacity = size_t{256} << 10);
   ~PipeListener() override;
 
   // PipeListener::Dial()
   //
-  // Returns one end of a new pipe. The other one waits to be accepted. It is
-  // destroyed by Close(), or at once after that. `from` is the remote_address()
+  // Returns one end of a new pipe, which has no engine (Flow::SetEngine()). The
+  // other one waits to be accepted. Close() aborts it, and after that it is
+  // aborted at once (kUnavailable). `from` is the remote_address()
   // of the end that is accepted and the local_address() of the one returned, so
   // that an access list can be tested: `tcp:10.0.0.1:4321`. It may be anything.
   std::unique_ptr<Flow> Dial(absl::string_view from = "");
@@ -87,10 +96,13 @@ class PipeListener final : public Listener {
   Outcome Next() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
   // Lets `outcome` wait to be accepted, unless it is too late.
   void Add(Outcome outcome) ABSL_LOCKS_EXCLUDED(mu_);
+  // Lets whoever dialed know that nobody will accept.
+  static void Refuse(Outcome& outcome);
   // Makes the started accepts look again.
   void TellStarted() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mu_);
 
   const uint32_t fork_generation_;
+  const size_t capacity_;
   mutable absl::Mutex mu_;
   std::deque<Outcome> waiting_ ABSL_GUARDED_BY(mu_);
   bool closed_ ABSL_GUARDED_BY(mu_) = false;

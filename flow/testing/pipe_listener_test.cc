@@ -21,6 +21,7 @@ namespace {
 using ::absl_testing::IsOk;
 using ::absl_testing::IsOkAndHolds;
 using ::absl_testing::StatusIs;
+using ::testing::HasSubstr;
 
 TEST(PipeListenerTest, AcceptsWhatWasDialedInOrderWithItsAddress) {
   PipeListener listener;
@@ -73,8 +74,23 @@ TEST(PipeListenerTest, AfterCloseAcceptIsClosedAndWhatWasDialedIsAborted) {
   listener.Fail(absl::ResourceExhaustedError("too late"));
   EXPECT_EQ(listener.waiting(), 0);
   EXPECT_THAT(listener.Accept(), IsClosed());
-  EXPECT_THAT(before->Read(), StatusIs(absl::StatusCode::kAborted));
-  EXPECT_THAT(after->Read(), StatusIs(absl::StatusCode::kAborted));
+  for (const auto* dialed : {&before, &after}) {
+    EXPECT_THAT((*dialed)->Read(),
+                StatusIs(absl::StatusCode::kUnavailable,
+                         HasSubstr("the listener is closed")));
+  }
+}
+
+TEST(PipeListenerTest, ThePipesHaveItsCapacity) {
+  PipeListener listener(3);
+  const auto dialed = listener.Dial();
+  const auto accepted = *listener.Accept();
+  for (Flow* flow : {dialed.get(), accepted.get()}) {
+    flow->SetWriteDeadline(absl::InfinitePast());
+    EXPECT_THAT(flow->Write("four"),
+                StatusIs(absl::StatusCode::kDeadlineExceeded));
+    EXPECT_EQ(flow->bytes_written(), 3);
+  }
 }
 
 TEST(PipeListenerTest, CloseWakesAccept) {
