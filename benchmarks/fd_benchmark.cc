@@ -4,7 +4,7 @@
 // Flows of descriptors beside the bare system calls, which are their limit:
 //
 //   Flow   MakeFdFlow() on both ends; Write() of borrowed bytes, Read()
-//   Bare   sendmsg(2) or write(2), and recv(2) or read(2), into one buffer
+//   Bare   write(2), or writev(2) of a list, and read(2) into one buffer
 //
 // over a pair of Unix sockets, TCP on loopback, and pipe(2). One iteration is
 // one message: written and read in turn by one thread, or streamed from one
@@ -97,8 +97,11 @@ class Bare {
     }
     size_t first = 0;
     while (first < list_.size()) {
-      const ssize_t n = ::writev(pair_.right, &list_[first],
-                                 static_cast<int>(list_.size() - first));
+      const size_t count = list_.size() - first;
+      const ssize_t n = count == 1 ? ::write(pair_.right, list_[first].iov_base,
+                                             list_[first].iov_len)
+                                   : ::writev(pair_.right, &list_[first],
+                                              static_cast<int>(count));
       ABSL_CHECK_GT(n, 0);
       auto left = static_cast<size_t>(n);
       for (; first < list_.size() && left >= list_[first].iov_len; ++first) {

@@ -84,8 +84,9 @@ class Echo {
 // Accepts connections and serves each, all on one engine.
 class EchoServer {
  public:
-  // Both must outlive it, and it must live until `on_end` was called. That
-  // says why it accepts no more: Closed, after listener.Close().
+  // Both must outlive it, and `engine` the connections, too. It must live until
+  // `on_end` is called, which is told why it accepts no more: Closed, after
+  // listener.Close().
   EchoServer(flow::Listener* listener, flow::Engine* engine,
              absl::AnyInvocable<void(absl::Status)> on_end)
       : listener_(listener), engine_(engine), on_end_(std::move(on_end)) {}
@@ -102,7 +103,7 @@ class EchoServer {
     EchoServer* const server;
   };
 
-  // A loop, because who has come already is accepted without waiting.
+  // A loop, because whoever has come already is accepted without waiting.
   void Accept() {
     for (int round = 0; round < 16; ++round) {
       if (!listener_->StartAccept(&accept_, *engine_)) return;
@@ -116,7 +117,9 @@ class EchoServer {
     // There may be descriptors again when a client has gone.
     if (absl::IsResourceExhausted(accept_.flow.status())) return true;
     if (!accept_.flow.ok()) {
-      on_end_(accept_.flow.status());
+      // It may destroy this.
+      absl::AnyInvocable<void(absl::Status)> on_end = std::move(on_end_);
+      on_end(accept_.flow.status());
       return false;
     }
     Echo::Serve(*std::move(accept_.flow), engine_);

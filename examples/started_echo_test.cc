@@ -84,13 +84,13 @@ TEST_F(EchoTest, ServesAllWhoComeUntilItsListenerIsClosed) {
     EXPECT_TRUE(flow::IsClosed(status)) << status;
     ended.Notify();
   });
-  server.Start();
   // More than it accepts in a row.
   std::vector<std::unique_ptr<flow::Flow>> clients;
   for (int i = 0; i < 40; ++i) {
     clients.push_back(*flow::Dial(listener->address()));
     ASSERT_THAT(clients.back()->Write("hello"), IsOk());
   }
+  server.Start();
   for (const std::unique_ptr<flow::Flow>& client : clients) {
     EXPECT_THAT(client->Read(), IsOkAndHolds("hello"));
     EXPECT_THAT(client->Shutdown(flow::ShutdownMode::kWrite), IsOk());

@@ -79,8 +79,9 @@ class Engine {
   // Engine::Cancel()
   //
   // Returns true if the function of `timer` will never run, and has freed it by
-  // then. Returns false if it has run, runs, or is about to, so that what it
-  // touches has to outlive it. How soon it is "about to" depends on the engine.
+  // then. Returns false if it was cancelled before, has run, runs, or is about
+  // to, so that what it touches has to outlive it. How soon it is "about to"
+  // depends on the engine.
   virtual bool Cancel(Timer timer) = 0;
 
   // Engine::Watch()

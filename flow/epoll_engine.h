@@ -71,7 +71,7 @@ class EpollEngine final : public Engine {
 
   void Post(absl::AnyInvocable<void()> function) override;
   Timer RunAt(absl::Time time, absl::AnyInvocable<void()> function) override;
-  // Returns false only if the function has begun.
+  // Returns false only if the function has begun, or was cancelled before.
   bool Cancel(Timer timer) override;
   void Watch(int fd, short events, Watcher* watcher) override;
   void CancelWatch(int fd, Watcher* watcher) override;

@@ -57,7 +57,8 @@ class Parked final : public Operation {
   absl::Notification done_;
 };
 
-// Not inlined, so that calls that block have no room for them on the stack.
+// Calls that block do so in tests of started calls. None of these is inlined,
+// so that the others keep no operation on the stack.
 ABSL_ATTRIBUTE_NOINLINE absl::StatusOr<absl::Cord> ParkedRead(
     Flow& flow, size_t max_bytes) {
   Parked<ReadOperation> read;

@@ -19,6 +19,7 @@
 #include "flow/pipe.h"
 #include "flow/socket.h"
 #include "flow/testing/internal/deadlines.h"
+#include "flow/testing/internal/run_hang_up.h"
 #include "flow/testing/matchers.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
@@ -30,6 +31,7 @@ using ::absl_testing::IsOk;
 using ::absl_testing::IsOkAndHolds;
 using ::absl_testing::StatusIs;
 using ::flow::testing::Patience;
+using ::flow::testing::RunHangUp;
 using ::testing::Not;
 
 constexpr absl::Time kAtOnce = absl::InfinitePast();
@@ -52,7 +54,7 @@ TEST(HangUpTest, ARemoteThatGoesOnSendingHasTheLastWordAndACleanEnd) {
       EXPECT_THAT(ReadAll(**client, 1000), IsOkAndHolds("no more")) << address;
       (*client)->Close(kAtOnce).IgnoreError();
     });
-    EXPECT_THAT(HangUp(**server, "no more", Patience()), IsOk()) << address;
+    EXPECT_THAT(RunHangUp(**server, "no more", Patience()), IsOk()) << address;
     remote.join();
   }
 }
@@ -65,7 +67,7 @@ TEST(HangUpTest, TheLastWordComesAfterWhatAChannelHasBuffered) {
     EXPECT_THAT(ReadAll(*pipe.right, 1000), IsOkAndHolds("the answer; bye"));
     pipe.right->Close(kAtOnce).IgnoreError();
   });
-  EXPECT_THAT(HangUp(*channel, "bye", Patience()), IsOk());
+  EXPECT_THAT(RunHangUp(*channel, "bye", Patience()), IsOk());
   remote.join();
 }
 
@@ -78,7 +80,7 @@ TEST(HangUpTest, ItsDeadlineCountsAndNoEarlierOne) {
     EXPECT_THAT(ReadAll(*pipe.right, 1000), IsOkAndHolds("the answer"));
     pipe.right->Close(kAtOnce).IgnoreError();
   });
-  EXPECT_THAT(HangUp(*channel, "", Patience()), IsOk());
+  EXPECT_THAT(RunHangUp(*channel, "", Patience()), IsOk());
   remote.join();
 }
 
@@ -89,13 +91,13 @@ TEST(HangUpTest, AnEmptyLastWordMayComeAfterTheEnd) {
     EXPECT_THAT(pipe.right->Read(), testing::IsEof());
     pipe.right->Close(kAtOnce).IgnoreError();
   });
-  EXPECT_THAT(HangUp(*pipe.left, "", Patience()), IsOk());
+  EXPECT_THAT(RunHangUp(*pipe.left, "", Patience()), IsOk());
   remote.join();
 }
 
 TEST(HangUpTest, ALastWordThatIsCutDoesNotLookWhole) {
-  Pipe pipe = MakePipe(4);
-  EXPECT_THAT(HangUp(*pipe.left, "too long", testing::Soon()),
+  Pipe pipe = MakePipe(0);
+  EXPECT_THAT(RunHangUp(*pipe.left, "too long", testing::Soon()),
               StatusIs(absl::StatusCode::kDeadlineExceeded));
   EXPECT_THAT(ReadAll(*pipe.right, 1000), Not(IsOk()));
   EXPECT_THAT(pipe.left->Write("more"), Not(IsOk()));
@@ -103,7 +105,7 @@ TEST(HangUpTest, ALastWordThatIsCutDoesNotLookWhole) {
 
 TEST(HangUpTest, PastItsDeadlineItSendsWhatTheFlowTakesAtOnce) {
   Pipe pipe = MakePipe(kNoLimit);
-  EXPECT_THAT(HangUp(*pipe.left, "bye", kAtOnce), IsOk());
+  EXPECT_THAT(RunHangUp(*pipe.left, "bye", kAtOnce), IsOk());
   EXPECT_THAT(ReadAll(*pipe.right, 1000), IsOkAndHolds("bye"));
 }
 
@@ -123,7 +125,7 @@ TEST(HangUpTest, AUnixRemoteThatSendsEverythingFirstHasALargeLastWord) {
     EXPECT_THAT(ReadAll(**client, 2 * large.size()), IsOkAndHolds(large));
     (*client)->Close(kAtOnce).IgnoreError();
   });
-  EXPECT_THAT(HangUp(**server, large, Patience()), IsOk());
+  EXPECT_THAT(RunHangUp(**server, large, Patience()), IsOk());
   remote.join();
 }
 

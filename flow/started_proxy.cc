@@ -253,10 +253,10 @@ class StartedProxy {
         --parts_;
         said_last_words = true;
       } else if (aborted_ || is_failing_) {
-        // It came to its end after the abort was decided, so it is aborted.
-        if (aborted_ && result.status.ok()) {
-          result.status = first_error_;
-          result.failed = Side::kSource;
+        // That it was idle was decided before it was over, and aborts it.
+        if (is_idle_ && error.ok()) {
+          result.status = absl::AbortedError(first_error_.message());
+          if (result.failed == Side::kNone) result.failed = Side::kSource;
         }
         return;
       } else if (error.ok()) {
@@ -464,8 +464,7 @@ class StartedProxy {
           return SetIdleTimer(kIdleLooksAgain);
         }
         // Nothing can come in between: from here on no direction ends well.
-        is_idle = true;
-        aborted_ = true;
+        is_idle = is_idle_ = aborted_ = true;
         first_error_ = internal::IdleFor(options_.idle_timeout);
         ++parts_;
       }
@@ -502,6 +501,7 @@ class StartedProxy {
   // The last activity, if a look found nothing newer for the whole timeout.
   std::optional<Clock::time_point> idle_since_ ABSL_GUARDED_BY(mu_);
   bool aborted_ ABSL_GUARDED_BY(mu_) = false;
+  bool is_idle_ ABSL_GUARDED_BY(mu_) = false;  // which is why
   absl::Status first_error_ ABSL_GUARDED_BY(mu_);
   // BeginToFail() has returned true.
   bool is_failing_ ABSL_GUARDED_BY(mu_) = false;

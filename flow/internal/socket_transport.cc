@@ -783,8 +783,8 @@ class SocketTransport : public GatheringTransport, public KernelEnd {
     ::syscall(SYS_connect, fd_, &nobody, sizeof(nobody));
   }
 
-  // Returns the error that the connection has had, or Ok. `tried` is the call
-  // that has found it.
+  // Returns the error that the connection has had, or Ok. `tried` is the kind
+  // of call that has found it.
   absl::Status PendingError(absl::string_view tried)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(error_mu_) {
     int error = 0;

@@ -16,7 +16,7 @@
 // Its accepts may be started (docs/started.md), and so may the calls of both
 // ends of its pipes:
 //
-//   server.Start(&listener, &engine);  // calls listener.StartAccept()
+//   listener.StartAccept(&accept, engine) ...
 //   auto client = listener.Dial();
 //   client->SetEngine(&engine);
 //
@@ -61,8 +61,8 @@ class PipeListener final : public Listener {
   // PipeListener::Dial()
   //
   // Returns one end of a new pipe, which has no engine (Flow::SetEngine()). The
-  // other one waits to be accepted. Close() aborts it, and after that it is
-  // aborted at once (kUnavailable). `from` is the remote_address()
+  // other one waits to be accepted. Close() aborts it (kUnavailable), and after
+  // Close() it is aborted at once. `from` is the remote_address()
   // of the end that is accepted and the local_address() of the one returned, so
   // that an access list can be tested: `tcp:10.0.0.1:4321`. It may be anything.
   std::unique_ptr<Flow> Dial(absl::string_view from = "");
