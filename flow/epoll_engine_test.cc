@@ -252,13 +252,12 @@ TEST(EpollEngineTest, ATimerThatIsDueAndHasNotBegunCanBeCancelled) {
   EXPECT_EQ(freed.use_count(), 1);
 }
 
-// Which may need the engine.
 TEST(EpollEngineTest, ATimerThatIsDueAndNeverRunsIsFreed) {
   const auto freed = std::make_shared<int>();
   {
     const auto engine = *EpollEngine::Make();
     engine->Post([&] { engine->Stop(); });
-    engine->RunAt(absl::Now(), [freed, &engine] {});
+    engine->RunAt(absl::Now(), [freed] {});
     engine->Run();
     EXPECT_EQ(freed.use_count(), 2);
   }
