@@ -253,8 +253,9 @@ class StartedProxy {
         --parts_;
         said_last_words = true;
       } else if (aborted_ || is_failing_) {
-        // That it was idle was decided before it was over, and aborts it.
-        if (is_idle_ && error.ok()) {
+        // That it was idle was decided before it was over, and aborts it. So it
+        // neither ended well nor was refused.
+        if (is_idle_ && (result.status.ok() || IsClosed(result.status))) {
           result.status = absl::AbortedError(first_error_.message());
           if (result.failed == Side::kNone) result.failed = Side::kSource;
         }
