@@ -236,7 +236,7 @@ TEST(EpollEngineTest, ATimerThatIsCancelledNeverRunsAndIsFreed) {
 // So whoever has cancelled it on the thread of the engine can free what it
 // touches.
 TEST(EpollEngineTest, ATimerThatIsDueAndHasNotBegunCanBeCancelled) {
-  const auto engine = *EpollEngine::Make();
+  const std::unique_ptr<EpollEngine> engine = Make();
   const auto freed = std::make_shared<int>();
   Engine::Timer timer{};
   const absl::Time due = absl::Now();
@@ -255,7 +255,7 @@ TEST(EpollEngineTest, ATimerThatIsDueAndHasNotBegunCanBeCancelled) {
 TEST(EpollEngineTest, ATimerThatIsDueAndNeverRunsIsFreed) {
   const auto freed = std::make_shared<int>();
   {
-    const auto engine = *EpollEngine::Make();
+    const std::unique_ptr<EpollEngine> engine = Make();
     engine->Post([&] { engine->Stop(); });
     engine->RunAt(absl::Now(), [freed] {});
     engine->Run();

@@ -51,6 +51,12 @@ struct Proxying final : ProxyOperation {
   int done = 0;
 };
 
+// The same on an engine with threads.
+struct Notified final : ProxyOperation {
+  void Done() override { over.Notify(); }
+  absl::Notification over;
+};
+
 // client -> a, proxy, b -> server, on an engine that the test drives.
 class StartedProxyPendingTest : public ::testing::Test {
  protected:
@@ -235,10 +241,6 @@ TEST_F(StartedProxyPendingTest, ADeadlineOfSomebodyElseDoesNotKeepItBusy) {
 
 // An engine that was held up looks at what has come before it calls that idle.
 TEST(StartedProxyIdleTest, AnEngineThatWasHeldUpIsNotIdle) {
-  struct Notified final : ProxyOperation {
-    void Done() override { over.Notify(); }
-    absl::Notification over;
-  };
   EngineThreads threads(1);
   const RawPair near = RawTcp();
   const RawPair far = RawTcp();
@@ -267,10 +269,6 @@ TEST(StartedProxyIdleTest, AnEngineThatWasHeldUpIsNotIdle) {
 // Lets a sink with this capacity take a byte now and then, for longer than the
 // idle timeout.
 void ExpectNoIdleness(size_t capacity) {
-  struct Notified final : ProxyOperation {
-    void Done() override { over.Notify(); }
-    absl::Notification over;
-  };
   EngineThreads threads(1);
   Pipe near = MakePipe();
   Pipe far = MakePipe(capacity);
@@ -304,10 +302,6 @@ TEST(StartedProxyIdleTest, APartOfAWriteThatIsUnderWayIsNoIdleness) {
 // One remote ends, and the other one ends or refuses, when the time is just
 // over. Whichever comes first, all of the result says so.
 TEST(StartedProxyIdleTest, AnEndThatComesWithTheTimeoutIsOneOrTheOther) {
-  struct Notified final : ProxyOperation {
-    void Done() override { over.Notify(); }
-    absl::Notification over;
-  };
   EngineThreads threads(2);
   ProxyOptions options;
   options.idle_timeout = absl::Milliseconds(2);

@@ -15,7 +15,7 @@
 // the program with a message.
 //
 // When not to use it: on a thread that may wait. Copy() and Proxy() need no
-// engine, and move bytes inside the kernel.
+// engine.
 //
 // Thread safety: as of StartCopy() and StartProxy().
 
